@@ -1,0 +1,214 @@
+"""Realistic tables from a simulated study, for tests of the figures, the tables and the report.
+
+The simulation knows what is true: a step costs a fixed time plus a time per sample, learning rate
+and alpha cost nothing, a large learning rate diverges in regressions, and limits stop large batches.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from sysstop.algorithms import ALGORITHMS
+from sysstop.arms import make_rule, stopped_is_candidate
+from sysstop.budgets import PAIR_KEYS, best_trials, budget_table
+from sysstop.metrics import metric_names
+from sysstop.stopping import decide
+from sysstop.studies import BASELINE_ARM, Configuration
+from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, checked, study_tables
+
+FOLDS, STEPS, WINDOW_STEPS = 5, 1000, 100
+PAIRS = (
+    ("digits", "logistic_regression"),
+    ("digits", "support_vector_machine"),
+    ("diabetes_progression", "linear_regression"),
+    ("diabetes_progression", "support_vector_regressor"),
+)
+GRID = {
+    "batch_size": [2, 8, 32, 128, 512],
+    "learning_rate": [0.1, 0.01, 0.001, 0.0001],
+    "alpha": [0.01, 0.0001],
+}
+ARMS = {
+    "none": {"rule": "none"},
+    "step_time": {"rule": "metric_limit", "metric": "step_time_ms", "quantile": 0.75},
+    "memory": {"rule": "metric_limit", "metric": "memory_peak_mb", "quantile": 0.75},
+    "predicted_time": {"rule": "predicted_train_time", "quantile": 0.75},
+    "plateau": {"rule": "plateau", "metric": "val_loss", "patience": 2, "min_improvement": 0.001},
+}
+
+
+def config(
+    pairs: Sequence[tuple[str, str]] = PAIRS,
+    arms: Mapping[str, Mapping] = ARMS,
+    repetitions: int = 2,
+    grid: Mapping[str, Sequence] = GRID,
+) -> dict:
+    """Return the config of the simulated study."""
+    datasets = {
+        dataset: {
+            "source": "sklearn",
+            "task": ALGORITHMS[algorithm].task,
+            "type": "tabular",
+            "rows": 1797,
+            "features": 64,
+            "licence": "free",
+        }
+        | ({"classes": 10} if ALGORITHMS[algorithm].task == "classification" else {})
+        for dataset, algorithm in pairs
+    }
+    return {
+        "study": {
+            "datasets": list(dict.fromkeys(dataset for dataset, _ in pairs)),
+            "algorithms": list(dict.fromkeys(algorithm for _, algorithm in pairs)),
+            "arms": list(arms),
+            "repetitions": repetitions,
+            "seed": 2023,
+        },
+        "grid": dict(grid),
+        "budget": {
+            "steps": STEPS,
+            "epochs": None,
+            "seconds": None,
+            "window_steps": WINDOW_STEPS,
+            "warmup_steps": 10,
+        },
+        "split": {"test_fraction": 0.3, "folds": FOLDS},
+        "arms": dict(arms),
+        "search": {"workers": 2, "ray_address": "local"},
+        "tracking": {"uri": "sqlite:///results/mlflow/mlflow.db"},
+        "data": {"pmlb_cache": None},
+        "datasets": datasets,
+    }
+
+
+def trials_and_windows(
+    pairs: Sequence[tuple[str, str]] = PAIRS,
+    arms: Mapping[str, Mapping] = ARMS,
+    repetitions: int = 2,
+    grid: Mapping[str, Sequence] = GRID,
+    all_diverge: Sequence[tuple[str, str]] = (),
+    seed: int = 2023,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Simulate every study of these pairs and arms; every trial of `all_diverge` diverges."""
+    rng = np.random.default_rng(seed)
+    tables = []
+    for pair_number, pair in enumerate(pairs):
+        for repetition in range(1, repetitions + 1):
+            baseline = None
+            for arm in arms:
+                trials, windows = _study(
+                    rng, pair_number, pair, arm, arms[arm], repetition, grid, baseline,
+                    diverges=pair in all_diverge,
+                )  # fmt: skip
+                if trials is None:
+                    continue
+                baseline = trials if arm == BASELINE_ARM else baseline
+                tables.append((trials, windows))
+    trials, windows = zip(*tables, strict=True)
+    return (
+        checked(pd.concat(trials), TRIALS_SCHEMA),
+        checked(pd.concat(windows), WINDOWS_SCHEMA),
+    )
+
+
+def _study(rng, pair_number, pair, arm, arm_entry, repetition, grid, baseline, diverges):
+    completed = baseline is None or (baseline["status"] == "completed").any()
+    if not completed and "quantile" in arm_entry:
+        return None, None
+    rule = make_rule(arm_entry, baseline)
+    keys = {"dataset": pair[0], "algorithm": pair[1], "arm": arm, "repetition": repetition}
+    trials, windows = [], []
+    for values in product(grid["batch_size"], grid["learning_rate"], grid["alpha"]):
+        configuration = Configuration(*values)
+        trial, trial_windows = _trial(rng, pair_number, pair[1], configuration, rule, diverges)
+        trials.append(keys | trial)
+        windows += [keys | {"trial_id": configuration.trial_id} | row for row in trial_windows]
+    return study_tables(trials, windows, stopped_is_candidate(arm_entry))
+
+
+def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
+    task = ALGORITHMS[algorithm].task
+    batch, rate = configuration.batch_size, configuration.learning_rate
+    fixed_ms, per_sample_us = 0.4 + 1.5 * pair_number, 20.0 + 9 * pair_number
+    pace = rng.lognormal(0, 0.05)
+    memory_mb = 40 + batch * 0.02 + rng.normal(0, 0.3)
+    dies_at = 2 if diverges or (task == "regression" and rate >= 0.1 and batch >= 512) else None
+    windows, stop, train_time_s = [], None, 0.0
+    for window in range(1, STEPS // WINDOW_STEPS + 1):
+        step_ms = (fixed_ms + per_sample_us * batch / 1e3) * pace * rng.lognormal(0, 0.03)
+        train_time_s += step_ms * WINDOW_STEPS * FOLDS / 1e3
+        progress = 1 - np.exp(-((batch * rate * window * 40) ** 0.5) / 12)
+        quality = dict.fromkeys(metric_names("quality"), np.nan)
+        if window != dies_at:
+            loss = 2.3 - 2.0 * progress + 0.02 * abs(np.log10(rate) + 2) + configuration.alpha
+            loss += 0.3 * max(0.0, rate * window - 0.5)
+            score = 0.1 + 0.86 * progress if task == "classification" else -(80 - 25 * progress)
+            quality |= {"train_loss": loss, "val_loss": 1.05 * loss, "score": score}
+            quality["accuracy" if task == "classification" else "rmse"] = abs(score)
+        windows.append(
+            quality
+            | {
+                "window": window,
+                "step": window * WINDOW_STEPS,
+                "step_time_ms": step_ms,
+                "sample_time_us": 1e3 * step_ms / batch,
+                "train_time_s": train_time_s,
+                "cpu_percent": min(100.0, 98 + rng.normal(0, 0.8)),
+                "memory_mb": memory_mb,
+                "memory_peak_mb": memory_mb + batch * 0.03,
+                "memory_baseline_mb": 38.0,
+                "eval_time_s": 0.1 * window,
+                "cpu_time_s": 0.99 * train_time_s + 0.1 * window,
+                "wall_time_s": 1.01 * train_time_s + 0.12 * window,
+                "samples_used": float(window * WINDOW_STEPS * FOLDS * batch),
+            }
+        )
+        if window == dies_at:
+            break
+        stop = decide(rule, windows, STEPS)
+        if stop:
+            break
+    status = "stopped" if stop else "diverged" if dies_at else "completed"
+    trial = {
+        "trial_id": configuration.trial_id,
+        "task": task,
+        "mlflow_run_id": "run",
+        "batch_size": batch,
+        "learning_rate": rate,
+        "alpha": configuration.alpha,
+        "status": status,
+        "stop_reason": stop.rule if stop else "overflow" if dies_at else "budget",
+        "stop_metric": stop.metric if stop else "",
+        "stop_limit": stop.limit if stop else np.nan,
+        "stop_value": stop.value if stop else np.nan,
+        "host": "127.0.0.1",
+        "steps_planned": STEPS,
+    }
+    return trial, windows
+
+
+def budget(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the budget table of these trials; on the test part scores are 0.01 lower."""
+    best = best_trials(trials).drop_duplicates([*PAIR_KEYS, "trial_id"])
+    scores = best[[*PAIR_KEYS, "trial_id"]].assign(test_score=best["score"] - 0.01)
+    return budget_table(trials, scores)
+
+
+def environment() -> pd.DataFrame:
+    """Return the environment of one host."""
+    return pd.DataFrame(
+        [
+            {
+                "host": "node1",
+                "cpu_model": "A processor & co",
+                "cores": 8,
+                "memory_gb": 31.2,
+                "python": "3.11.9",
+                "scikit-learn": "1.9.1",
+                "git_commit": "0123abcd",
+                "dirty": True,
+            }
+        ]
+    )

@@ -1,0 +1,327 @@
+"""Budgets: what was saved, what it cost and which trial is best, on tables with known truth."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from sysstop.budgets import BUDGET_SCHEMA, arm_summary, best_trials, budget_table
+from sysstop.errors import UserError
+from sysstop.metrics import metric_names
+from sysstop.studies import Configuration
+from sysstop.tables import STATUSES, STUDY_KEYS, TRIALS_SCHEMA, checked
+
+PAIR_KEYS = ["dataset", "algorithm", "repetition"]
+SMALL, MIDDLE, LARGE = (Configuration(size, 0.1, 0.01) for size in (2, 8, 32))
+
+
+def trial(configuration, arm="none", **values):
+    """A completed trial of 1000 steps, 10 s of training, 12 s of CPU time and a score of 0.5."""
+    status = values.get("status", "completed")
+    return {
+        **dict.fromkeys(TRIALS_SCHEMA.columns, math.nan),
+        **dict.fromkeys(metric_names(), 1.0),
+        **dict.fromkeys(["mlflow_run_id", "stop_reason", "stop_metric", "host"], ""),
+        **vars(configuration),
+        "trial_id": configuration.trial_id,
+        "dataset": "digits",
+        "algorithm": "logistic_regression",
+        "task": "classification",
+        "arm": arm,
+        "repetition": 1,
+        "status": status,
+        "candidate": status == "completed",
+        "steps_planned": 1000,
+        "steps_used": 1000,
+        "train_time_s": 10.0,
+        "cpu_time_s": 12.0,
+        "score": 0.5,
+        **values,
+    }
+
+
+def trials_table(*trials):
+    return checked(pd.DataFrame(trials), TRIALS_SCHEMA)
+
+
+def scores_of(trials):
+    """A test score for every trial: its score minus 0.1."""
+    scores = trials[[*PAIR_KEYS, "trial_id", "score"]].drop_duplicates([*PAIR_KEYS, "trial_id"])
+    return scores.assign(test_score=scores["score"] - 0.1).drop(columns="score")
+
+
+def budget_of(*trials):
+    trials = trials_table(*trials)
+    return budget_table(trials, scores_of(trials)).set_index("arm")
+
+
+def random_trials(seed):
+    """Three arms, two repetitions and two algorithms with trials of every status."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for algorithm in ("logistic_regression", "support_vector_machine"):
+        for arm in ("none", "memory", "step_time"):
+            for repetition in (1, 2):
+                for size in 2 ** np.arange(1, 9):
+                    status = rng.choice(STATUSES, p=[0.6, 0.2, 0.1, 0.1])
+                    if arm == "none" and status == "stopped":
+                        status = "completed"
+                    done = status == "completed"
+                    rows.append(
+                        trial(
+                            Configuration(int(size), 0.1, 0.01),
+                            arm,
+                            algorithm=algorithm,
+                            repetition=repetition,
+                            status=status,
+                            steps_used=1000 if done else int(rng.integers(0, 1000)),
+                            train_time_s=rng.uniform(0, 100),
+                            cpu_time_s=rng.uniform(0, 100),
+                            score=math.nan if status == "diverged" else rng.integers(0, 5) / 4,
+                        )
+                    )
+    return trials_table(*rows)
+
+
+def test_savings_are_what_the_arm_used_less_than_the_baseline():
+    budget = budget_of(
+        trial(SMALL, train_time_s=10, cpu_time_s=12),
+        trial(LARGE, train_time_s=30, cpu_time_s=38),
+        trial(SMALL, "step_time", train_time_s=11, cpu_time_s=13),
+        trial(
+            LARGE,
+            "step_time",
+            status="stopped",
+            steps_used=100,
+            train_time_s=3,
+            cpu_time_s=4,
+        ),
+    )
+    arm = budget.loc["step_time"]
+    assert (arm["trials"], arm["trials_stopped"]) == (2, 1)
+    assert (arm["steps_planned"], arm["steps_used"], arm["steps_saved"]) == (2000, 1100, 900)
+    assert (arm["train_time_s"], arm["train_time_saved_s"]) == (14, 26)
+    assert (arm["cpu_time_s"], arm["cpu_time_saved_s"]) == (17, 33)
+    assert arm["saved_fraction"] == 26 / 40
+    assert arm["saved_steps_fraction"] == 900 / 2000
+
+
+def test_steps_that_diverged_trials_left_are_no_saving_of_the_arm():
+    diverged = {"status": "diverged", "steps_used": 200, "score": math.nan}
+    budget = budget_of(
+        trial(SMALL),
+        trial(LARGE, **diverged),
+        trial(SMALL, "memory"),
+        trial(LARGE, "memory", **diverged),
+    )
+    assert budget["trials_diverged"].tolist() == [1, 1]
+    assert budget["steps_saved"].tolist() == [800, 800]
+    assert budget["saved_steps_fraction"].tolist() == [0, 0]
+
+
+def test_the_baseline_saves_nothing_and_regrets_nothing():
+    baseline = budget_of(trial(SMALL, score=0.4), trial(LARGE, score=0.9)).loc["none"]
+    paired = ["train_time_saved_s", "cpu_time_saved_s", "saved_fraction", "saved_steps_fraction"]
+    assert (baseline[[*paired, "regret", "test_regret"]] == 0).all()
+    assert not baseline["winner_stopped"]
+
+
+def test_stopping_the_baselines_best_trial_costs_its_lead_over_the_next_best():
+    arm = budget_of(
+        trial(SMALL, score=0.75),
+        trial(LARGE, score=1.0),
+        trial(SMALL, "step_time", score=0.75),
+        trial(LARGE, "step_time", status="stopped", score=0.875),
+    ).loc["step_time"]
+    assert arm["winner_stopped"]
+    assert (arm["baseline_best_trial_id"], arm["best_trial_id"]) == (LARGE.trial_id, SMALL.trial_id)
+    assert (arm["baseline_best_score"], arm["best_score"], arm["regret"]) == (1.0, 0.75, 0.25)
+    assert arm["baseline_test_score"] == pytest.approx(0.9)
+    assert arm["test_score"] == pytest.approx(0.65)
+    assert arm["test_regret"] == pytest.approx(0.25)
+
+
+def test_stopping_any_other_trial_costs_nothing():
+    arm = budget_of(
+        trial(SMALL, score=1.0),
+        trial(LARGE, score=0.5),
+        trial(SMALL, "step_time", score=1.0),
+        trial(LARGE, "step_time", status="stopped", score=0.25),
+    ).loc["step_time"]
+    assert not arm["winner_stopped"]
+    assert arm["regret"] == 0
+
+
+def test_a_stopped_trial_that_is_a_candidate_may_win_and_the_regret_be_negative():
+    arm = budget_of(
+        trial(SMALL, score=0.5),
+        trial(LARGE, score=0.75),
+        trial(SMALL, "plateau", score=0.5),
+        trial(LARGE, "plateau", status="stopped", candidate=True, score=1.0),
+    ).loc["plateau"]
+    assert arm["winner_stopped"]
+    assert (arm["best_trial_id"], arm["regret"]) == (LARGE.trial_id, -0.25)
+
+
+def test_an_arm_without_any_candidate_has_no_best_trial_no_score_and_no_regret():
+    arm = budget_of(trial(SMALL), trial(SMALL, "memory", status="stopped", steps_used=0)).loc[
+        "memory"
+    ]
+    assert arm["best_trial_id"] == ""
+    assert arm[["best_score", "regret", "test_score", "test_regret"]].isna().all()
+    assert arm["baseline_best_score"] == 0.5
+    assert arm["winner_stopped"]
+
+
+def test_a_baseline_whose_trials_all_diverged_has_no_winner_to_stop():
+    diverged = {"status": "diverged", "score": math.nan}
+    budget = budget_of(trial(SMALL, **diverged), trial(SMALL, "memory", **diverged))
+    assert (budget["baseline_best_trial_id"] == "").all()
+    assert budget["regret"].isna().all()
+    assert not budget["winner_stopped"].any()
+
+
+def test_equal_scores_go_to_the_first_trial_id_whatever_the_times():
+    ids = sorted([SMALL, MIDDLE, LARGE], key=lambda configuration: configuration.trial_id)
+    for slowest in ids:
+        trials = trials_table(
+            *(trial(each, train_time_s=90 if each == slowest else 10) for each in reversed(ids))
+        )
+        assert best_trials(trials)["trial_id"].tolist() == [ids[0].trial_id]
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_a_score_that_is_not_finite_never_wins(score):
+    trials = trials_table(trial(SMALL, score=score), trial(LARGE, score=-5.0))
+    assert best_trials(trials)["trial_id"].tolist() == [LARGE.trial_id]
+
+
+def test_best_trials_tells_the_configuration_to_refit_and_skips_studies_without_candidates():
+    trials = trials_table(
+        trial(SMALL, score=0.2),
+        trial(LARGE, score=0.3),
+        trial(SMALL, "memory", status="stopped"),
+    )
+    expected = {
+        "dataset": ["digits"],
+        "algorithm": ["logistic_regression"],
+        "arm": ["none"],
+        "repetition": [1],
+        "trial_id": [LARGE.trial_id],
+        "score": [0.3],
+        "batch_size": [32],
+        "learning_rate": [0.1],
+        "alpha": [0.01],
+    }
+    assert_frame_equal(best_trials(trials), pd.DataFrame(expected))
+
+
+def test_a_configuration_that_failed_in_one_arm_counts_in_none_of_them():
+    budget = budget_of(
+        trial(SMALL, train_time_s=10, score=0.5),
+        trial(LARGE, train_time_s=90, score=1.0),
+        trial(SMALL, "memory", train_time_s=8, score=0.5),
+        trial(LARGE, "memory", status="failed", steps_used=100, train_time_s=1),
+    )
+    assert budget["trials"].tolist() == [2, 2]
+    assert budget.loc[["none", "memory"], "trials_failed"].tolist() == [0, 1]
+    assert budget["steps_planned"].tolist() == [1000, 1000]
+    assert budget.loc["memory", "saved_fraction"] == 0.2
+    assert budget.loc["memory", "saved_steps_fraction"] == 0
+    assert budget.loc["memory", "regret"] == 0
+
+
+def test_a_study_whose_trials_all_failed_has_a_row_that_claims_no_saving():
+    arm = budget_of(trial(SMALL), trial(SMALL, "memory", status="failed")).loc["memory"]
+    assert (arm["trials"], arm["trials_failed"], arm["steps_planned"]) == (1, 1, 0)
+    assert math.isnan(arm["saved_fraction"])
+    assert arm["best_trial_id"] == ""
+
+
+def test_every_repetition_is_paired_with_its_own_baseline():
+    budget = budget_of(
+        trial(SMALL, train_time_s=10),
+        trial(SMALL, repetition=2, train_time_s=20),
+        trial(SMALL, "memory", train_time_s=5),
+        trial(SMALL, "memory", repetition=2, train_time_s=5),
+    ).loc["memory"]
+    assert budget["saved_fraction"].tolist() == [0.5, 0.75]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_identities_hold_exactly_for_any_trials(seed):
+    trials = random_trials(seed)
+    budget = budget_table(trials, scores_of(trials))
+    assert list(budget.columns) == list(BUDGET_SCHEMA.columns)
+    assert len(budget) == len(trials.drop_duplicates(STUDY_KEYS)) == 12
+    assert (budget["steps_used"] + budget["steps_saved"] == budget["steps_planned"]).all()
+    baseline = budget[budget["arm"] == "none"].set_index(PAIR_KEYS)
+    for arm, rows in budget.groupby("arm"):
+        rows = rows.set_index(PAIR_KEYS)
+        for resource in ("train_time", "cpu_time"):
+            saved = baseline[f"{resource}_s"] - rows[f"{resource}_s"]
+            assert (rows[f"{resource}_saved_s"] == saved).all()
+        assert (
+            rows["saved_fraction"] == rows["train_time_saved_s"] / baseline["train_time_s"]
+        ).all()
+        used = baseline["steps_used"]
+        assert (rows["saved_steps_fraction"] == (used - rows["steps_used"]) / used).all()
+        for name in ("best_score", "test_score"):
+            assert rows[f"baseline_{name}"].equals(baseline[name].rename(f"baseline_{name}")), arm
+        assert rows["regret"].equals((baseline["best_score"] - rows["best_score"]).rename("regret"))
+
+
+def test_a_study_without_a_baseline_is_refused_by_name():
+    trials = trials_table(trial(SMALL, "memory"))
+    with pytest.raises(UserError, match=r"(?s)no baseline arm 'none'.*digits.*study\.arms"):
+        budget_table(trials, scores_of(trials))
+
+
+def test_a_best_trial_without_a_test_score_is_refused_by_name():
+    trials = trials_table(trial(SMALL, score=0.2), trial(LARGE, score=0.3))
+    scores = scores_of(trials)
+    without = scores[scores["trial_id"] != LARGE.trial_id]
+    with pytest.raises(UserError, match=f"(?s)test_scores: .*{re.escape(LARGE.trial_id)}"):
+        budget_table(trials, without)
+
+
+def test_the_refitted_winner_may_diverge_which_leaves_no_test_regret():
+    trials = trials_table(trial(SMALL))
+    baseline = budget_table(trials, scores_of(trials).assign(test_score=math.nan)).iloc[0]
+    assert baseline["best_score"] == 0.5
+    assert math.isnan(baseline["test_score"]) and math.isnan(baseline["test_regret"])
+
+
+def test_the_summary_of_an_arm_is_the_mean_of_its_repetitions_with_the_range_of_the_saving():
+    trials = trials_table(
+        trial(SMALL, score=0.5),
+        trial(LARGE, score=1.0),
+        trial(SMALL, repetition=2, score=0.5),
+        trial(LARGE, repetition=2, score=1.0),
+        trial(SMALL, "memory", score=0.5, train_time_s=5),
+        trial(LARGE, "memory", score=1.0),
+        trial(SMALL, "memory", repetition=2, score=0.5),
+        trial(LARGE, "memory", repetition=2, status="stopped", train_time_s=0),
+    )
+    summary = arm_summary(budget_table(trials, scores_of(trials))).set_index("arm").loc["memory"]
+    assert summary["repetitions"] == 2
+    assert summary["saved_fraction"] == pytest.approx((0.25 + 0.5) / 2)
+    assert (summary["saved_fraction_min"], summary["saved_fraction_max"]) == (0.25, 0.5)
+    assert summary["regret"] == 0.25
+    assert summary["winner_stopped"] == 0.5
+    assert summary["trials_stopped"] == 0.5
+
+
+def test_the_summary_does_not_hide_a_repetition_that_found_no_model():
+    trials = trials_table(
+        trial(SMALL),
+        trial(SMALL, repetition=2),
+        trial(SMALL, "memory"),
+        trial(SMALL, "memory", repetition=2, status="stopped"),
+    )
+    summary = arm_summary(budget_table(trials, scores_of(trials))).set_index("arm")
+    assert math.isnan(summary.loc["memory", "regret"])
+    assert summary.loc["none", "regret"] == 0

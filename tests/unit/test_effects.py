@@ -1,0 +1,267 @@
+"""Effects of hyperparameters and the cost of a step, on trials whose truth is known."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from sysstop.effects import (
+    EFFECTS_SCHEMA,
+    HYPERPARAMETERS,
+    additive_model,
+    aligned_rank_test,
+    cost_model,
+    effect_table,
+    omega_squared,
+    omega_squared_interval,
+)
+from sysstop.metrics import metric_names
+
+BATCH_SIZES = [2**power for power in range(1, 9)]
+RATES = [0.1, 0.01, 0.001, 0.0001]
+ALPHAS = [0.01, 0.001, 0.0001]
+FIXED_MS, PER_SAMPLE_MS = 0.5, 0.01
+
+
+def grid(batch_sizes=BATCH_SIZES, rates=RATES, alphas=ALPHAS, repetitions=1):
+    points = product(range(1, repetitions + 1), batch_sizes, rates, alphas)
+    return pd.DataFrame(points, columns=["repetition", *HYPERPARAMETERS])
+
+
+def trials_of(grid, seed=0, noise=0.03):
+    """Completed baseline trials: batch size costs time and memory, nothing else costs anything."""
+    rng = np.random.default_rng(seed)
+    size = grid["batch_size"]
+    step_time_ms = (FIXED_MS + PER_SAMPLE_MS * size) * rng.lognormal(0, noise, len(grid))
+    memory_mb = (40 + 0.1 * size) * rng.lognormal(0, noise, len(grid))
+    return grid.assign(
+        dataset="digits",
+        algorithm="logistic_regression",
+        arm="none",
+        status="completed",
+        step_time_ms=step_time_ms,
+        sample_time_us=1e3 * step_time_ms / size,
+        train_time_s=step_time_ms,
+        cpu_percent=rng.normal(99, 0.3, len(grid)),
+        memory_mb=memory_mb,
+        memory_peak_mb=memory_mb + 1,
+    )
+
+
+def without_diverged(trials):
+    """The higher the learning rate, the smaller the batches that it still completes with."""
+    diverged = (trials["learning_rate"] == 0.1) & (trials["batch_size"] > 8)
+    diverged |= (trials["learning_rate"] == 0.01) & (trials["batch_size"] > 64)
+    return trials.assign(status=np.where(diverged, "diverged", "completed"))
+
+
+def effects_of(trials):
+    return effect_table(trials).set_index(["metric", "hyperparameter"])
+
+
+def test_the_table_has_a_row_for_each_pair_system_metric_and_hyperparameter():
+    trials = trials_of(grid())
+    table = effect_table(pd.concat([trials, trials.assign(dataset="mine")]))
+    assert list(table.columns) == list(EFFECTS_SCHEMA.columns)
+    expected = product(["digits", "mine"], metric_names("system"), HYPERPARAMETERS)
+    keys = table[["dataset", "metric", "hyperparameter"]].itertuples(index=False, name=None)
+    assert sorted(keys) == sorted(expected)
+
+
+def test_batch_size_is_found_to_drive_step_time_and_the_others_are_not():
+    effects = effects_of(trials_of(grid()))
+    batch_size = effects.loc[("step_time_ms", "batch_size")]
+    assert batch_size["effect_size"] > 0.95
+    assert batch_size["p_adjusted"] < 1e-6
+    assert batch_size["rank_correlation"] > 0.95
+    assert (batch_size["n"], batch_size["levels"]) == (96, 8)
+    for name in ("learning_rate", "alpha"):
+        null = effects.loc[("step_time_ms", name)]
+        assert null["effect_high"] < 0.01
+        assert null["p_adjusted"] > 0.05
+
+
+def test_the_direction_of_an_effect_is_the_sign_of_its_rank_correlation():
+    effects = effects_of(trials_of(grid()))
+    assert effects.loc[("sample_time_us", "batch_size"), "rank_correlation"] < -0.95
+
+
+def test_the_interval_encloses_the_effect():
+    effects = effects_of(trials_of(grid(), noise=1.0))
+    assert effects["effect_size"].between(effects["effect_low"], effects["effect_high"]).all()
+    assert (effects["effect_low"] < effects["effect_high"]).any()
+
+
+def test_trials_that_diverged_do_not_lend_the_batch_sizes_effect_to_the_learning_rate():
+    trials = without_diverged(trials_of(grid()))
+    completed = trials[trials["status"] == "completed"]
+    by_rate = [group["step_time_ms"] for _, group in completed.groupby("learning_rate")]
+    assert stats.kruskal(*by_rate).pvalue < 0.01, "plain values would deceive"
+    effect = effects_of(trials).loc[("step_time_ms", "learning_rate")]
+    assert effect["n"] == len(completed)
+    assert effect["effect_size"] < 0.01
+    assert effect["p_adjusted"] > 0.05
+    assert effect["median_at_lowest"] == pytest.approx(effect["median_at_highest"], rel=0.1)
+
+
+def test_medians_are_taken_over_configurations_that_completed_at_both_ends():
+    trials = without_diverged(trials_of(grid(), noise=0))
+    rate = effects_of(trials).loc[("step_time_ms", "learning_rate")]
+    assert (rate["lowest_level"], rate["highest_level"]) == (0.0001, 0.1)
+    assert rate["median_at_lowest"] == pytest.approx(FIXED_MS + PER_SAMPLE_MS * 4)
+    size = effects_of(trials).loc[("step_time_ms", "batch_size")]
+    assert size["median_at_highest"] == pytest.approx(FIXED_MS + PER_SAMPLE_MS * 256)
+
+
+def test_a_drift_between_repetitions_neither_hides_nor_feigns_an_effect():
+    trials = trials_of(grid(repetitions=2))
+    trials.loc[trials["repetition"] == 2, "step_time_ms"] *= 3
+    trials.loc[trials["alpha"] == 0.01, "step_time_ms"] *= 1.03
+    effects = effects_of(trials)
+    assert effects.loc[("step_time_ms", "alpha"), "p_adjusted"] < 0.01
+    assert effects.loc[("step_time_ms", "learning_rate"), "p_adjusted"] > 0.05
+
+
+@pytest.mark.parametrize("diverging", [False, True], ids=["whole grid", "with diverged trials"])
+def test_pure_noise_is_called_an_effect_about_as_often_as_the_level_says(diverging):
+    points = trials_of(grid())
+    points = without_diverged(points).query("status == 'completed'") if diverging else points
+    model = additive_model(points, "learning_rate")
+    rng = np.random.default_rng(7)
+    size_effect = np.log(points["batch_size"].to_numpy())
+    draws = [size_effect + rng.standard_t(4, len(points)) for _ in range(200)]
+    called = np.mean([aligned_rank_test(model, values) < 0.05 for values in draws])
+    # 0.02 to 0.09 holds 98 % of what 200 draws at the level of 0.05 give.
+    assert 0.02 <= called <= 0.09
+    shares = [omega_squared(*model.variances(values), model.own.shape[1]) for values in draws]
+    assert np.mean(shares) < 0.02
+    levels = points["learning_rate"].to_numpy()
+    lows = [omega_squared_interval(model, values, levels, 100)[0] for values in draws]
+    assert np.mean(np.array(lows) > 0.005) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("hyperparameter", "slope"),
+    [("batch_size", 0.0), ("batch_size", 0.01), ("learning_rate", 0.03)],
+)
+def test_the_interval_holds_the_true_share_of_variance_about_as_often_as_it_says(
+    hyperparameter, slope
+):
+    points = trials_of(grid())
+    model = additive_model(points, hyperparameter)
+    levels = points[hyperparameter].to_numpy()
+    truth = slope * np.log10(levels)
+    noise = 0.05
+    share = truth.var() / (truth.var() + noise**2)
+    rng = np.random.default_rng(11)
+    held = []
+    for _ in range(300):
+        values = truth + rng.normal(0, noise, len(points))
+        low, high = omega_squared_interval(model, values, levels, 200)
+        held.append(low <= share <= high)
+    # The nominal 95 %, wide enough for 300 draws; intervals of effects near 0 hold more often.
+    assert np.mean(held) >= 0.91
+
+
+def test_the_effect_is_the_share_of_variance_in_the_long_run():
+    points = trials_of(grid(repetitions=20))
+    model = additive_model(points, "alpha")
+    levels = points["alpha"].to_numpy()
+    by_alpha = np.log10(levels) - np.log10(levels).mean()
+    noise = np.random.default_rng(3).normal(0, by_alpha.std() * np.sqrt(3), len(points))
+    values = by_alpha + noise
+    assert omega_squared(*model.variances(values), 2) == pytest.approx(0.25, abs=0.03)
+    low, high = omega_squared_interval(model, values, levels, 200)
+    assert low < 0.25 < high
+    assert high - low < 0.1
+
+
+def test_the_same_trials_give_the_same_table():
+    trials = trials_of(grid())
+    pd.testing.assert_frame_equal(effect_table(trials), effect_table(trials.copy()))
+
+
+def test_other_arms_and_trials_that_did_not_complete_do_not_count():
+    trials = trials_of(grid())
+    others = [
+        trials.assign(arm="memory", step_time_ms=1e6),
+        trials.assign(status="diverged", step_time_ms=1e6, repetition=2),
+    ]
+    pd.testing.assert_frame_equal(effect_table(pd.concat([trials, *others])), effect_table(trials))
+
+
+def test_a_hyperparameter_with_one_level_has_no_effect_and_no_test():
+    effect = effects_of(trials_of(grid(alphas=[0.01]))).loc[("step_time_ms", "alpha")]
+    assert effect["levels"] == 1
+    assert effect[["effect_size", "effect_low", "p_value", "p_adjusted"]].isna().all()
+
+
+def test_levels_that_cannot_be_told_from_another_hyperparameters_have_no_effect():
+    trials = trials_of(grid())
+    trials["alpha"] = trials["learning_rate"] / 10
+    effects = effects_of(trials.drop_duplicates(HYPERPARAMETERS))
+    assert np.isnan(effects.loc[("step_time_ms", "alpha"), "effect_size"])
+    assert effects.loc[("step_time_ms", "batch_size"), "effect_size"] > 0.9
+
+
+def test_too_few_trials_or_none_have_no_effects_but_their_rows():
+    few = effect_table(trials_of(grid(batch_sizes=[2, 4], rates=[0.1], alphas=[0.01, 0.1])))
+    none = effect_table(trials_of(grid()).assign(status="diverged"))
+    for table in (few, none):
+        assert len(table) == 18
+        assert table[["effect_size", "p_value", "p_adjusted"]].isna().all(axis=None)
+    assert (none["n"] == 0).all()
+
+
+def test_a_metric_that_never_changes_has_no_effect():
+    trials = trials_of(grid()).assign(memory_mb=40.0)
+    assert effects_of(trials).loc["memory_mb", "effect_size"].isna().all()
+
+
+def test_missing_values_are_left_out_and_a_cpu_reading_of_zero_is_a_value():
+    trials = trials_of(grid())
+    trials.loc[:9, ["step_time_ms", "cpu_percent"]] = [np.nan, 0.0]
+    effects = effects_of(trials)
+    assert (effects.loc["step_time_ms", "n"] == 86).all()
+    assert (effects.loc["cpu_percent", "n"] == 96).all()
+
+
+def test_p_values_are_adjusted_over_the_whole_table():
+    table = effect_table(trials_of(grid()))
+    np.testing.assert_allclose(table["p_adjusted"], stats.false_discovery_control(table["p_value"]))
+
+
+@pytest.mark.parametrize(("noise", "tolerance"), [(0.0, 1e-9), (0.1, 0.1)])
+def test_the_cost_model_finds_fixed_and_per_sample_cost(noise, tolerance):
+    cost = cost_model(trials_of(grid(batch_sizes=[2**i for i in range(1, 15)]), noise=noise)).iloc[
+        0
+    ]
+    assert cost["fixed_ms"] == pytest.approx(FIXED_MS, rel=tolerance)
+    assert cost["per_sample_us"] == pytest.approx(1e3 * PER_SAMPLE_MS, rel=tolerance)
+    assert cost["half_batch_size"] == pytest.approx(FIXED_MS / PER_SAMPLE_MS, rel=2 * tolerance)
+    assert cost["r_squared"] == pytest.approx(1, abs=0.02)
+    assert cost["n"] == 14 * 12
+
+
+def test_the_cost_model_resists_stalled_trials():
+    trials = trials_of(grid(), noise=0)
+    stalled = np.random.default_rng(5).choice(len(trials), 10, replace=False)
+    trials.loc[stalled, "step_time_ms"] *= 20
+    assert cost_model(trials).iloc[0]["fixed_ms"] == pytest.approx(FIXED_MS, rel=1e-6)
+
+
+def test_the_cost_model_never_has_negative_costs():
+    trials = trials_of(grid())
+    trials["step_time_ms"] = 10 / trials["batch_size"]
+    cost = cost_model(trials).iloc[0]
+    assert cost["fixed_ms"] > 0
+    assert cost["per_sample_us"] == 0
+    assert cost["half_batch_size"] == np.inf
+
+
+def test_two_batch_sizes_are_no_cost_model():
+    cost = cost_model(trials_of(grid(batch_sizes=[2, 4]))).iloc[0]
+    assert cost["n"] == 24
+    assert cost[["fixed_ms", "per_sample_us", "r_squared", "half_batch_size"]].isna().all()

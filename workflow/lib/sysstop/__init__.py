@@ -1,0 +1,1 @@
+"""Early stopping on system metrics in hyperparameter search: measure, stop, replay, report."""

@@ -1,0 +1,208 @@
+"""Check a config before anything runs: every mistake ends in one message naming key and remedy."""
+
+import difflib
+import math
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import psutil
+import yaml
+
+from sysstop.algorithms import ALGORITHMS
+from sysstop.arms import NO_RULE, rule_parameters
+from sysstop.errors import UserError
+from sysstop.metrics import METRIC_BY_NAME, metric_names
+from sysstop.stopping import RULES
+from sysstop.studies import BASELINE_ARM, planned_pairs
+
+FALLING_METRICS = ("val_loss", "train_loss", "rmse")
+
+
+def check_config(config: Mapping[str, Any], schemas: Path) -> None:
+    """Check a complete config, data sets included, against the schemas and against itself.
+
+    Raises `UserError` that lists every mistake found, one line each.
+    """
+    mistakes = list(_schema_mistakes(config, schemas / "config.schema.yaml", ""))
+    mistakes += _schema_mistakes(
+        config.get("datasets", {}), schemas / "datasets.schema.yaml", "datasets"
+    )
+    if not mistakes:
+        mistakes += _name_mistakes(config)
+    if not mistakes:
+        mistakes += _pair_mistakes(config)
+        mistakes += _batch_size_mistakes(config)
+        for name in config["study"]["arms"]:
+            mistakes += _arm_mistakes(name, config["arms"][name], config["budget"])
+    if mistakes:
+        raise UserError("The config cannot be used:\n" + "\n".join(f"  - {m}" for m in mistakes))
+
+
+def _schema_mistakes(value: Any, schema_file: Path, prefix: str) -> Iterator[str]:
+    schema = yaml.safe_load(schema_file.read_text())
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(value):
+        key = ".".join(filter(None, [prefix, *map(str, error.absolute_path)])) or "config"
+        yield _schema_message(key, error)
+
+
+def _schema_message(key: str, error: jsonschema.ValidationError) -> str:
+    description = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    meaning = f" ({description.rstrip('.')})" if description else ""
+    if error.validator == "additionalProperties":
+        allowed = error.schema.get("properties", {})
+        unknown = [name for name in error.instance if name not in allowed]
+        return "; ".join(_unknown(f"key {key}.{name}", name, allowed) for name in unknown)
+    if error.validator == "contains":
+        return f"{key}: must contain {error.schema['contains']['const']!r}{meaning}"
+    if error.validator == "anyOf":
+        choices = " or ".join(sorted({branch.message for branch in error.context}))
+        return f"{key}: found {error.instance!r}: {choices}{meaning}"
+    return f"{key}: {error.message}{meaning}"
+
+
+def _unknown(what: str, name: str, allowed: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, list(allowed), n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"unknown {what}; {hint}known: {', '.join(sorted(allowed)) or 'none'}"
+
+
+def _name_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    study = config["study"]
+    known_names = {
+        "datasets": config["datasets"],
+        "algorithms": ALGORITHMS,
+        "arms": config["arms"],
+    }
+    for key, known in known_names.items():
+        for name in study[key]:
+            if name not in known:
+                yield _unknown(f"name '{name}' in study.{key}", name, known)
+
+
+def _pair_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    pairs = planned_pairs(config)
+    for dataset in config["study"]["datasets"]:
+        if dataset not in {pair[0] for pair in pairs}:
+            task = config["datasets"][dataset]["task"]
+            fitting = [a.name for a in ALGORITHMS.values() if a.task == task]
+            yield (
+                f"study.datasets: no algorithm of study.algorithms does the {task} of '{dataset}'; "
+                f"add one of {', '.join(fitting)}, or leave the data set out"
+            )
+    for algorithm in config["study"]["algorithms"]:
+        if algorithm not in {pair[1] for pair in pairs}:
+            yield (
+                f"study.algorithms: '{algorithm}' does {ALGORITHMS[algorithm].task}, which is the "
+                "task of no data set in study.datasets; leave it out, or add such a data set"
+            )
+
+
+def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    batch_sizes, split = config["grid"]["batch_size"], config["split"]
+    if batch_sizes == "powers_of_two":
+        return
+    for dataset in config["study"]["datasets"]:
+        rows = config["datasets"][dataset].get("rows")
+        if rows is None:
+            continue
+        train_rows = rows * (1 - split["test_fraction"])
+        fold_rows = math.ceil(train_rows * (split["folds"] - 1) / split["folds"])
+        if max(batch_sizes) > fold_rows:
+            yield (
+                f"grid.batch_size: {max(batch_sizes)} is larger than the {fold_rows} rows that a "
+                f"fold model of '{dataset}' trains on; use at most that, or `powers_of_two`"
+            )
+
+
+def _arm_mistakes(name: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[str]:
+    key, rule = f"arms.{name}", arm["rule"]
+    if name == BASELINE_ARM and rule != NO_RULE:
+        yield f"{key}.rule: found '{rule}'; this arm is the full-budget baseline, write `rule: none`"
+        return
+    if rule == NO_RULE:
+        for parameter in set(arm) - {"rule"}:
+            yield f"{key}.{parameter}: the rule `none` has no parameters; remove the key"
+        return
+    if rule not in RULES:
+        yield _unknown(f"rule '{rule}' in {key}.rule", rule, [NO_RULE, *RULES])
+        return
+    parameters = rule_parameters(rule)
+    takes_limit = "limit" in parameters
+    allowed = [*parameters, *(["quantile"] if takes_limit else [])]
+    mistakes = [
+        _unknown(f"key {key}.{parameter}", parameter, allowed)
+        for parameter in arm
+        if parameter not in ("rule", *allowed)
+    ]
+    mistakes += [
+        f"{key}.{parameter}: missing; the rule '{rule}' needs it"
+        for parameter, required in parameters.items()
+        if required and parameter != "limit" and parameter not in arm
+    ]
+    mistakes += [
+        f"{key}.{parameter}: found {arm[parameter]!r}, a number is needed"
+        for parameter in set(arm) - {"rule", "metric"}
+        if isinstance(arm[parameter], bool) or not isinstance(arm[parameter], int | float)
+    ]
+    if takes_limit and ("limit" in arm) == ("quantile" in arm):
+        mistakes.append(
+            f"{key}: give either `limit` (an absolute number) or `quantile` (of the baseline arm)"
+        )
+    mistakes += _metric_mistakes(key, arm)
+    yield from mistakes or _never_fires(key, arm, budget)
+
+
+def _metric_mistakes(key: str, arm: Mapping[str, Any]) -> Iterator[str]:
+    if "metric" not in arm:
+        return
+    allowed = FALLING_METRICS if arm["rule"] == "plateau" else metric_names("system", "accounting")
+    if arm["metric"] not in METRIC_BY_NAME:
+        yield _unknown(f"metric '{arm['metric']}' in {key}.metric", str(arm["metric"]), allowed)
+    elif arm["metric"] not in allowed:
+        yield (
+            f"{key}.metric: the rule '{arm['rule']}' cannot watch '{arm['metric']}'; "
+            f"it can watch {', '.join(allowed)}"
+        )
+
+
+def _never_fires(key: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[str]:
+    windows = math.ceil(budget["steps"] / budget["window_steps"])
+    grace = arm.get("grace_windows", 0)
+    metric, limit = arm.get("metric"), arm.get("limit")
+    if grace < 0 or grace != int(grace):
+        yield f"{key}.grace_windows: found {grace}; a whole number from 0 is needed"
+    if windows - 1 <= grace:
+        yield (
+            f"{key}: the rule can never stop a trial: the budget has {windows} window(s) of "
+            f"{budget['window_steps']} steps and the rule is asked between the first {grace} and the "
+            "last; raise budget.steps, or lower budget.window_steps or grace_windows"
+        )
+    if not 0 < arm.get("quantile", 0.5) < 1:
+        yield f"{key}.quantile: found {arm['quantile']}; a number between 0 and 1 is needed"
+    if arm.get("min_improvement", 0) < 0:
+        yield f"{key}.min_improvement: found {arm['min_improvement']}; it cannot be negative"
+    if "patience" in arm and not 0 <= arm["patience"] < windows - 2:
+        yield (
+            f"{key}.patience: found {arm['patience']}; with the budget's {windows} windows it must be "
+            f"at least 0 and below {windows - 2}, or it can never be exceeded before the last window; "
+            "change it, or raise budget.steps"
+        )
+    if limit is None:
+        return
+    if not math.isfinite(limit) or limit <= 0:
+        yield f"{key}.limit: found {limit}; a positive number is needed"
+    total_mb = psutil.virtual_memory().total / 2**20
+    if metric in ("memory_mb", "memory_peak_mb") and limit > total_mb:
+        yield (
+            f"{key}.limit: {limit} MB can never be exceeded on this machine, which has "
+            f"{total_mb:.0f} MB; use less"
+        )
+    if metric == "cpu_percent" and limit >= 100:
+        yield f"{key}.limit: {limit} % can never be exceeded: a trial runs on one core; use less than 100"
+    if metric == "train_time_s" and limit >= (budget["seconds"] or math.inf):
+        yield (
+            f"{key}.limit: {limit} s can never be exceeded, because budget.seconds ends trials at "
+            f"{budget['seconds']} s; use less"
+        )

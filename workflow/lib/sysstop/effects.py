@@ -1,0 +1,322 @@
+"""RQ1: how far each hyperparameter moves each system metric, and what a training step costs.
+
+Hyperparameters are compared like with like. Trials that diverged are missing from the grid, mostly
+those of high learning rates, so the trials that are left at two learning rates differ in their
+batch sizes too. Comparing the levels' plain means would show the batch size's effect as the
+learning rate's. Each effect is therefore taken from an additive model of all hyperparameters and
+the repetition, as what its hyperparameter explains beyond the others ("type II" sums of squares).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from scipy import stats
+from scipy.linalg import orth
+from scipy.optimize import nnls
+
+from sysstop.metrics import METRIC_BY_NAME, metric_names
+from sysstop.studies import BASELINE_ARM
+from sysstop.tables import TRIALS_SCHEMA, checked
+
+HYPERPARAMETERS = ("batch_size", "learning_rate", "alpha")
+PAIR_KEYS = ["dataset", "algorithm"]
+
+# Beneath this many trials more than the model has parameters, its residuals say nothing.
+MIN_RESIDUAL_DEGREES = 5
+BOOTSTRAP_SAMPLES = 1000
+BOOTSTRAP_SEED = 0
+INTERVAL_PERCENTILES = (2.5, 97.5)
+# A straight line through two points shows nothing.
+MIN_BATCH_SIZES = 3
+
+_NUMBER = {"nullable": True, "coerce": True}
+_COUNT = pa.Column(int, pa.Check.ge(0), coerce=True)
+_PAIR_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in PAIR_KEYS}
+
+EFFECTS_SCHEMA = pa.DataFrameSchema(
+    {
+        **_PAIR_COLUMNS,
+        "metric": pa.Column(str, pa.Check.isin(metric_names("system"))),
+        "hyperparameter": pa.Column(str, pa.Check.isin(HYPERPARAMETERS)),
+        "n": _COUNT,
+        "levels": _COUNT,
+        **{
+            name: pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER)
+            for name in ("effect_size", "effect_low", "effect_high")
+        },
+        "rank_correlation": pa.Column(float, pa.Check.in_range(-1, 1), **_NUMBER),
+        "p_value": pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER),
+        "p_adjusted": pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER),
+        **{
+            name: pa.Column(float, **_NUMBER)
+            for name in ("lowest_level", "highest_level", "median_at_lowest", "median_at_highest")
+        },
+    },
+    strict=True,
+    unique=[*PAIR_KEYS, "metric", "hyperparameter"],
+    ordered=True,
+)
+
+COST_MODEL_SCHEMA = pa.DataFrameSchema(
+    {
+        **_PAIR_COLUMNS,
+        **{
+            name: pa.Column(float, pa.Check.ge(0), **_NUMBER)
+            for name in ("fixed_ms", "per_sample_us")
+        },
+        "r_squared": pa.Column(float, pa.Check.le(1), **_NUMBER),
+        "half_batch_size": pa.Column(float, pa.Check.ge(0), **_NUMBER),
+        "n": _COUNT,
+    },
+    strict=True,
+    unique=PAIR_KEYS,
+    ordered=True,
+)
+
+
+@dataclass(frozen=True)
+class AdditiveModel:
+    """What the values of n trials consist of: one hyperparameter, the other columns, and noise.
+
+    `others` (n x p) and `own` (n x q) are orthonormal bases: of a constant and the levels of the
+    other columns, and of what the hyperparameter's levels add to these. q is the hyperparameter's
+    degrees of freedom, 0 where its levels cannot be told from those of another hyperparameter.
+    """
+
+    others: np.ndarray
+    own: np.ndarray
+
+    @property
+    def residual_degrees(self) -> int:
+        """The trials beyond the model's parameters."""
+        return len(self.own) - self.others.shape[1] - self.own.shape[1]
+
+    @property
+    def can_be_tested(self) -> bool:
+        """Whether there is an effect to be told and noise to compare it with."""
+        return self.own.shape[1] > 0 and self.residual_degrees >= MIN_RESIDUAL_DEGREES
+
+    def parts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Split values (n or n x draws) into the others' part, the own part and the residual."""
+        by_others = self.others @ (self.others.T @ values)
+        by_own = self.own @ (self.own.T @ values)
+        return by_others, by_own, values - by_others - by_own
+
+    def variances(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the sum of squares of the own part, the residual mean square and the total sum."""
+        # Lengths along the bases, because whole parts of thousands of draws would take their time.
+        centred = values - values.mean(axis=0)
+        total = np.einsum("i...,i...->...", centred, centred)
+        by_others = ((self.others.T @ centred) ** 2).sum(axis=0)
+        by_own = ((self.own.T @ centred) ** 2).sum(axis=0)
+        noise = np.maximum(0.0, total - by_others - by_own) / self.residual_degrees
+        return by_own, noise, total
+
+
+def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the effect of each hyperparameter on each system metric (`EFFECTS_SCHEMA`).
+
+    Of `trials` (`TRIALS_SCHEMA`) only the completed ones of the baseline arm count, all repetitions
+    together; `n` is their number where the metric has a value, `levels` the hyperparameter's values
+    among them. One row per data set, algorithm, system metric and hyperparameter.
+
+    - `effect_size`: omega squared, the share of the metric's variance that the hyperparameter
+      explains beyond the others, 0 where it explains no more than noise would. Eta squared would
+      be biased upwards, the more the fewer the trials, so that a null effect would not look null.
+      `effect_low` and `effect_high`: `omega_squared_interval`.
+    - `p_value`: does the metric depend on the hyperparameter at all? F test of an aligned rank
+      transform: the other columns' effects are taken out, the rest is replaced by its ranks, and
+      the same additive model tested on these (Wobbrock et al. 2011, doi:10.1145/1978942.1978963).
+      It does not ask for normal noise, and unlike a Kruskal-Wallis test on the plain values it is
+      neither deceived by missing trials nor blinded by the batch size's effect. `p_adjusted`
+      (Benjamini and Hochberg) keeps the false discovery rate over the whole table.
+    - `rank_correlation`: Spearman's, of the hyperparameter and the metric without the other
+      columns' effects. It tells the direction, and how monotonic the effect is, not how large.
+    - `median_at_lowest`, `median_at_highest`: the metric's median, in its unit, at the
+      hyperparameter's lowest and highest level, over configurations that completed at both.
+
+    Metrics are analysed on a logarithmic scale, since costs multiply, except percentages, which are
+    bounded ratios near their ceiling and may be 0 (`analysis_scale`).
+
+    Assumed: trials are independent given their configuration and repetition, effects add up on the
+    analysis scale (interactions count as noise), and for the interval that noise is alike within a
+    level. A drift of the machine during a repetition that follows the order of the grid cannot be
+    told from an effect.
+
+    Effects are NaN where a hyperparameter has one level, cannot be told from another one, where
+    there are too few trials (`MIN_RESIDUAL_DEGREES`), or where the metric never changes.
+    """
+    rows = []
+    for keys, of_pair in _completed_baselines(trials):
+        for metric in metric_names("system"):
+            scaled = analysis_scale(of_pair[metric], METRIC_BY_NAME[metric].unit)
+            usable = of_pair[np.isfinite(scaled)]
+            for hyperparameter in HYPERPARAMETERS:
+                effect = _effect(usable, scaled[usable.index].to_numpy(), hyperparameter)
+                medians = _medians_at_ends(usable, metric, hyperparameter)
+                rows.append(
+                    {
+                        **keys,
+                        "metric": metric,
+                        "hyperparameter": hyperparameter,
+                        **effect,
+                        **medians,
+                    }
+                )
+    table = pd.DataFrame(rows, columns=list(EFFECTS_SCHEMA.columns))
+    tested = table["p_value"].notna()
+    table.loc[tested, "p_adjusted"] = stats.false_discovery_control(table.loc[tested, "p_value"])
+    return checked(table, EFFECTS_SCHEMA)
+
+
+def analysis_scale(values: pd.Series, unit: str) -> pd.Series:
+    """Return values on the scale that effects are additive on: as they are for %, else their log.
+
+    A value without a logarithm (0, which is no cost at all) becomes NaN.
+    """
+    return values if unit == "%" else np.log(values.where(values > 0))
+
+
+def additive_model(trials: pd.DataFrame, hyperparameter: str) -> AdditiveModel:
+    """Return the model of one hyperparameter beside the other ones and the repetition.
+
+    All columns count as categories, so that no shape of the effects is assumed.
+    """
+    columns = [name for name in (*HYPERPARAMETERS, "repetition") if name != hyperparameter]
+    others = orth(np.column_stack([np.ones(len(trials)), *(_levels(trials[c]) for c in columns)]))
+    own = _levels(trials[hyperparameter])
+    own = own - others @ (others.T @ own)
+    directions, sizes, _ = np.linalg.svd(own, full_matrices=False)
+    return AdditiveModel(others, directions[:, sizes > 1e-8])
+
+
+def omega_squared(
+    effect: np.ndarray, noise: np.ndarray, total: np.ndarray, degrees: int
+) -> np.ndarray:
+    """Return the share of variance beyond what noise explains by chance, at least 0.
+
+    (effect - degrees * noise) / (total + noise), with the sums of squares of the effect and of all
+    values and the residual mean square (Hays 1963).
+    """
+    return np.maximum(0.0, (effect - degrees * noise) / (total + noise))
+
+
+def omega_squared_interval(
+    model: AdditiveModel, values: np.ndarray, levels: np.ndarray, samples: int
+) -> tuple[float, float]:
+    """Return the 95 % bootstrap percentile interval of omega squared.
+
+    The grid is fixed, so residuals are drawn again and not trials: within each of the
+    hyperparameter's `levels`, since its noise may differ between them. They are enlarged by what
+    the fit took from them, and the effect that they are added to is reduced by what noise gave to
+    it; otherwise every sample would hold the noise of the measurement and its own, and the
+    interval lie too high.
+    """
+    by_others, by_own, residual = model.parts(values)
+    effect, noise, _ = model.variances(values)
+    degrees = model.own.shape[1]
+    own_scale = np.sqrt(max(0.0, 1 - degrees * noise / effect)) if effect > 0 else 0.0
+    residual = residual * np.sqrt(len(values) / model.residual_degrees)
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    drawn = np.empty((len(values), samples))
+    for level in np.unique(levels):
+        of_level = np.flatnonzero(levels == level)
+        drawn[of_level] = rng.choice(residual[of_level], (len(of_level), samples))
+    drawn += (by_others + own_scale * by_own)[:, None]
+    shares = omega_squared(*model.variances(drawn), degrees)
+    low, high = np.percentile(shares, INTERVAL_PERCENTILES)
+    return float(low), float(high)
+
+
+def aligned_rank_test(model: AdditiveModel, values: np.ndarray) -> float:
+    """Return the p value of the hyperparameter's effect on the ranks of the aligned values."""
+    by_others, _, _ = model.parts(values)
+    effect, noise, _ = model.variances(stats.rankdata(values - by_others))
+    degrees = model.own.shape[1]
+    if noise == 0:
+        return 0.0 if effect > 0 else np.nan
+    return float(stats.f.sf(effect / degrees / noise, degrees, model.residual_degrees))
+
+
+def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the straight line of step time over batch size, one row per data set and algorithm.
+
+    step time = fixed_ms + batch size * per_sample_us / 1000, from the completed trials of the
+    baseline arm. `half_batch_size` = fixed / per sample is the batch size at which half of a step
+    is fixed cost. `r_squared` is the share of the variance of log step time that the line
+    explains; it is negative where the line is worse than a constant. `n` is the number of trials.
+
+    The line is fitted to the median step time of each batch size, by least squares of the relative
+    error, with neither cost below 0. Batch sizes span powers of two: with absolute errors the
+    largest one or two would decide alone, and the fixed cost would be lost in their noise;
+    relative errors give each the same say. Medians resist stalled trials and let each batch size
+    count once, however many of its trials diverged. NaN with fewer than `MIN_BATCH_SIZES` batch
+    sizes.
+    """
+    rows = []
+    for keys, of_pair in _completed_baselines(trials):
+        timed = of_pair[of_pair["step_time_ms"] > 0]
+        row = {**keys, "n": len(timed)}
+        medians = timed.groupby("batch_size")["step_time_ms"].median()
+        if len(medians) >= MIN_BATCH_SIZES:
+            terms = np.column_stack([np.ones(len(medians)), medians.index.to_numpy()])
+            relative = terms / medians.to_numpy()[:, None]
+            (fixed_ms, per_sample_ms), _ = nnls(relative, np.ones(len(medians)))
+            predicted = np.log(fixed_ms + per_sample_ms * timed["batch_size"])
+            measured = np.log(timed["step_time_ms"])
+            total = ((measured - measured.mean()) ** 2).sum()
+            row["fixed_ms"], row["per_sample_us"] = fixed_ms, 1e3 * per_sample_ms
+            row["r_squared"] = 1 - ((measured - predicted) ** 2).sum() / total
+            row["half_batch_size"] = fixed_ms / per_sample_ms if per_sample_ms > 0 else np.inf
+        rows.append(row)
+    return checked(pd.DataFrame(rows, columns=list(COST_MODEL_SCHEMA.columns)), COST_MODEL_SCHEMA)
+
+
+def _completed_baselines(trials: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """Yield the keys and the completed baseline trials of each data set and algorithm."""
+    baseline = trials[trials["arm"] == BASELINE_ARM].reset_index(drop=True)
+    for keys, of_pair in baseline.groupby(PAIR_KEYS):
+        completed = of_pair[of_pair["status"] == "completed"]
+        yield dict(zip(PAIR_KEYS, keys, strict=True)), completed
+
+
+def _levels(column: pd.Series) -> np.ndarray:
+    """Return one 0/1 column per level."""
+    return pd.get_dummies(column).to_numpy(float)
+
+
+def _effect(trials: pd.DataFrame, values: np.ndarray, hyperparameter: str) -> dict[str, float]:
+    levels = trials[hyperparameter].to_numpy(float)
+    effect = {"n": len(trials), "levels": len(np.unique(levels))}
+    if effect["levels"] < 2 or np.ptp(values) == 0:
+        return effect
+    model = additive_model(trials, hyperparameter)
+    if not model.can_be_tested:
+        return effect
+    low, high = omega_squared_interval(model, values, levels, BOOTSTRAP_SAMPLES)
+    aligned = values - model.parts(values)[0]
+    return effect | {
+        "effect_size": omega_squared(*model.variances(values), model.own.shape[1]),
+        "effect_low": low,
+        "effect_high": high,
+        "rank_correlation": stats.spearmanr(levels, aligned).statistic,
+        "p_value": aligned_rank_test(model, values),
+    }
+
+
+def _medians_at_ends(trials: pd.DataFrame, metric: str, hyperparameter: str) -> dict[str, float]:
+    if trials.empty:
+        return {}
+    ends = [trials[hyperparameter].min(), trials[hyperparameter].max()]
+    others = [name for name in (*HYPERPARAMETERS, "repetition") if name != hyperparameter]
+    by_level = trials.pivot(index=others, columns=hyperparameter, values=metric)
+    at_lowest, at_highest = by_level[ends].dropna().median()
+    return {
+        "lowest_level": ends[0],
+        "highest_level": ends[1],
+        "median_at_lowest": at_lowest,
+        "median_at_highest": at_highest,
+    }

@@ -1,0 +1,250 @@
+"""The tables of the source study and of the results, for LaTeX documents and for the report.
+
+Each function returns a table with heads for readers; `latex` and `display` turn it into text.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from sysstop.algorithms import ALGORITHMS
+from sysstop.arms import NO_RULE, stopped_is_candidate
+from sysstop.budgets import SUMMARY_KEYS, arm_summary
+from sysstop.effects import HYPERPARAMETERS
+from sysstop.figures.effect_map import SIGNIFICANCE_LEVEL
+from sysstop.metrics import METRIC_BY_NAME, METRICS
+from sysstop.stopping import RULES
+from sysstop.wording import (
+    MISSING,
+    algorithm_label,
+    arm_label,
+    arm_order,
+    capitalised,
+    counted,
+    number,
+    percent,
+    spoken,
+    with_unit,
+)
+
+# More rows than fit on a page; LaTeX breaks such a table if it is a `longtable`.
+ROWS_PER_PAGE = 40
+
+
+def dataset_table(
+    config: Mapping[str, Any], split_summaries: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Return the study's data sets: name, type, task, examples and features (before encoding).
+
+    Sizes come from the summary of the data set's split (see `splits.make_split`), if there is one in
+    `split_summaries`, else from its entry in the config, which need not have them.
+    """
+    rows = []
+    for name in config["study"]["datasets"]:
+        entry, summary = config["datasets"][name], split_summaries.get(name, {})
+        classes = summary.get("classes", entry.get("classes"))
+        rows.append(
+            {
+                "Data set": name,
+                "Type": entry["type"],
+                "Task": f"{entry['task']}, {counted(classes, 'class', 'classes')}"
+                if entry["task"] == "classification" and classes
+                else entry["task"],
+                "Examples": summary.get("rows", entry.get("rows")),
+                "Features": summary.get("features_before_encoding", entry.get("features")),
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.astype({"Examples": "Int64", "Features": "Int64"})
+
+
+def metric_table() -> pd.DataFrame:
+    """Return the metrics of the registry: name, unit, kind and meaning."""
+    return pd.DataFrame(
+        {
+            "Metric": [metric.label for metric in METRICS],
+            "Unit": [metric.unit or MISSING for metric in METRICS],
+            "Kind": [metric.kind for metric in METRICS],
+            "Meaning": [metric.description for metric in METRICS],
+        }
+    )
+
+
+def algorithm_table(config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the study's algorithms: name, task, loss and the grid of each hyperparameter."""
+    grid = {capitalised(spoken(name)): _grid_text(config["grid"][name]) for name in HYPERPARAMETERS}
+    rows = [
+        {
+            "Algorithm": ALGORITHMS[name].label,
+            "Task": ALGORITHMS[name].task,
+            "Loss": ALGORITHMS[name].loss_label,
+            **grid,
+        }
+        for name in config["study"]["algorithms"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def _grid_text(values: object) -> str:
+    if values == "powers_of_two":
+        return "2, 4, 8, ... up to the rows that a fold model trains on"
+    return ", ".join(map(number, values))
+
+
+def arm_table(config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the study's arms: name, when each stops a trial, and whether such a trial may win."""
+    rows = []
+    for name in arm_order(config["study"]["arms"]):
+        arm = config["arms"][name]
+        may_win = "yes" if stopped_is_candidate(arm) else "no"
+        rows.append(
+            {
+                "Arm": arm_label(name),
+                "Stops a trial": capitalised(arm_description(arm)),
+                "A stopped trial may be chosen": MISSING if arm["rule"] == NO_RULE else may_win,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def arm_description(arm: Mapping[str, Any]) -> str:
+    """Return when an arm of the config stops a trial, as the end of a sentence."""
+    if arm["rule"] == NO_RULE:
+        return "never: trains it to the end of its budget"
+    rule = RULES[arm["rule"]]
+    metric = METRIC_BY_NAME[arm.get("metric", getattr(rule, "metric", None))]
+    if "patience" in arm:
+        improvement = arm.get("min_improvement", 0)
+        by = f" by more than {number(improvement)}" if improvement else ""
+        return (
+            f"once its {metric.label.lower()} has not fallen{by} for more than "
+            f"{counted(arm['patience'], 'window')}"
+        )
+    if "quantile" in arm:
+        limit = f"what {percent(arm['quantile'])} of the baseline's completed trials stay within"
+    else:
+        limit = with_unit(arm["limit"], metric.unit)
+    predicted = "predicted " if rule.name.startswith("predicted") else ""
+    label = metric.label if metric.label.isupper() else metric.label.lower()
+    return f"as soon as its {predicted}{label} exceeds {limit}"
+
+
+def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
+    """Return what each arm saved and lost, as means over the repetitions (see `budgets`)."""
+    summary = arm_summary(budget)
+    by_arm = budget.groupby(SUMMARY_KEYS, sort=False)
+    stopped_winners = by_arm["winner_stopped"].sum().to_numpy()
+    table = pd.DataFrame(
+        {
+            "Data set": summary["dataset"],
+            "Algorithm": summary["algorithm"].map(algorithm_label),
+            "Arm": summary["arm"].map(arm_label),
+            "Repetitions": summary["repetitions"],
+            "Trials": summary["trials"],
+            "Trials stopped": summary["trials_stopped"],
+            "Training time (s)": summary["train_time_s"],
+            "Time saved (%)": 100 * summary["saved_fraction"],
+            "Steps saved (%)": 100 * summary["saved_steps_fraction"],
+            "Winner stopped": [
+                f"{stopped} of {repetitions}"
+                for stopped, repetitions in zip(
+                    stopped_winners, summary["repetitions"], strict=True
+                )
+            ],
+            "Best score": summary["best_score"],
+            "Regret": summary["regret"],
+            "Regret on test part": summary["test_regret"],
+        }
+    )
+    place = {arm: at for at, arm in enumerate(arm_order(summary["arm"]))}
+    keys = ["dataset", "algorithm"]
+    order = summary.assign(place=summary["arm"].map(place)).sort_values([*keys, "place"]).index
+    return table.loc[order].reset_index(drop=True)
+
+
+def effect_digest(effects: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per data set, algorithm and metric, and a column per hyperparameter.
+
+    A cell holds the share of variance, its 95 % interval, and the direction where the adjusted p value
+    is below `SIGNIFICANCE_LEVEL`.
+    """
+    texts = effects.assign(text=[_effect_text(effect) for effect in effects.itertuples()])
+    rows = []
+    for (dataset, algorithm, metric), group in texts.groupby(
+        ["dataset", "algorithm", "metric"], sort=False
+    ):
+        by_hyperparameter = dict(zip(group["hyperparameter"], group["text"], strict=True))
+        rows.append(
+            {
+                "Data set": dataset,
+                "Algorithm": algorithm_label(algorithm),
+                "Metric": METRIC_BY_NAME[metric].label,
+                "Trials": int(group["n"].max()),
+                **{
+                    capitalised(spoken(name)): by_hyperparameter.get(name, MISSING)
+                    for name in HYPERPARAMETERS
+                },
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _effect_text(effect: Any) -> str:
+    if pd.isna(effect.effect_size):
+        return "one value only" if effect.levels == 1 else MISSING
+    interval = f"{percent(effect.effect_low)} to {percent(effect.effect_high)}"
+    share = f"{percent(effect.effect_size)} ({interval})"
+    if not effect.p_adjusted < SIGNIFICANCE_LEVEL:
+        return f"{share}, not shown"
+    return f"{share}, {'rises' if effect.rank_correlation > 0 else 'falls'}"
+
+
+def cost_table(cost_model: pd.DataFrame) -> pd.DataFrame:
+    """Return the cost model of each data set and algorithm (see `effects.cost_model`)."""
+    return pd.DataFrame(
+        {
+            "Data set": cost_model["dataset"],
+            "Algorithm": cost_model["algorithm"].map(algorithm_label),
+            "Fixed cost of a step (ms)": cost_model["fixed_ms"],
+            "Cost per sample (µs)": cost_model["per_sample_us"],
+            "Half of a step is fixed at batch size": cost_model["half_batch_size"],
+            "R squared": cost_model["r_squared"],
+            "Trials": cost_model["n"],
+        }
+    )
+
+
+def display(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with every value as text: numbers in three digits, gaps as a dash."""
+    return table.apply(lambda column: column.astype(object).map(_cell_text))
+
+
+def _cell_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value)
+
+
+def numeric_columns(table: pd.DataFrame) -> list[bool]:
+    """Tell for each column whether it holds numbers, which are aligned on the right."""
+    return [is_numeric_dtype(dtype) and dtype != bool for dtype in table.dtypes]
+
+
+def latex(table: pd.DataFrame) -> str:
+    r"""Return a table as LaTeX for \input, which needs the package booktabs.
+
+    A table longer than a page is a `longtable`, which needs the package of that name.
+    """
+    styler = display(table).style.hide(axis="index")
+    styler = styler.format(escape="latex").format_index(escape="latex", axis="columns")
+    return styler.to_latex(
+        hrules=True,
+        column_format="".join("r" if numeric else "l" for numeric in numeric_columns(table)),
+        environment="longtable" if len(table) > ROWS_PER_PAGE else None,
+    )

@@ -1,0 +1,200 @@
+"""Train one trial: the models of its k folds in lockstep, window by window.
+
+A training step draws one mini-batch, scales it and calls scikit-learn's `partial_fit` once per fold
+model. Mini-batches run through permutations of the fold's rows, a fresh one each epoch, and always
+have the full batch size. Inside a mini-batch scikit-learn updates the model one sample at a time.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from sysstop.algorithms import ALGORITHMS, Algorithm, linear_scores
+from sysstop.metrics import metric_names
+from sysstop.splits import Split
+from sysstop.studies import Budget, Trial, derive_seed
+from sysstop.system_metrics import MemoryReader, StepClock
+
+# Validation runs in blocks of this size, so that it leaves no mark on the memory of the training.
+EVALUATION_BLOCK_BYTES = 2**20
+
+
+class Diverged(Exception):  # noqa: N818 - it is a result of a trial, not an error of the program
+    """The model overflowed or its loss is no longer finite."""
+
+
+class FoldModel:
+    """One model, the rows it trains on and the scaling fitted on those rows."""
+
+    def __init__(self, trial: Trial, split: Split, fold: int) -> None:
+        self.algorithm: Algorithm = ALGORITHMS[trial.algorithm]
+        self.split = split
+        self.train_rows, self.validation_rows = split.fold_rows(fold)
+        self.mean, self.scale = split.feature_mean[fold], split.feature_scale[fold]
+        self.target_mean = float(split.target_mean[fold])
+        self.target_scale = float(split.target_scale[fold])
+        seed = derive_seed(trial.seed, fold)
+        self.model = self.algorithm.make_model(
+            trial.configuration.learning_rate, trial.configuration.alpha, seed
+        )
+        self.fit_arguments = {}
+        if self.algorithm.task == "classification":
+            self.fit_arguments["classes"] = np.arange(len(split.class_labels))
+        self.batches = batch_rows(self.train_rows, trial.configuration.batch_size, seed)
+
+    def scaled(self, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return a scaled copy of the rows with these numbers."""
+        batch = features[rows]
+        batch -= self.mean
+        batch /= self.scale
+        return batch
+
+    def scaled_target(self, target: np.ndarray) -> np.ndarray:
+        """Return class codes as they are, regression targets scaled as the fold's training rows."""
+        if self.algorithm.task == "classification":
+            return target
+        return (target - self.target_mean) / self.target_scale
+
+    def fit_batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Draw, scale and fit the next mini-batch; return its features and target."""
+        rows = next(self.batches)
+        features = self.scaled(self.split.train_features, rows)
+        target = self.scaled_target(self.split.train_target[rows])
+        try:
+            self.model.partial_fit(features, target, **self.fit_arguments)
+        except ValueError as error:
+            if "overflow" in str(error):
+                raise Diverged(str(error)) from error
+            raise
+        return features, target
+
+    def batch_loss(self, features: np.ndarray, target: np.ndarray) -> float:
+        """Return the loss on a mini-batch; raise `Diverged` when it is not finite."""
+        loss = self.algorithm.mean_loss(linear_scores(self.model, features), target)
+        if not math.isfinite(loss):
+            raise Diverged(f"the training loss is {loss}")
+        return loss
+
+    def evaluate(
+        self, features: np.ndarray, target: np.ndarray, rows: np.ndarray
+    ) -> dict[str, float]:
+        """Return loss and accuracy or RMSE (in the target's unit) on some rows."""
+        block_rows = max(1, EVALUATION_BLOCK_BYTES // (8 * features.shape[1]))
+        loss = correct = squared_error = 0.0
+        for start in range(0, len(rows), block_rows):
+            block = rows[start : start + block_rows]
+            scores = linear_scores(self.model, self.scaled(features, block))
+            expected = self.scaled_target(target[block])
+            loss += self.algorithm.mean_loss(scores, expected) * len(block)
+            if self.algorithm.task == "classification":
+                predicted = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+                correct += float((predicted == expected).sum())
+            else:
+                squared_error += float(((scores - expected) ** 2).sum())
+        result = {"val_loss": loss / len(rows), "accuracy": math.nan, "rmse": math.nan}
+        if self.algorithm.task == "classification":
+            result["accuracy"] = result["score"] = correct / len(rows)
+        else:
+            result["rmse"] = math.sqrt(squared_error / len(rows)) * self.target_scale
+            result["score"] = -result["rmse"]
+        return result
+
+
+def batch_rows(rows: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield endless mini-batches of row numbers, each (batch_size,).
+
+    Every row is drawn once per epoch; a batch may reach over the end of an epoch into the next.
+    """
+    rng = np.random.default_rng(seed)
+    left = rng.permutation(rows)
+    while True:
+        while len(left) < batch_size:
+            left = np.concatenate([left, rng.permutation(rows)])
+        yield left[:batch_size]
+        left = left[batch_size:]
+
+
+def train(trial: Trial, split: Split) -> Iterator[dict]:
+    """Train a trial and yield one record at the end of each window.
+
+    A record holds the metrics of the registry, `step` (steps done), `window` (from 1), `losses`
+    (the training loss of each of the window's steps, mean over folds), `status` (None until the
+    last window; then "completed" or "diverged") and `stop_reason`. The caller stops a trial by
+    asking for no further record.
+    """
+    warnings.filterwarnings("ignore", module="sklearn")
+    began = time.perf_counter()
+    cpu_began = time.process_time()
+    memory = MemoryReader()
+    memory.reset_peak()
+    baseline_mb = memory.read()["memory_mb"]
+    models = [FoldModel(trial, split, fold) for fold in range(split.folds)]
+    clock = StepClock(warmup_fits=trial.budget.warmup_steps * split.folds)
+    eval_time_s = 0.0
+    step = window = 0
+    status = None
+    while status is None:
+        window += 1
+        memory.reset_peak()
+        losses: list[float] = []
+        loss_time_s = 0.0
+        last_step = min(step + trial.budget.window_steps, trial.steps_planned)
+        reason = ""
+        batch = None
+        try:
+            while step < last_step:
+                step += 1
+                step_losses = 0.0
+                for model in models:
+                    started = clock.start()
+                    batch = model.fit_batch()
+                    clock.stop(started)
+                    loss_began = time.perf_counter()
+                    step_losses += model.batch_loss(*batch)
+                    loss_time_s += time.perf_counter() - loss_began
+                losses.append(step_losses / split.folds)
+        except Diverged as divergence:
+            status, reason = "diverged", str(divergence)
+        memory_now = memory.read()
+        del batch
+        eval_began = time.perf_counter()
+        quality = dict.fromkeys(metric_names("quality"), math.nan)
+        if status is None:
+            quality |= _mean_over_folds(models, split)
+            quality["train_loss"] = float(np.mean(losses))
+        eval_time_s += loss_time_s + time.perf_counter() - eval_began
+        system = clock.end_window()
+        if status is None and (step >= trial.steps_planned or _out_of_time(clock, trial.budget)):
+            status, reason = "completed", "budget"
+        yield {
+            "window": window,
+            "step": step,
+            "losses": losses,
+            "status": status,
+            "stop_reason": reason,
+            "memory_baseline_mb": baseline_mb,
+            **quality,
+            **system,
+            **memory_now,
+            "sample_time_us": 1e3 * system["step_time_ms"] / trial.configuration.batch_size,
+            "train_time_s": clock.wall_ns / 1e9,
+            "eval_time_s": eval_time_s,
+            "cpu_time_s": time.process_time() - cpu_began,
+            "wall_time_s": time.perf_counter() - began,
+            "samples_used": clock.fits * trial.configuration.batch_size,
+        }
+
+
+def _mean_over_folds(models: list[FoldModel], split: Split) -> dict[str, float]:
+    results = [
+        model.evaluate(split.train_features, split.train_target, model.validation_rows)
+        for model in models
+    ]
+    return {name: float(np.mean([result[name] for result in results])) for name in results[0]}
+
+
+def _out_of_time(clock: StepClock, budget: Budget) -> bool:
+    return budget.seconds is not None and clock.wall_ns / 1e9 >= budget.seconds

@@ -1,0 +1,93 @@
+"""Numbers and names as a reader sees them in figures, tables and prose."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from sysstop.algorithms import ALGORITHMS
+from sysstop.studies import BASELINE_ARM
+
+MISSING = "\u2013"
+_NO_BREAK = "\u00a0"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number with thousands separators and, of its decimals, `digits` significant ones."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if isinstance(value, int) or math.isinf(value) or abs(value) >= 10**digits:
+        return f"{value:,.0f}"
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-6:
+        return f"{value:.{digits}g}"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction in percent: whole percents, and one decimal where it is below ten."""
+    if math.isnan(fraction):
+        return MISSING
+    value = 100 * fraction
+    if 0 < abs(value) < 0.1:
+        return (
+            f"{'below' if value > 0 else 'above -'}{_NO_BREAK if value > 0 else ''}0.1{_NO_BREAK}%"
+        )
+    text = f"{value:.1f}" if abs(value) < 9.95 else f"{value:.0f}"
+    return f"{text.removesuffix('.0')}{_NO_BREAK}%"
+
+
+def with_unit(value: float, unit: str) -> str:
+    """Return a number and its unit, which may be empty."""
+    return f"{number(value)}{_NO_BREAK}{unit}" if unit else number(value)
+
+
+def span(values: Iterable[float], text: Callable[[float], str] = number) -> str:
+    """Return smallest and largest of the values as "a to b", or "a" where they read the same."""
+    values = [value for value in values if not math.isnan(value)]
+    if not values:
+        return MISSING
+    low, high = text(min(values)), text(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def counted(count: int, singular: str, plural: str = "") -> str:
+    """Return a count with its noun in the right number: "1 trial", "2 trials", "no trials"."""
+    noun = singular if count == 1 else plural or f"{singular}s"
+    return f"{count:,} {noun}" if count else f"no {noun}"
+
+
+def in_words(items: Sequence[str], last: str = "and") -> str:
+    """Return items as "a, b and c", with `last` as the last joint."""
+    return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def capitalised(text: str) -> str:
+    """Return the text with its first letter in upper case and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def spoken(name: str) -> str:
+    """Return a column's name in plain words: `batch_size` is "batch size"."""
+    return name.replace("_", " ")
+
+
+def algorithm_label(name: str) -> str:
+    """Return an algorithm's name for readers."""
+    return ALGORITHMS[name].label
+
+
+def pair_label(dataset: str, algorithm: str) -> str:
+    """Return the name of a data set and algorithm within a sentence."""
+    return f"{dataset} with {algorithm_label(algorithm).lower()}"
+
+
+def arm_order(arms: Iterable[str]) -> list[str]:
+    """Return the names of the arms, each once, the baseline first and the others by name."""
+    return sorted(set(arms), key=lambda arm: (arm != BASELINE_ARM, arm))
+
+
+def arm_label(arm: str) -> str:
+    """Return an arm's name for readers, which says what the baseline is."""
+    return f"{arm} (full budget)" if arm == BASELINE_ARM else arm

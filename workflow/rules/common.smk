@@ -1,0 +1,89 @@
+"""What all rules share: the checked config, the planned studies and the paths of their results."""
+
+import os
+import sys
+from pathlib import Path
+
+LIBRARY = Path(workflow.basedir) / "workflow" / "lib"
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+
+# Scripts run in processes of their own, which find the library through PYTHONPATH.
+sys.path.insert(0, str(LIBRARY))
+os.environ["PYTHONPATH"] = str(LIBRARY)
+
+from snakemake.exceptions import WorkflowError
+from sysstop.arms import needs_baseline
+from sysstop.config import check_config
+from sysstop.errors import UserError
+from sysstop.job import failure_messages
+from sysstop.provenance import code_digest
+from sysstop.studies import BASELINE_ARM, planned_pairs, planned_studies
+
+try:
+    check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDIES = planned_studies(config)
+PAIRS = planned_pairs(config)
+DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
+STUDY = "results/studies/{dataset}/{algorithm}/{arm}/repetition-{repetition}"
+PMLB_CACHE = (
+    config["data"]["pmlb_cache"] or os.environ.get("PMLB_CACHE") or "results/data/.pmlb"
+)
+
+
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+    algorithm=r"[a-z_]+",
+    arm=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    repetition=r"[1-9][0-9]*",
+
+
+def code(script):
+    """The digest of the library code behind a script; as a parameter it reruns what changed."""
+    return code_digest(SCRIPTS / f"{script}.py")
+
+
+def of_studies(path):
+    """One path for each planned study."""
+    return [
+        path.format(
+            dataset=study.dataset,
+            algorithm=study.algorithm,
+            arm=study.arm,
+            repetition=study.repetition,
+        )
+        for study in STUDIES
+    ]
+
+
+def dataset_entry(name):
+    """The registry's entry of a data set."""
+    if name not in config["datasets"]:
+        known = ", ".join(config["datasets"])
+        raise WorkflowError(f"unknown data set '{name}'; known: {known}")
+    return config["datasets"][name]
+
+
+def source_file(wildcards):
+    """The user's own file behind a data set, if it is one."""
+    return dataset_entry(wildcards.dataset).get("path", [])
+
+
+def baseline_trials(wildcards):
+    """The baseline arm's trials, for an arm whose limit is one of their quantiles."""
+    if wildcards.arm not in config["arms"] or not needs_baseline(config["arms"][wildcards.arm]):
+        return []
+    return f"{STUDY}/trials.parquet".format(
+        dataset=wildcards.dataset,
+        algorithm=wildcards.algorithm,
+        arm=BASELINE_ARM,
+        repetition=wildcards.repetition,
+    )
+
+
+def tell_failures(snakemake_log):
+    """Repeat what failed jobs said, as the last words of the run."""
+    for message in failure_messages(Path(snakemake_log)):
+        print(f"\n{message}", file=sys.stderr)

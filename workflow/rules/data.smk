@@ -1,0 +1,36 @@
+"""Raw tables with their provenance, and their split into training and test parts and folds."""
+
+
+rule fetch:
+    input:
+        source_file,
+    output:
+        table="results/data/{dataset}/table.parquet",
+        provenance="results/data/{dataset}/provenance.json",
+    log:
+        "results/logs/fetch/{dataset}.log",
+    params:
+        name="{dataset}",
+        entry=lambda wildcards: dataset_entry(wildcards.dataset),
+        pmlb_cache=str(PMLB_CACHE),
+        code=code("fetch"),
+    script:
+        "../scripts/fetch.py"
+
+
+rule split:
+    input:
+        table="results/data/{dataset}/table.parquet",
+    output:
+        directory("results/data/{dataset}/split"),
+    log:
+        "results/logs/split/{dataset}.log",
+    params:
+        name="{dataset}",
+        entry=lambda wildcards: dataset_entry(wildcards.dataset),
+        test_fraction=config["split"]["test_fraction"],
+        folds=config["split"]["folds"],
+        seed=config["study"]["seed"],
+        code=code("split"),
+    script:
+        "../scripts/split.py"

@@ -1,0 +1,15 @@
+"""Put the studies' tables together."""
+
+import json
+from pathlib import Path
+
+from sysstop.job import job
+from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, concatenate, environment_table
+
+with job(snakemake):
+    trials = concatenate(snakemake.input.trials, TRIALS_SCHEMA)
+    trials.to_parquet(snakemake.output.trials, index=False)
+    windows = concatenate(snakemake.input.windows, WINDOWS_SCHEMA)
+    windows.to_parquet(snakemake.output.windows, index=False)
+    summaries = [json.loads(Path(file).read_text()) for file in snakemake.input.summaries]
+    environment_table(summaries).to_parquet(snakemake.output.environment, index=False)

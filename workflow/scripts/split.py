@@ -1,0 +1,25 @@
+"""Check a raw table and split it into training part, test part and folds."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sysstop.data_checks import check_table
+from sysstop.job import job
+from sysstop.splits import make_split, write_split
+
+with job(snakemake):
+    params = snakemake.params
+    table = pd.read_parquet(snakemake.input.table)
+    # Here and not when fetching: what is refused depends on the folds and the treatments, and a
+    # change to these should not fetch the data again.
+    check_table(params.name, table, params.entry, params.folds)
+    split = make_split(
+        table,
+        params.entry,
+        name=params.name,
+        test_fraction=params.test_fraction,
+        folds=params.folds,
+        seed=params.seed,
+    )
+    write_split(split, Path(snakemake.output[0]))

@@ -1,0 +1,21 @@
+"""Refit the best trial of every arm and repetition and score it on the test part."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sysstop.budgets import best_trials
+from sysstop.job import job
+from sysstop.splits import load_split
+from sysstop.studies import Budget
+from sysstop.test_part import test_scores
+
+with job(snakemake):
+    trials = pd.concat([pd.read_parquet(file) for file in snakemake.input.trials])
+    scores = test_scores(
+        best_trials(trials),
+        load_split(Path(snakemake.input.split)),
+        Budget(**snakemake.params.budget),
+        snakemake.params.seed,
+    )
+    scores.to_parquet(snakemake.output[0], index=False)

@@ -12,11 +12,11 @@ import pandas as pd
 
 from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import make_rule, stopped_is_candidate
-from sysstop.budgets import PAIR_KEYS, best_trials, budget_table
+from sysstop.budgets import best_trials, budget_table
 from sysstop.metrics import metric_names
 from sysstop.stopping import decide
 from sysstop.studies import BASELINE_ARM, Configuration
-from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, checked, study_tables
+from sysstop.tables import TRIAL_KEYS, TRIALS_SCHEMA, WINDOWS_SCHEMA, checked, study_tables
 
 FOLDS, STEPS, WINDOW_STEPS = 5, 1000, 100
 PAIRS = (
@@ -191,8 +191,8 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
 
 def budget(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the budget table of these trials; on the test part scores are 0.01 lower."""
-    best = best_trials(trials).drop_duplicates([*PAIR_KEYS, "trial_id"])
-    scores = best[[*PAIR_KEYS, "trial_id"]].assign(test_score=best["score"] - 0.01)
+    best = best_trials(trials)
+    scores = best[TRIAL_KEYS].assign(test_score=best["score"] - 0.01)
     return budget_table(trials, scores)
 
 

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-
 from sysstop.arms import make_rule
 from sysstop.job import job
 from sysstop.studies import Budget, Study
@@ -12,18 +11,21 @@ from sysstop.study_run import search_study
 
 with job(snakemake):
     wildcards, params = snakemake.wildcards, snakemake.params
-    study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
+    settings = snakemake.config["search"]
+    study = Study(
+        wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition)
+    )
     baseline = snakemake.input.get("baseline")
     search_study(
         study,
+        make_rule(params.arm, pd.read_parquet(baseline) if baseline else None),
+        Path(snakemake.input.split),
         grid=params.grid,
         budget=Budget(**params.budget),
         seed=params.seed,
-        rule=make_rule(params.arm, pd.read_parquet(baseline) if baseline else None),
-        split_folder=Path(snakemake.input.split),
         code=params.code,
-        workers=min(snakemake.threads, snakemake.config["search"]["workers"]),
-        ray_address=snakemake.config["search"]["ray_address"],
+        workers=min(snakemake.threads, settings["workers"]),
+        ray_address=settings["ray_address"],
         tracking_uri=params.tracking_uri,
         summary_file=Path(snakemake.output.summary),
         train_loss_file=Path(snakemake.output.train_loss),

@@ -8,7 +8,7 @@ from sysstop.budgets import best_trials
 from sysstop.job import job
 from sysstop.splits import load_split
 from sysstop.studies import Budget
-from sysstop.test_part import test_scores
+from sysstop.holdout import test_scores
 
 with job(snakemake):
     trials = pd.concat([pd.read_parquet(file) for file in snakemake.input.trials])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sysstop.arms import stopped_is_candidate
 from sysstop.effects import HYPERPARAMETERS
 from sysstop.figures.effect_map import SIGNIFICANCE_LEVEL
 from sysstop.metrics import METRIC_BY_NAME
@@ -20,11 +21,12 @@ from sysstop.wording import (
     counted,
     in_words,
     number,
+    out_of,
     pair_label,
     percent,
+    rough,
     span,
     spoken,
-    with_unit,
 )
 
 # A hyperparameter that explains less of a metric's variance does not decide it.
@@ -48,53 +50,57 @@ def answer_rq1(effects: pd.DataFrame, cost_model: pd.DataFrame) -> Answer:
             "an effect of any hyperparameter from noise.",
             [],
         )
-    pairs = tested.groupby(["dataset", "algorithm"]).ngroups
-    deciding, minor, without = [], [], []
-    for name in HYPERPARAMETERS:
-        of_name = tested[tested["hyperparameter"] == name]
-        if of_name.empty:
-            continue
-        shown = of_name[of_name["p_adjusted"] < SIGNIFICANCE_LEVEL]
-        if shown.empty:
-            without.append(name)
-        elif (shown["effect_size"] >= SUBSTANTIAL_SHARE).any():
-            deciding.append(name)
-        else:
-            minor.append(name)
-    sentences = []
-    if deciding:
-        verb = "moves" if len(deciding) == 1 else "move"
-        sentences.append(
-            f"{capitalised(_named(deciding))} {verb} the system metrics"
-            f"{f' in the {pairs} pairs of data set and algorithm' if pairs > 1 else ''}."
-        )
-    if minor:
-        largest = tested.loc[tested["hyperparameter"].isin(minor), "effect_size"].max()
-        verb = "has" if len(minor) == 1 else "have"
-        sentences.append(
-            f"{capitalised(_named(minor))} {verb} slight effects at most: never more than "
-            f"{percent(largest)} of a metric's variance."
-        )
-    if without:
-        sentences.append(
-            f"No effect of {_named(without, 'or')} on any system metric was found, which is a "
-            "result as well."
-        )
-    sentences += _step_against_sample(tested)
-    sentences += _cost_model_sentences(cost_model)
+    sentences = [
+        *_main_effects(tested),
+        *_step_against_sample(tested),
+        *_cost_model_sentences(cost_model),
+    ]
     untested = [
         pair_label(*pair)
-        for pair, group in effects.groupby(["dataset", "algorithm"], sort=False)
-        if group["effect_size"].isna().all()
+        for pair, of_pair in effects.groupby(["dataset", "algorithm"], sort=False)
+        if of_pair["effect_size"].isna().all()
     ]
     if untested:
         sentences.append(f"Too few trials completed to say anything about {in_words(untested)}.")
-    points = [(capitalised(spoken(name)), _effects_of(name, effects)) for name in HYPERPARAMETERS]
+    points = [
+        (capitalised(spoken(name)), _effects_of(effects[effects["hyperparameter"] == name]))
+        for name in HYPERPARAMETERS
+    ]
     return Answer(" ".join(sentences), points)
 
 
-def _named(hyperparameters: list[str], last: str = "and") -> str:
-    return in_words([spoken(name) for name in hyperparameters], last)
+def _main_effects(tested: pd.DataFrame) -> list[str]:
+    """Say in a sentence or two which hyperparameters matter and which do not."""
+    pairs = tested.groupby(["dataset", "algorithm"]).ngroups
+    scope = f"over {pairs} pairs of data set and algorithm" if pairs > 1 else "one pair only"
+    sentences, slight, without = [], [], []
+    for name, of_name in tested.groupby("hyperparameter", sort=False):
+        shown = of_name[of_name["p_adjusted"] < SIGNIFICANCE_LEVEL]
+        large = shown[shown["effect_size"] >= SUBSTANTIAL_SHARE]
+        if shown.empty:
+            without.append(spoken(name))
+        elif large.empty:
+            slight.append(name)
+        else:
+            metrics = [_metric_name(metric) for metric in large["metric"].unique()]
+            sentences.append(
+                f"{capitalised(spoken(name))} moves {in_words(metrics)}: it explains "
+                f"{span(large['effect_size'], percent)} of "
+                f"{'its' if len(metrics) == 1 else 'their'} variance ({scope})."
+            )
+    if slight:
+        largest = tested.loc[tested["hyperparameter"].isin(slight), "effect_size"].max()
+        names = in_words([spoken(name) for name in slight])
+        sentences.append(
+            f"{capitalised(names)} {'has' if len(slight) == 1 else 'have'} slight effects at most: "
+            f"never more than {percent(largest)} of a metric's variance."
+        )
+    if without:
+        sentences.append(
+            f"No effect of {in_words(without, 'or')} on any system metric was found, which is a "
+            "result as well."
+        )
+    return sentences
 
 
 def _metric_name(metric: str) -> str:
@@ -102,85 +108,77 @@ def _metric_name(metric: str) -> str:
     return label if label.isupper() else label.lower()
 
 
-def _effects_of(hyperparameter: str, effects: pd.DataFrame) -> str:
+def _effects_of(effects: pd.DataFrame) -> str:
     """Say what one hyperparameter does to each metric, over all pairs."""
-    rows = effects[effects["hyperparameter"] == hyperparameter]
-    tested = rows.dropna(subset=["effect_size", "p_adjusted"])
+    tested = effects.dropna(subset=["effect_size", "p_adjusted"])
     if tested.empty:
-        if (rows["levels"] <= 1).all():
+        if (effects["levels"] <= 1).all():
             return "The grid holds one value only, so an effect cannot be told."
         return "There are too few completed trials to tell an effect."
-    shown, absent = [], []
+    shares, directions, absent = [], [], []
     for metric, of_metric in tested.groupby("metric", sort=False):
-        significant = of_metric[of_metric["p_adjusted"] < SIGNIFICANCE_LEVEL]
-        if significant.empty:
+        shown = of_metric[of_metric["p_adjusted"] < SIGNIFICANCE_LEVEL]
+        if shown.empty:
             absent.append(metric)
-        else:
-            shown.append(_effect_sentence(metric, significant, len(of_metric)))
-    if not shown:
-        return f"No effect found on any system metric; {_largest_of_none(tested)}."
+            continue
+        where = ""
+        if len(shown) < len(of_metric):
+            where = f" (in {out_of(len(shown), len(of_metric), 'pair')})"
+        shares.append(f"{span(shown['effect_size'], percent)} of {_metric_name(metric)}{where}")
+        directions.append(f"{_metric_name(metric)} {_direction(metric, shown)}")
+    sentences = []
+    if shares:
+        sentences += [
+            f"Share of variance explained: {in_words(shares)}.",
+            f"From its lowest to its highest value, {in_words(directions)}.",
+        ]
     if absent:
         none = tested[tested["metric"].isin(absent)]
         names = in_words([_metric_name(metric) for metric in absent], "or")
-        shown.append(f"No effect was found on {names}; {_largest_of_none(none)}.")
-    return " ".join(shown)
-
-
-def _largest_of_none(effects: pd.DataFrame) -> str:
-    return (
-        f"the largest share of variance is {percent(effects['effect_size'].max())}, the smallest "
-        f"adjusted p value {number(effects['p_adjusted'].min(), digits=2)}"
-    )
-
-
-def _effect_sentence(metric: str, significant: pd.DataFrame, pairs: int) -> str:
-    """Say share and direction of the effect on one metric in the pairs where it was found."""
-    where = ""
-    if len(significant) < pairs:
-        where = f" in {len(significant)} of {counted(pairs, 'pair')}"
-    share = span(significant["effect_size"], percent)
-    sentence = f"It explains {share} of the variance of {_metric_name(metric)}{where}"
-    return f"{sentence}, which {_direction(metric, significant)}."
+        sentences.append(
+            f"No effect was found on {names if shares else 'any system metric'}: the largest share "
+            f"of variance is {percent(none['effect_size'].max())}, the smallest adjusted p value "
+            f"{rough(none['p_adjusted'].min())}."
+        )
+    return " ".join(sentences)
 
 
 def _direction(metric: str, effects: pd.DataFrame) -> str:
-    """Say how the metric's median changes from the lowest to the highest value of the grid."""
+    """Say how the metric's median changes from the hyperparameter's lowest to its highest value."""
     low, high = effects["median_at_lowest"], effects["median_at_highest"]
     if METRIC_BY_NAME[metric].unit == "%":
-        unit = " percentage points"
-        changes, flat = high - low, 0.5
-        risen, fallen = changes[changes >= flat], -changes[changes <= -flat]
+        risen, fallen = high - low, low - high
+        noticed, text = 0.5, "by {} percentage points"
     else:
-        unit = "-fold"
-        changes, flat = high / low, 1.02
-        risen, fallen = changes[changes >= flat], 1 / changes[changes <= 1 / flat]
+        risen, fallen = high / low, low / high
+        noticed, text = 1.02, "{}-fold"
     parts = []
     for verb, amounts in (("rises", risen), ("falls", fallen)):
-        if len(amounts):
-            by = span(amounts, lambda value: number(value, digits=2))
-            where = f" in {counted(len(amounts), 'pair')}" if len(amounts) < len(changes) else ""
-            parts.append(f"{verb} {'by ' if unit != '-fold' else ''}{by}{unit}{where}")
-    if not parts:
-        return "hardly changes from the lowest to the highest value"
-    return f"{in_words(parts)} from the lowest to the highest value"
+        amounts = amounts[amounts >= noticed]
+        if amounts.empty:
+            continue
+        by = span(amounts, rough)
+        if "fold" in text:
+            by = by.replace(" to ", "- to ")
+        where = f" in {counted(len(amounts), 'pair')}" if len(amounts) < len(effects) else ""
+        parts.append(f"{verb} {text.format(by)}{where}")
+    return in_words(parts) if parts else "hardly changes"
 
 
 def _step_against_sample(tested: pd.DataFrame) -> list[str]:
-    """Say that large batches are dear per step and cheap per sample, if that is so."""
-    batch = tested[tested["hyperparameter"] == "batch_size"].set_index("metric")
-    if not {"step_time_ms", "sample_time_us"} <= set(batch.index):
+    """Say that large batches are dear per step and cheap per sample, if that is so everywhere."""
+    batch = tested[tested["hyperparameter"] == "batch_size"]
+    step = batch[batch["metric"] == "step_time_ms"]
+    sample = batch[batch["metric"] == "sample_time_us"]
+    dearer = step["median_at_highest"] / step["median_at_lowest"]
+    cheaper = sample["median_at_lowest"] / sample["median_at_highest"]
+    if step.empty or sample.empty or not ((dearer > 1).all() and (cheaper > 1).all()):
         return []
-    ratio = batch["median_at_highest"] / batch["median_at_lowest"]
-    step, sample = ratio.loc[["step_time_ms"]], ratio.loc[["sample_time_us"]]
-    if not ((step > 1).all() and (sample < 1).all()):
-        return []
-    lowest = span(batch.loc[["step_time_ms"], "lowest_level"])
-    highest = span(batch.loc[["step_time_ms"], "highest_level"])
-    two_digits = lambda value: number(value, digits=2)  # noqa: E731
     return [
-        f"Per training step a large batch is dear, per sample it is cheap: from batch size {lowest} "
-        f"to batch size {highest} the median step takes {span(step, two_digits)} times as long, "
-        f"while the median time per sample is divided by {span(1 / sample, two_digits)}."
+        "Per training step a large batch is dear, per sample it is cheap: from batch size "
+        f"{span(step['lowest_level'])} to batch size {span(step['highest_level'])} the median step "
+        f"takes {span(dearer, rough)} times as long, while the median time per sample is divided "
+        f"by {span(cheaper, rough)}."
     ]
 
 
@@ -188,27 +186,27 @@ def _cost_model_sentences(cost_model: pd.DataFrame) -> list[str]:
     fitted = cost_model.dropna(subset=["fixed_ms"])
     if fitted.empty:
         return []
+    sentences = [
+        f"A step costs a fixed {span(fitted['fixed_ms'], rough)} ms plus "
+        f"{span(fitted['per_sample_us'], rough)} µs for each sample of its batch; this straight "
+        f"line explains {span(fitted['r_squared'], percent)} of the variance of step time."
+    ]
     half = fitted["half_batch_size"]
-    sentence = (
-        f"A step costs a fixed {span(fitted['fixed_ms'])} ms plus "
-        f"{span(fitted['per_sample_us'])} µs for each sample of its batch; this straight line "
-        f"explains {span(fitted['r_squared'], percent)} of the variance of step time."
-    )
     if half.between(0, float("inf"), inclusive="neither").all():
-        sentence += (
-            " The fixed cost is half of a step at a batch size of about "
-            f"{span(half, lambda value: number(value, digits=2))}."
+        sentences.append(
+            "Half of a step is fixed cost at a batch size of about "
+            f"{span(half, lambda value: rough(round(value)))}."
         )
-    return [sentence]
+    return sentences
 
 
 def answer_rq2(budget: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
-    """Say what each arm saved, what that cost in model quality, and how often it lost the winner."""
+    """Say what each arm saved, what that cost in quality, and how often it lost the winner."""
     stopping = budget[budget["arm"] != BASELINE_ARM]
     if stopping.empty:
         return Answer(
-            "No stopping arm was run, only the full-budget baseline, so this run says nothing about "
-            "savings. Name arms under study.arms to compare.",
+            "No stopping arm was run, only the full-budget baseline, so this run says nothing "
+            "about savings. Name arms under study.arms to compare.",
             [],
         )
     compared = stopping.dropna(subset=["baseline_best_score", "saved_fraction"])
@@ -225,28 +223,17 @@ def answer_rq2(budget: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
     arms = arm_order(compared["arm"])
     medians = compared.groupby("arm")["saved_fraction"].median()
     most, least = medians.idxmax(), medians.idxmin()
-    studies = counted(len(compared), "study", "studies")
     sentences = [
-        f"Over {studies} of {counted(len(arms), 'stopping arm')}, early stopping saved "
+        f"Over {counted(len(compared), 'study', 'studies')} with "
+        f"{counted(len(arms), 'stopping arm')}, early stopping saved "
         f"{span(compared['saved_fraction'], percent)} of the baseline's training time."
     ]
     if len(arms) > 1:
         sentences.append(
-            f"{capitalised(most)} saved most (median {percent(medians[most])}), {least} least "
+            f"The arm {most} saved most (median {percent(medians[most])}), {least} least "
             f"(median {percent(medians[least])})."
         )
-    lost = int(compared["winner_stopped"].sum())
-    if lost:
-        sentences.append(
-            f"The price: in {lost} of {studies} the trial that the full search would have chosen "
-            f"was stopped. Regret, what the best remaining model is worse by, was "
-            f"{_regret_text(compared)}."
-        )
-    else:
-        sentences.append(
-            "In none of them was the trial stopped that the full search would have chosen; regret "
-            f"was {_regret_text(compared)}."
-        )
+    sentences += _price(compared, config)
     sentences.append(_lost_all_sentence(compared))
     if (compared["saved_fraction"] < 0).any():
         sentences.append(
@@ -255,6 +242,25 @@ def answer_rq2(budget: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
         )
     points = [(arm, _arm_text(compared[compared["arm"] == arm], config)) for arm in arms]
     return Answer(" ".join(sentences) + excuse, points)
+
+
+def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
+    """Say how often a limit threw away the best trial, and the regret of all arms."""
+    discards = {arm for arm in config["arms"] if not stopped_is_candidate(config["arms"][arm])}
+    limited = compared[compared["arm"].isin(discards)]
+    sentences = []
+    if len(limited):
+        lost = int(limited["winner_stopped"].sum())
+        where = out_of(lost, len(limited), "study", "studies")
+        sentences.append(
+            f"The price: limits stopped, and so threw away, the trial that the full search would "
+            f"have chosen in {where}."
+        )
+    sentences.append(
+        "The regret, by which the best trial left is worse than the full search's, was "
+        f"{_regret_text(compared)}."
+    )
+    return sentences
 
 
 def _lost_all_sentence(compared: pd.DataFrame) -> str:
@@ -281,11 +287,9 @@ def _regret_text(studies: pd.DataFrame, column: str = "regret") -> str:
         if task == "classification":
             parts.append(f"{text} in accuracy")
             continue
-        relative = of_task[column] / of_task["baseline_best_score"].abs()
-        parts.append(
-            f"{text} in RMSE"
-            + (f" ({span(relative, percent)} of the baseline's)" if column == "regret" else "")
-        )
+        baseline = "baseline_test_score" if column == "test_regret" else "baseline_best_score"
+        relative = of_task[column] / of_task[baseline].abs()
+        parts.append(f"{text} in RMSE ({span(relative, percent)} of the baseline's)")
     return in_words(parts) if parts else "not defined, as no model was left"
 
 
@@ -301,15 +305,15 @@ def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any]) -> str:
         f"{span(studies['saved_fraction'], percent)} of the training time (median "
         f"{percent(studies['saved_fraction'].median())}) and "
         f"{span(studies['saved_steps_fraction'], percent)} of the steps.",
-        f"The baseline's best trial was stopped in {lost} of "
-        f"{counted(len(studies), 'study', 'studies')}; regret {_regret_text(studies)}"
+        f"The baseline's best trial was stopped in "
+        f"{out_of(lost, len(studies), 'study', 'studies')}; regret {_regret_text(studies)}"
         f"{_test_regret_clause(studies)}.",
     ]
     better = int((studies["regret"] < 0).sum())
     if better:
         sentences.append(
             f"In {counted(better, 'study', 'studies')} its best model is better than the "
-            "baseline's, which went on training past its best."
+            "baseline's, so regret is negative."
         )
     empty = int(studies["best_score"].isna().sum())
     if empty:

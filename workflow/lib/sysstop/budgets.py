@@ -57,7 +57,7 @@ def compared_trials(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the best trial of each study: the study's keys, trial_id, score and configuration.
+    """Return the best trial of each study: its keys, trial_id, score, steps and configuration.
 
     The best is the candidate with the highest finite score; of equal scores, the first by trial_id.
     A study without any candidate has no row. Pass the trials of all arms together, so that
@@ -67,14 +67,15 @@ def best_trials(trials: pd.DataFrame) -> pd.DataFrame:
     candidates = compared[compared["candidate"] & compared["score"].abs().lt(float("inf"))]
     ranked = candidates.sort_values(["score", "trial_id"], ascending=[False, True])
     best = ranked.drop_duplicates(STUDY_KEYS).sort_values(STUDY_KEYS)
-    return best[[*STUDY_KEYS, "trial_id", "score", *CONFIGURATION]].reset_index(drop=True)
+    columns = [*STUDY_KEYS, "trial_id", "score", "steps_used", *CONFIGURATION]
+    return best[columns].reset_index(drop=True)
 
 
 def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFrame:
     """Return what each study used, saved and lost, in one row per study (`BUDGET_SCHEMA`).
 
-    `trials` fits `TRIALS_SCHEMA` and holds the baseline arm of every study. `test_scores` (dataset,
-    algorithm, repetition, trial_id, test_score) holds the best trials of all studies.
+    `trials` fits `TRIALS_SCHEMA` and holds the baseline arm of every study. `test_scores` (the
+    study's keys, trial_id, test_score) holds the best trial of every study.
 
     `steps_saved` is what the study left of its own plan, so in the baseline it is what diverged
     trials left. All other savings compare with the baseline arm of the same data set, algorithm and
@@ -149,7 +150,7 @@ def _used(trials: pd.DataFrame) -> pd.DataFrame:
 def _best_with_test_score(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFrame:
     """Return best_trial_id, best_score and test_score by study."""
     best = best_trials(trials).merge(
-        test_scores, on=[*PAIR_KEYS, "trial_id"], how="left", indicator="scored", validate="m:1"
+        test_scores, on=[*STUDY_KEYS, "trial_id"], how="left", indicator="scored", validate="1:1"
     )
     unscored = best[best["scored"] == "left_only"]
     if len(unscored):

@@ -3,15 +3,17 @@
 Each function returns a table with heads for readers; `latex` and `display` turn it into text.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import NO_RULE, stopped_is_candidate
-from sysstop.budgets import SUMMARY_KEYS, arm_summary
+from sysstop.budgets import arm_summary
 from sysstop.effects import HYPERPARAMETERS
 from sysstop.figures.effect_map import SIGNIFICANCE_LEVEL
 from sysstop.metrics import METRIC_BY_NAME, METRICS
@@ -33,13 +35,19 @@ from sysstop.wording import (
 ROWS_PER_PAGE = 40
 
 
+def read_split_summaries(split_folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Return the summary of each data set's split by the data set's name."""
+    splits = [json.loads((Path(folder) / "split.json").read_text()) for folder in split_folders]
+    return {split["name"]: split["summary"] for split in splits}
+
+
 def dataset_table(
     config: Mapping[str, Any], split_summaries: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:
     """Return the study's data sets: name, type, task, examples and features (before encoding).
 
-    Sizes come from the summary of the data set's split (see `splits.make_split`), if there is one in
-    `split_summaries`, else from its entry in the config, which need not have them.
+    Sizes come from the summary of the data set's split (see `splits.make_split`), if there is one
+    in `split_summaries`, else from its entry in the config, which need not have them.
     """
     rows = []
     for name in config["study"]["datasets"]:
@@ -132,73 +140,69 @@ def arm_description(arm: Mapping[str, Any]) -> str:
 
 
 def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
-    """Return what each arm saved and lost, as means over the repetitions (see `budgets`)."""
-    summary = arm_summary(budget)
-    by_arm = budget.groupby(SUMMARY_KEYS, sort=False)
-    stopped_winners = by_arm["winner_stopped"].sum().to_numpy()
-    table = pd.DataFrame(
+    """Return what each arm saved and lost, as means over the repetitions (see `budgets`).
+
+    The baseline comes first among the arms of a data set and algorithm.
+    """
+    place = {arm: at for at, arm in enumerate(arm_order(budget["arm"]))}
+    in_order = budget.sort_values(
+        ["dataset", "algorithm", "arm"],
+        key=lambda column: column.map(place) if column.name == "arm" else column,
+    )
+    summary = arm_summary(in_order)
+    winners_stopped = (summary["winner_stopped"] * summary["repetitions"]).round().astype(int)
+    return pd.DataFrame(
         {
             "Data set": summary["dataset"],
             "Algorithm": summary["algorithm"].map(algorithm_label),
             "Arm": summary["arm"].map(arm_label),
-            "Repetitions": summary["repetitions"],
-            "Trials": summary["trials"],
-            "Trials stopped": summary["trials_stopped"],
+            "Trials stopped (%)": 100 * summary["trials_stopped"] / summary["trials"],
             "Training time (s)": summary["train_time_s"],
             "Time saved (%)": 100 * summary["saved_fraction"],
             "Steps saved (%)": 100 * summary["saved_steps_fraction"],
             "Winner stopped": [
                 f"{stopped} of {repetitions}"
                 for stopped, repetitions in zip(
-                    stopped_winners, summary["repetitions"], strict=True
+                    winners_stopped, summary["repetitions"], strict=True
                 )
             ],
             "Best score": summary["best_score"],
             "Regret": summary["regret"],
-            "Regret on test part": summary["test_regret"],
+            "Test regret": summary["test_regret"],
         }
     )
-    place = {arm: at for at, arm in enumerate(arm_order(summary["arm"]))}
-    keys = ["dataset", "algorithm"]
-    order = summary.assign(place=summary["arm"].map(place)).sort_values([*keys, "place"]).index
-    return table.loc[order].reset_index(drop=True)
 
 
 def effect_digest(effects: pd.DataFrame) -> pd.DataFrame:
     """Return a row per data set, algorithm and metric, and a column per hyperparameter.
 
-    A cell holds the share of variance, its 95 % interval, and the direction where the adjusted p value
-    is below `SIGNIFICANCE_LEVEL`.
+    A cell holds the share of variance in percent, its 95 % interval, and the direction if the
+    adjusted p value is below `SIGNIFICANCE_LEVEL`.
     """
     texts = effects.assign(text=[_effect_text(effect) for effect in effects.itertuples()])
-    rows = []
-    for (dataset, algorithm, metric), group in texts.groupby(
-        ["dataset", "algorithm", "metric"], sort=False
-    ):
-        by_hyperparameter = dict(zip(group["hyperparameter"], group["text"], strict=True))
-        rows.append(
-            {
-                "Data set": dataset,
-                "Algorithm": algorithm_label(algorithm),
-                "Metric": METRIC_BY_NAME[metric].label,
-                "Trials": int(group["n"].max()),
-                **{
-                    capitalised(spoken(name)): by_hyperparameter.get(name, MISSING)
-                    for name in HYPERPARAMETERS
-                },
-            }
-        )
-    return pd.DataFrame(rows)
+    keys = ["dataset", "algorithm", "metric"]
+    by_metric = texts.groupby(keys, sort=False)
+    digest = texts.pivot(index=keys, columns="hyperparameter", values="text")
+    digest = digest.loc[list(by_metric.groups), list(HYPERPARAMETERS)].reset_index()
+    heads = {name: f"{capitalised(spoken(name))} (%)" for name in HYPERPARAMETERS}
+    digest = digest.rename(
+        columns={"dataset": "Data set", "algorithm": "Algorithm", "metric": "Metric", **heads}
+    )
+    digest["Algorithm"] = digest["Algorithm"].map(algorithm_label)
+    digest["Metric"] = [METRIC_BY_NAME[metric].label for metric in digest["Metric"]]
+    digest.insert(3, "Trials", by_metric["n"].max().to_numpy())
+    return digest
 
 
 def _effect_text(effect: Any) -> str:
     if pd.isna(effect.effect_size):
         return "one value only" if effect.levels == 1 else MISSING
-    interval = f"{percent(effect.effect_low)} to {percent(effect.effect_high)}"
-    share = f"{percent(effect.effect_size)} ({interval})"
+    shares = (effect.effect_size, effect.effect_low, effect.effect_high)
+    share, low, high = (f"{100 * value:.0f}" for value in shares)
+    text = f"{share} ({low} to {high})"
     if not effect.p_adjusted < SIGNIFICANCE_LEVEL:
-        return f"{share}, not shown"
-    return f"{share}, {'rises' if effect.rank_correlation > 0 else 'falls'}"
+        return text
+    return f"{text}, {'rises' if effect.rank_correlation > 0 else 'falls'}"
 
 
 def cost_table(cost_model: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +237,7 @@ def _cell_text(value: object) -> str:
 
 def numeric_columns(table: pd.DataFrame) -> list[bool]:
     """Tell for each column whether it holds numbers, which are aligned on the right."""
-    return [is_numeric_dtype(dtype) and dtype != bool for dtype in table.dtypes]
+    return [is_numeric_dtype(dtype) and not is_bool_dtype(dtype) for dtype in table.dtypes]
 
 
 def latex(table: pd.DataFrame) -> str:

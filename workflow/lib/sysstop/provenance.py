@@ -42,6 +42,8 @@ def _imported_modules(tree: ast.AST) -> Iterable[Path]:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Constant) and node.value in _library_modules():
+            names = [node.value]  # a module that runs in a process of its own, `python -m NAME`
         else:
             continue
         for name in names:
@@ -50,6 +52,10 @@ def _imported_modules(tree: ast.AST) -> Iterable[Path]:
                 yield from (
                     p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists()
                 )
+
+
+def _library_modules() -> set[str]:
+    return {f"{LIBRARY.name}.{path.stem}" for path in LIBRARY.glob("*.py")}
 
 
 def _code_of(module: Path) -> str:

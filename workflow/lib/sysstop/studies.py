@@ -139,3 +139,13 @@ def plan_trial(
     names = (study.dataset, study.algorithm, study.repetition, configuration.trial_id)
     steps = budget.steps_planned(configuration.batch_size, fold_rows)
     return Trial(configuration, study.algorithm, budget, steps, derive_seed(seed, *names))
+
+
+def plan_trials(
+    study: Study, grid: Mapping[str, Any], budget: Budget, seed: int, fold_rows: int
+) -> dict[str, Trial]:
+    """Return all trials of a study by trial id, in the grid's order."""
+    return {
+        configuration.trial_id: plan_trial(study, configuration, budget, seed, fold_rows)
+        for configuration in grid_configurations(grid, fold_rows, study.dataset)
+    }

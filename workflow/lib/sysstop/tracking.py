@@ -31,13 +31,13 @@ def open_store(uri: str) -> MlflowClient:
 
     Raises `UserError` when it cannot be reached.
     """
-    mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
     try:
+        mlflow.set_tracking_uri(uri)
+        client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     except (MlflowException, OSError) as error:
         raise UserError(
-            f"tracking.uri: MLflow cannot use this store: {str(error).splitlines()[0]} Use a database "
+            f"tracking.uri: MLflow cannot use {uri!r}: {str(error).strip().splitlines()[0]} Use a database "
             "(sqlite:///path/to/mlflow.db, postgresql://...) or the address of a running tracking "
             "server (http://...)."
         ) from error

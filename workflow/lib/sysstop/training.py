@@ -22,8 +22,13 @@ from sysstop.system_metrics import MemoryReader, StepClock
 EVALUATION_BLOCK_BYTES = 2**20
 
 
+# scikit-learn clips the gradient of the loss at 1e12, so a diverging model need not overflow. With
+# scaled targets a loss of 1e12 is an error of a million standard deviations.
+DIVERGED_LOSS = 1e12
+
+
 class Diverged(Exception):  # noqa: N818 - it is a result of a trial, not an error of the program
-    """The model overflowed or its loss is no longer finite."""
+    """The model overflowed, or its loss is no longer finite or beyond `DIVERGED_LOSS`."""
 
 
 class FoldModel:
@@ -72,10 +77,10 @@ class FoldModel:
         return features, target
 
     def batch_loss(self, features: np.ndarray, target: np.ndarray) -> float:
-        """Return the loss on a mini-batch; raise `Diverged` when it is not finite."""
+        """Return the loss on a mini-batch; raise `Diverged` when it is beyond all bounds."""
         loss = self.algorithm.mean_loss(linear_scores(self.model, features), target)
-        if not math.isfinite(loss):
-            raise Diverged(f"the training loss is {loss}")
+        if not loss < DIVERGED_LOSS:
+            raise Diverged(f"the training loss is {loss:g}")
         return loss
 
     def evaluate(

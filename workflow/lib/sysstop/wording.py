@@ -25,17 +25,27 @@ def number(value: float, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def rough(value: float) -> str:
+    """Return a number rounded to two significant digits."""
+    return number(value if math.isnan(value) else float(f"{value:.2g}"))
+
+
 def percent(fraction: float) -> str:
-    """Return a fraction in percent: whole percents, and one decimal where it is below ten."""
+    """Return a fraction in percent, with one decimal below 10 % and above 99 %.
+
+    Of shares between nothing and everything none reads 0 % or 100 %.
+    """
     if math.isnan(fraction):
         return MISSING
     value = 100 * fraction
-    if 0 < abs(value) < 0.1:
-        return (
-            f"{'below' if value > 0 else 'above -'}{_NO_BREAK if value > 0 else ''}0.1{_NO_BREAK}%"
-        )
-    text = f"{value:.1f}" if abs(value) < 9.95 else f"{value:.0f}"
-    return f"{text.removesuffix('.0')}{_NO_BREAK}%"
+    bound = ""
+    if 0 < value < 0.1:
+        bound, value = f"below{_NO_BREAK}", 0.1
+    elif 99.9 < value < 100:
+        bound, value = f"over{_NO_BREAK}", 99.9
+    value = round(value, 1) + 0.0  # no minus before a zero
+    text = f"{value:.1f}" if abs(value) < 9.95 or 99 < value < 100 else f"{value:.0f}"
+    return f"{bound}{text.removesuffix('.0')}{_NO_BREAK}%"
 
 
 def with_unit(value: float, unit: str) -> str:
@@ -56,6 +66,16 @@ def counted(count: int, singular: str, plural: str = "") -> str:
     """Return a count with its noun in the right number: "1 trial", "2 trials", "no trials"."""
     noun = singular if count == 1 else plural or f"{singular}s"
     return f"{count:,} {noun}" if count else f"no {noun}"
+
+
+def out_of(count: int, total: int, singular: str, plural: str = "") -> str:
+    """Return how many of a number of things: "all 4 studies", "none of 4 studies"."""
+    if count == 0:
+        return f"no {singular}" if total == 1 else f"none of {counted(total, singular, plural)}"
+    if total == 1:
+        return f"the only {singular}"
+    whole = counted(total, singular, plural)
+    return f"all {whole}" if count == total else f"{count:,} of {whole}"
 
 
 def in_words(items: Sequence[str], last: str = "and") -> str:

@@ -22,7 +22,7 @@ from sysstop.studies import BASELINE_ARM
 from sysstop.wording import algorithm_label, arm_label, arm_order, number
 
 KEPT, STOPPED, NONE_LEFT = "best trial kept", "best trial stopped", "no model left"
-REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RMSE, target unit)"}
+REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RMSE)"}
 
 
 @styled
@@ -37,7 +37,7 @@ def budget_figure(budget: pd.DataFrame) -> Figure:
     across = 1 if len(pairs) <= 3 else 2
     down = math.ceil(len(pairs) / across)
     figure = new_figure(
-        (0.85 + 0.23 * len(arms)) * down + 0.6, width_inches=7.5 if across == 1 else 11
+        (0.85 + 0.23 * len(arms)) * down + 0.6, width_inches=7.5 if across == 1 else 9.9
     )
     panels = figure.subplots(down, 2 * across, squeeze=False, width_ratios=[3, 2] * across).reshape(
         -1, 2
@@ -121,9 +121,8 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
     task = of_pair["task"].iloc[0]
     axes.axvline(0, color="0.6", linewidth=0.8)
     if of_pair["baseline_best_score"].isna().all():
-        axes.text(
-            0.5, 0.5, "no trial of the baseline\ncompleted", ha="center", transform=axes.transAxes
-        )
+        message = "nothing to\ncompare with"
+        axes.text(0.5, 0.5, message, ha="center", fontsize=8, transform=axes.transAxes)
         of_pair = of_pair.iloc[:0]
     for at, arm in enumerate(arms):
         if arm == BASELINE_ARM:

@@ -1,0 +1,59 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from sysstop.splits import make_split, write_split
+from sysstop.studies import Budget, Configuration, Trial
+
+ENTRY = {"source": "synthetic"}
+
+
+def random_table(task, rows=300, features=5, classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(loc=3.0, scale=2.0, size=(rows, features))
+    table = pd.DataFrame(values, columns=[f"feature_{i}" for i in range(features)])
+    signal = values[:, 0] - values[:, 1] + rng.normal(scale=0.5, size=rows)
+    if task == "classification":
+        table["target"] = pd.qcut(signal, classes, labels=False)
+    else:
+        table["target"] = 50 + 10 * signal
+    return table
+
+
+def random_split(task, folds=3, **shape):
+    return make_split(
+        random_table(task, **shape),
+        ENTRY | {"task": task},
+        name="random",
+        test_fraction=0.3,
+        folds=folds,
+        seed=1,
+    )
+
+
+@pytest.fixture(scope="session")
+def classification_split():
+    return random_split("classification")
+
+
+@pytest.fixture(scope="session")
+def regression_split():
+    return random_split("regression")
+
+
+@pytest.fixture(scope="session")
+def split_folder(classification_split, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "split"
+    write_split(classification_split, folder)
+    return folder
+
+
+@pytest.fixture
+def make_trial():
+    def make(algorithm="logistic_regression", batch_size=8, learning_rate=0.01, **budget):
+        limits = {"steps": 30, "epochs": None, "seconds": None, "window_steps": 10}
+        budget = Budget(**(limits | {"warmup_steps": 2} | budget))
+        configuration = Configuration(batch_size, learning_rate, alpha=0.0001)
+        return Trial(configuration, algorithm, budget, budget.steps, seed=7)
+
+    return make

@@ -1,0 +1,140 @@
+"""Every mistake in a config ends in a message that names the key, what was found and the remedy."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sysstop.config import check_config
+from sysstop.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ROOT / "workflow" / "schemas"
+
+
+@pytest.fixture
+def config():
+    files = ("config/datasets.yaml", "config/config.yaml")
+    parts = [yaml.safe_load((ROOT / file).read_text()) for file in files]
+    return copy.deepcopy(parts[0] | parts[1])
+
+
+def change(config, key, value):
+    *path, last = key.split(".")
+    for name in path:
+        config = config[name]
+    config[last] = value
+
+
+def merged(base, overlay):
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        base[key] = merged(base[key], value) if both else value
+    return base
+
+
+def test_the_full_study_is_accepted(config):
+    check_config(config, SCHEMAS)
+
+
+@pytest.mark.parametrize("overlay", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_config_of_the_project_is_accepted(config, overlay):
+    check_config(merged(config, yaml.safe_load(overlay.read_text())), SCHEMAS)
+
+
+LIMIT = {"rule": "metric_limit", "metric": "memory_mb"}
+
+MISTAKES = {
+    "unknown key": ("study.datsets", ["mnist"], "study.datsets; did you mean 'datasets'?"),
+    "unknown section": ("tuning", {}, "unknown key config.tuning"),
+    "wrong type": ("budget.steps", "many", "budget.steps: 'many' is not of type 'integer'"),
+    "out of range": ("split.folds", 1, "split.folds: 1 is less than the minimum of 2"),
+    "no baseline": ("study.arms", ["memory"], "study.arms: must contain 'none'"),
+    "batch size": ("grid.batch_size", "all", "grid.batch_size: found 'all'"),
+    "unknown data set": (
+        "study.datasets",
+        ["minst"],
+        "'minst' in study.datasets; did you mean 'mni",
+    ),
+    "unknown algorithm": ("study.algorithms", ["svm"], "unknown name 'svm' in study.algorithms"),
+    "unknown arm": ("study.arms", ["none", "ram"], "unknown name 'ram' in study.arms"),
+    "no algorithm for data": (
+        "study.algorithms",
+        ["linear_regression"],
+        "no algorithm of study.algorithms does the classification of 'mnist'",
+    ),
+    "no data for algorithm": ("study.datasets", ["mnist"], "'linear_regression' does regression"),
+    "batch too large": ("grid.batch_size", [2, 999], "999 is larger than the 431 rows"),
+    "unknown rule": ("arms.memory", {"rule": "metric_limits"}, "did you mean 'metric_limit'?"),
+    "unknown metric": (
+        "arms.memory",
+        LIMIT | {"metric": "ram", "limit": 1},
+        "unknown metric 'ram'",
+    ),
+    "metric of another rule": (
+        "arms.plateau",
+        {"rule": "plateau", "metric": "memory_mb", "patience": 1},
+        "'plateau' cannot watch 'memory_mb'; it can watch val_loss",
+    ),
+    "rule parameter": (
+        "arms.memory",
+        LIMIT | {"limt": 1},
+        "arms.memory.limt; did you mean 'limit'?",
+    ),
+    "missing parameter": ("arms.plateau", {"rule": "plateau"}, "arms.plateau.patience: missing"),
+    "parameter's type": (
+        "arms.memory",
+        LIMIT | {"limit": "1 GB"},
+        "found '1 GB', a number is needed",
+    ),
+    "no limit": ("arms.memory", LIMIT, "give either `limit`"),
+    "two limits": ("arms.memory", LIMIT | {"limit": 1, "quantile": 0.5}, "give either `limit`"),
+    "changed baseline": ("arms.none", LIMIT | {"limit": 1}, "arms.none.rule"),
+    "baseline parameter": ("arms.none", {"rule": "none", "limit": 1}, "has no parameters"),
+}
+
+NEVER_FIRES = {
+    "memory beyond the machine": LIMIT | {"limit": 1e9},
+    "cpu beyond a core": {"rule": "metric_limit", "metric": "cpu_percent", "limit": 100},
+    "quantile of one": LIMIT | {"quantile": 1.0},
+    "grace beyond the budget": LIMIT | {"limit": 1, "grace_windows": 9},
+    "patience beyond the budget": {"rule": "plateau", "patience": 8},
+}
+
+
+@pytest.mark.parametrize(("key", "value", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named_with_its_remedy(config, key, value, message):
+    change(config, key, value)
+    with pytest.raises(UserError) as error:
+        check_config(config, SCHEMAS)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("arm", NEVER_FIRES.values(), ids=NEVER_FIRES)
+def test_a_limit_that_can_never_fire_is_refused(config, arm):
+    config["arms"]["memory"] = arm
+    with pytest.raises(UserError, match=r"arms\.memory"):
+        check_config(config, SCHEMAS)
+
+
+def test_a_limit_that_can_just_fire_is_accepted(config):
+    config["arms"]["memory"] = {"rule": "plateau", "patience": 7}
+    config["arms"]["plateau"] = LIMIT | {"limit": 1, "grace_windows": 8}
+    check_config(config, SCHEMAS)
+
+
+def test_a_training_time_limit_beyond_the_time_budget_is_refused(config):
+    config["budget"]["seconds"] = 5
+    config["arms"]["memory"] = {"rule": "metric_limit", "metric": "train_time_s", "limit": 5}
+    with pytest.raises(UserError, match=r"budget\.seconds ends trials at 5 s"):
+        check_config(config, SCHEMAS)
+
+
+def test_all_mistakes_are_told_at_once(config):
+    config["budget"]["steps"] = 0
+    config["split"]["folds"] = "five"
+    with pytest.raises(UserError) as error:
+        check_config(config, SCHEMAS)
+    assert "budget.steps" in str(error.value)
+    assert "split.folds" in str(error.value)

@@ -1,0 +1,84 @@
+import math
+
+import pytest
+
+from sysstop.stopping import RULES, MetricLimit, Plateau, PredictedTrainTime, Stop, decide
+
+PLANNED = 500
+
+
+def windows(metric, *values, steps=100):
+    return [{"step": steps * number, metric: value} for number, value in enumerate(values, start=1)]
+
+
+def first_stop(rule, trace):
+    """The window after which the rule stops a trial, asked as the live search asks."""
+    for count in range(1, len(trace) + 1):
+        stop = decide(rule, trace[:count], PLANNED)
+        if stop:
+            return count, stop
+    return None
+
+
+def test_a_metric_limit_fires_in_the_first_window_beyond_the_limit():
+    rule = MetricLimit(metric="memory_mb", limit=100.0)
+    stop = Stop("metric_limit", "memory_mb", 100.0, 100.5)
+    assert first_stop(rule, windows("memory_mb", 90, 100, 100.5, 200)) == (3, stop)
+
+
+def test_a_value_equal_to_the_limit_keeps_it():
+    assert first_stop(MetricLimit("memory_mb", 100.0), windows("memory_mb", 100, 100)) is None
+
+
+def test_no_rule_is_asked_in_its_grace_windows():
+    rule = MetricLimit("step_time_ms", limit=1.0, grace_windows=2)
+    assert first_stop(rule, windows("step_time_ms", 9, 9, 9))[0] == 3
+
+
+def test_no_rule_stops_a_trial_that_has_used_its_budget():
+    rule = MetricLimit("step_time_ms", limit=1.0)
+    assert decide(rule, windows("step_time_ms", 0, 0, 0, 0, 9), PLANNED) is None
+
+
+def test_a_value_that_is_not_a_number_stops_nothing():
+    assert first_stop(MetricLimit("step_time_ms", 1.0), windows("step_time_ms", math.nan)) is None
+
+
+def test_the_baseline_never_stops():
+    assert decide(None, windows("step_time_ms", 1e9), PLANNED) is None
+
+
+@pytest.mark.parametrize(
+    ("train_times", "predicted"),
+    [
+        ((2.0,), 10.0),  # one window: its own pace for all 500 steps
+        ((3.0, 5.0), 11.0),  # 5 s used, 300 steps left at the second window's 2 s per 100
+        ((3.0, 5.0, 7.0), 11.0),
+    ],
+)
+def test_the_predicted_training_time_extrapolates_the_pace_after_the_first_window(
+    train_times, predicted
+):
+    trace = windows("train_time_s", *train_times)
+    assert PredictedTrainTime(limit=1.0).signal(trace, PLANNED) == pytest.approx(predicted)
+
+
+def test_the_prediction_stops_before_the_limit_itself_is_reached():
+    count, stop = first_stop(PredictedTrainTime(limit=9.0), windows("train_time_s", 2, 4, 6, 8))
+    assert (count, stop.metric, stop.value) == (1, "train_time_s", 10.0)
+
+
+def test_the_plateau_fires_once_the_patience_is_exceeded():
+    losses = windows("val_loss", 1.0, 0.8, 0.8, 0.8, 0.8, steps=50)
+    rule = Plateau(patience=1)
+    assert first_stop(rule, losses) == (4, Stop("plateau", "val_loss", 1.0, 2.0))
+
+
+def test_an_improvement_below_the_minimum_counts_as_none():
+    losses = windows("val_loss", 1.0, 0.999, 0.998, 0.5, steps=50)
+    assert first_stop(Plateau(patience=1, min_improvement=0.01), losses)[0] == 3
+
+
+def test_every_rule_says_whether_a_trial_it_stopped_may_still_win():
+    keeps = {name: rule.stopped_is_candidate for name, rule in RULES.items()}
+    assert keeps == {"metric_limit": False, "predicted_train_time": False, "plateau": True}

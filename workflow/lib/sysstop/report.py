@@ -1,0 +1,350 @@
+"""Render the report: one HTML page that needs nothing but itself."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from sysstop.algorithms import ALGORITHMS
+from sysstop.answers import answer_rq1, answer_rq2, borders_of_grid
+from sysstop.paper_tables import (
+    algorithm_table,
+    arm_table,
+    budget_summary,
+    cost_table,
+    dataset_table,
+    display,
+    effect_digest,
+    metric_table,
+    numeric_columns,
+)
+from sysstop.studies import BASELINE_ARM
+from sysstop.wording import counted, in_words, out_of, percent
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A kind of figure: the research question it belongs to, its title and the tables it shows."""
+
+    question: str
+    title: str
+    tables: tuple[str, ...]
+
+
+FIGURE_KINDS = {
+    "response": FigureKind("RQ1", "System metrics against hyperparameters", ("trials",)),
+    "effects": FigureKind("RQ1", "Share of variance explained", ("effects",)),
+    "cost": FigureKind("RQ1", "Cost per step and per sample", ("trials", "cost_model")),
+    "budget": FigureKind("RQ2", "Budget used, budget saved and regret", ("budget",)),
+    "tradeoff": FigureKind("RQ2", "Saving against regret", ("budget",)),
+    "courses": FigureKind("RQ2", "Which trials were stopped", ("windows", "trials")),
+}
+"""The figures by name, in the order of the report.
+
+The name stands in the names of the script, of the caption's file and of the figure itself.
+"""
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure of the report: its kind, its SVG file, its caption and the data set if it has one."""
+
+    kind: str
+    svg: Path
+    caption: str
+    dataset: str = ""
+
+    @property
+    def title(self) -> str:
+        """The figure's title, with its data set."""
+        title = FIGURE_KINDS[self.kind].title
+        return f"{title}: {self.dataset}" if self.dataset else title
+
+    @property
+    def source(self) -> str:
+        """Which table and which script the figure comes from."""
+        tables = in_words(
+            [f"results/tables/{table}.parquet" for table in FIGURE_KINDS[self.kind].tables]
+        )
+        return f"Made from {tables} by workflow/scripts/figure_{self.kind}.py."
+
+    @property
+    def data_address(self) -> str:
+        """The SVG as a data URI: as an image of its own, its ids cannot clash with another's."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg.read_bytes()).decode()
+
+
+def report_figures(svgs: Iterable[Path], captions: Iterable[Path]) -> list[ReportFigure]:
+    """Return the figures of these files in the order of `FIGURE_KINDS`.
+
+    A figure is named `rq1_<kind>.svg`, or `rq1_<kind>/<data set>.svg` where there is one for each
+    data set; its caption is the text of `<kind>.rst`.
+    """
+    text_of = {file.stem: _one_line(file.read_text()) for file in map(Path, captions)}
+    figures = []
+    for svg in map(Path, svgs):
+        for kind, description in FIGURE_KINDS.items():
+            name = f"{description.question.lower()}_{kind}"
+            if name == svg.parent.name:
+                figures.append(ReportFigure(kind, svg, text_of[kind], dataset=svg.stem))
+            elif name == svg.stem and svg.parent.name == "figures":
+                figures.append(ReportFigure(kind, svg, text_of[kind]))
+    return sorted(figures, key=lambda figure: list(FIGURE_KINDS).index(figure.kind))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace(" %", "\u00a0%")
+
+
+@dataclass(frozen=True)
+class HtmlTable:
+    """A table of the report as text: heads, which columns hold numbers, and rows."""
+
+    title: str
+    note: str
+    heads: list[str]
+    numeric: list[bool]
+    rows: list[list[str]]
+
+
+def html_table(table: pd.DataFrame, title: str, note: str = "") -> HtmlTable:
+    """Return a table as text with its title and a note on how to read it."""
+    texts = display(table)
+    heads = [str(column) for column in table.columns]
+    return HtmlTable(title, note, heads, numeric_columns(table), texts.to_numpy().tolist())
+
+
+def render_report(
+    tables: Mapping[str, pd.DataFrame],
+    figures: Sequence[ReportFigure],
+    config: Mapping[str, Any],
+    split_summaries: Mapping[str, Mapping[str, Any]],
+    provenance: Sequence[Mapping[str, Any]],
+    template: Path,
+) -> str:
+    """Return the report as an HTML page.
+
+    Parameters
+    ----------
+    tables
+        trials, budget, effects, cost_model and environment, as in results/tables.
+    figures
+        The figures in the order in which they appear; captions are plain text.
+    config
+        The study's config.
+    split_summaries
+        The summary of each data set's split by its name.
+    provenance
+        Where each data set came from, as `data_sources.fetch_table` tells it.
+    template
+        The Jinja template of the page.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    trials, budget = tables["trials"], tables["budget"]
+    return environment.get_template(template.name).render(
+        subtitle=_subtitle(config, trials),
+        rq1=answer_rq1(tables["effects"], tables["cost_model"]),
+        rq2=answer_rq2(budget, config),
+        figures={
+            question: [
+                figure for figure in figures if FIGURE_KINDS[figure.kind].question == question
+            ]
+            for question in ("RQ1", "RQ2")
+        },
+        result_tables=_result_tables(tables),
+        study_tables=_study_tables(config, split_summaries),
+        method=_method(config),
+        limitations=_limitations(config, trials, budget),
+        environment=_environment_table(tables["environment"]),
+        provenance=_provenance_table(provenance),
+    )
+
+
+def _subtitle(config: Mapping[str, Any], trials: pd.DataFrame) -> str:
+    study = config["study"]
+    parts = [
+        counted(trials["dataset"].nunique(), "data set"),
+        counted(trials["algorithm"].nunique(), "algorithm"),
+        counted(trials["arm"].nunique(), "arm"),
+        counted(study["repetitions"], "repetition"),
+        counted(len(trials), "trial"),
+    ]
+    return in_words(parts)
+
+
+def _result_tables(tables: Mapping[str, pd.DataFrame]) -> list[HtmlTable]:
+    return [
+        html_table(
+            budget_summary(tables["budget"]),
+            "Budget and regret of each arm",
+            "Means over the repetitions. Time and steps saved are compared with the full budget. "
+            "Scores are accuracy, or minus RMSE in the target's unit; regret is the full budget's "
+            "best score minus the arm's, test regret the same on the held-out part, and a dash means "
+            "that no trial was left. Winner stopped counts the repetitions in which the arm stopped "
+            "the trial that the full budget chose.",
+        ),
+        html_table(
+            effect_digest(tables["effects"]),
+            "Effects of the hyperparameters",
+            "Share of variance explained in percent, with its 95 % interval. A direction is given "
+            "where the adjusted p value is below 0.05: the metric rises or falls as the "
+            "hyperparameter grows.",
+        ),
+        html_table(
+            cost_table(tables["cost_model"]),
+            "Cost of a training step",
+            "Step time = fixed cost + batch size x cost per sample.",
+        ),
+    ]
+
+
+def _study_tables(
+    config: Mapping[str, Any], split_summaries: Mapping[str, Mapping[str, Any]]
+) -> list[HtmlTable]:
+    return [
+        html_table(dataset_table(config, split_summaries), "Data sets"),
+        html_table(algorithm_table(config), "Algorithms and their grid"),
+        html_table(arm_table(config), "Arms"),
+        html_table(metric_table(), "Metrics"),
+    ]
+
+
+def _method(config: Mapping[str, Any]) -> list[str]:
+    budget, split = config["budget"], config["split"]
+    bounds = [counted(budget["steps"], "training step")]
+    if budget["epochs"] is not None:
+        bounds.append(f"{budget['epochs']:g} epochs")
+    if budget["seconds"] is not None:
+        bounds.append(f"{budget['seconds']:g} s of training")
+    first = ", whichever ends first" if len(bounds) > 1 else ""
+    return [
+        f"{percent(split['test_fraction'])} of each data set is held out for the test. A trial is "
+        f"one configuration of the grid: {counted(split['folds'], 'model')}, one for each fold of "
+        "a cross validation on the rest, trained side by side on one core. A training step fits "
+        "one mini-batch into one model with scikit-learn's partial_fit, which updates the model on "
+        "one sample of the mini-batch at a time.",
+        f"A trial may use {in_words(bounds, 'or')} of each model{first}. After every "
+        f"{counted(budget['window_steps'], 'step')}, which make a window, the models are evaluated "
+        "and the system metrics are read, while a mini-batch is still in memory; only then may a "
+        f"rule stop the trial. The first {counted(budget['warmup_steps'], 'step')} do not count "
+        "into step time.",
+        "Every arm searches the same grid with the same seeds; the arms differ in their stopping "
+        "rule alone, and the baseline has none. A limit given as a quantile is taken from the "
+        "completed trials of the baseline with the same data set, algorithm and repetition. A trial "
+        "that broke a limit on a system metric cannot be chosen as the best, because it is too "
+        "costly to be wanted; a trial that the plateau rule stopped can, because it had ceased to "
+        "improve. Diverged trials are results, but never the best.",
+        "Effects of hyperparameters come from the completed trials of the baseline. The share of "
+        "variance that one explains is taken from an additive model of all hyperparameters and the "
+        "repetition (omega squared); p values come from an aligned rank test and are adjusted for "
+        "the number of tests (Benjamini and Hochberg). An effect is called found where the adjusted "
+        "p value is below 0.05.",
+    ]
+
+
+def _limitations(
+    config: Mapping[str, Any], trials: pd.DataFrame, budget: pd.DataFrame
+) -> list[str]:
+    limitations = [
+        _repetition_limits(budget),
+        "The machine's speed drifts, all the more if others use it too. Arms run one after the other, "
+        "so a saving in time holds such drift; the share of steps saved does not.",
+        "Batch size is not what it is elsewhere: scikit-learn updates on one sample at a time inside "
+        "a mini-batch, so a larger batch means more updates in a step, not a better gradient.",
+        "Regret is measured on the validation folds that chose the best trial; the regret on the test "
+        "part is from one model for each winner. A regret of zero does not mean that nothing was at "
+        "stake, only that this grid had another trial as good.",
+    ]
+    if config["budget"]["seconds"] is not None:
+        limitations.append(
+            "Trials may end by the clock (budget.seconds), so the same trial can take more steps in "
+            "one arm than in another, and arms then differ by more than their rule."
+        )
+    borders = borders_of_grid(trials, budget)
+    if borders:
+        places = "; ".join(f"{pair}: {in_words(names)}" for pair, names in borders)
+        limitations.append(
+            "A best trial on the border of the grid has not found its optimum, which may lie beyond. "
+            f"This is so for {places}."
+        )
+    limitations += _incomplete_trials(trials)
+    hosts = trials["host"].nunique()
+    if hosts > 1:
+        limitations.append(
+            f"Trials ran on {hosts} machines; differences between these count as noise, or as effect "
+            "where they follow the grid."
+        )
+    return limitations
+
+
+def _repetition_limits(budget: pd.DataFrame) -> str:
+    repetitions = budget["repetition"].nunique()
+    if repetitions == 1:
+        return (
+            "Every study was run once. Without repetitions there is no noise floor: a small saving "
+            "or regret cannot be told from chance."
+        )
+    baseline = budget[budget["arm"] == BASELINE_ARM]
+    times = baseline.groupby(["dataset", "algorithm"])["train_time_s"].agg(["min", "max"])
+    times = times[times["min"] > 0]
+    times_run = "twice" if repetitions == 2 else f"{repetitions} times"
+    return (
+        f"Every study was run {times_run}, which gives a coarse noise floor at best. The "
+        "training time of one and the same baseline differed between repetitions by up to "
+        f"{percent((times['max'] / times['min'] - 1).max())}; smaller savings in time are not told "
+        "from noise."
+    )
+
+
+def _incomplete_trials(trials: pd.DataFrame) -> list[str]:
+    baseline = trials[trials["arm"] == BASELINE_ARM]
+    notes = []
+    diverged = int((baseline["status"] == "diverged").sum())
+    if diverged:
+        algorithms = baseline.loc[baseline["status"] == "diverged", "algorithm"].unique()
+        names = in_words([ALGORITHMS[name].label.lower() for name in algorithms])
+        notes.append(
+            f"{out_of(diverged, len(baseline), 'trial').capitalize()} of the baseline diverged "
+            f"({names}) and {'is' if diverged == 1 else 'are'} missing from the effects, which "
+            "therefore describe the configurations that can be trained."
+        )
+    failed = int((trials["status"] == "failed").sum())
+    if failed:
+        notes.append(
+            f"{out_of(failed, len(trials), 'trial').capitalize()} failed for technical reasons. Their "
+            "configurations are left out of the comparison of arms."
+        )
+    return notes
+
+
+def _environment_table(environment: pd.DataFrame) -> HtmlTable:
+    """Return the environments side by side, a row per property."""
+    by_property = display(environment).T
+    by_property.columns = [
+        "Value" if len(environment) == 1 else f"Environment {at + 1}"
+        for at in range(len(environment))
+    ]
+    by_property.insert(0, "Property", [name.replace("_", " ") for name in by_property.index])
+    return html_table(by_property, "Environment")
+
+
+def _provenance_table(provenance: Sequence[Mapping[str, Any]]) -> HtmlTable:
+    columns = {
+        "dataset": "Data set",
+        "source": "Source",
+        "sha256": "SHA-256",
+        "fetched_at": "Fetched",
+        "licence": "Licence",
+    }
+    table = pd.DataFrame(provenance, columns=list(columns)).rename(columns=columns)
+    return html_table(table, "Origin of the data")

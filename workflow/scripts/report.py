@@ -1,0 +1,21 @@
+from sysstop.job import job
+
+with job(snakemake):
+    import json
+    from pathlib import Path
+
+    import pandas as pd
+
+    from sysstop.paper_tables import read_split_summaries
+    from sysstop.report import render_report, report_figures
+
+    names = ("trials", "budget", "effects", "cost_model", "environment")
+    page = render_report(
+        tables={name: pd.read_parquet(snakemake.input[name]) for name in names},
+        figures=report_figures(snakemake.input.figures, snakemake.input.captions),
+        config=snakemake.config,
+        split_summaries=read_split_summaries(snakemake.input.splits),
+        provenance=[json.loads(Path(file).read_text()) for file in snakemake.input.provenance],
+        template=Path(snakemake.input.template),
+    )
+    Path(snakemake.output[0]).write_text(page)

@@ -9,10 +9,10 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 
 # Scripts run in processes of their own, which find the library through PYTHONPATH.
 sys.path.insert(0, str(LIBRARY))
-os.environ["PYTHONPATH"] = str(LIBRARY)
+os.environ.update(PYTHONPATH=str(LIBRARY))
 
 from snakemake.exceptions import WorkflowError
-from sysstop.arms import needs_baseline
+from sysstop.arms import arm_entry, needs_baseline
 from sysstop.config import check_config
 from sysstop.errors import UserError
 from sysstop.job import failure_messages
@@ -28,9 +28,11 @@ STUDIES = planned_studies(config)
 PAIRS = planned_pairs(config)
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
 STUDY = "results/studies/{dataset}/{algorithm}/{arm}/repetition-{repetition}"
-PMLB_CACHE = (
-    config["data"]["pmlb_cache"] or os.environ.get("PMLB_CACHE") or "results/data/.pmlb"
-)
+PMLB_CACHE = config["data"]["pmlb_cache"] or os.environ.get("PMLB_CACHE") or "results/data/.pmlb"
+
+# What the report and its tables tell of the config.
+REPORTED_CONFIG = {key: config[key] for key in ("study", "grid", "budget", "split", "arms")}
+REPORTED_CONFIG["datasets"] = {dataset: config["datasets"][dataset] for dataset in DATASETS}
 
 
 wildcard_constraints:
@@ -58,22 +60,30 @@ def of_studies(path):
     ]
 
 
-def dataset_entry(name):
+def dataset_entry(wildcards):
     """The registry's entry of a data set."""
-    if name not in config["datasets"]:
+    if wildcards.dataset not in config["datasets"]:
         known = ", ".join(config["datasets"])
-        raise WorkflowError(f"unknown data set '{name}'; known: {known}")
-    return config["datasets"][name]
+        raise WorkflowError(f"unknown data set '{wildcards.dataset}'; known: {known}")
+    return config["datasets"][wildcards.dataset]
 
 
 def source_file(wildcards):
     """The user's own file behind a data set, if it is one."""
-    return dataset_entry(wildcards.dataset).get("path", [])
+    return dataset_entry(wildcards).get("path", [])
+
+
+def arm(wildcards):
+    """The config's entry of an arm."""
+    if wildcards.arm not in config["arms"]:
+        known = ", ".join(config["arms"])
+        raise WorkflowError(f"unknown arm '{wildcards.arm}'; known: {known}")
+    return arm_entry(config, wildcards.arm)
 
 
 def baseline_trials(wildcards):
     """The baseline arm's trials, for an arm whose limit is one of their quantiles."""
-    if wildcards.arm not in config["arms"] or not needs_baseline(config["arms"][wildcards.arm]):
+    if not needs_baseline(arm(wildcards)):
         return []
     return f"{STUDY}/trials.parquet".format(
         dataset=wildcards.dataset,

@@ -9,9 +9,11 @@ rule fetch:
         provenance="results/data/{dataset}/provenance.json",
     log:
         "results/logs/fetch/{dataset}.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
         name="{dataset}",
-        entry=lambda wildcards: dataset_entry(wildcards.dataset),
+        entry=dataset_entry,
         pmlb_cache=str(PMLB_CACHE),
         code=code("fetch"),
     script:
@@ -25,9 +27,11 @@ rule split:
         directory("results/data/{dataset}/split"),
     log:
         "results/logs/split/{dataset}.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
         name="{dataset}",
-        entry=lambda wildcards: dataset_entry(wildcards.dataset),
+        entry=dataset_entry,
         test_fraction=config["split"]["test_fraction"],
         folds=config["split"]["folds"],
         seed=config["study"]["seed"],

@@ -7,6 +7,8 @@ rule tracking_store:
         touch("results/mlflow/ready"),
     log:
         "results/logs/tracking_store.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
         uri=config["tracking"]["uri"],
     script:
@@ -24,16 +26,18 @@ rule search:
         train_loss=f"{STUDY}/train_loss.parquet",
     log:
         f"results/logs/search/{STUDY.removeprefix('results/studies/')}.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.cores or config["search"]["workers"]
+    resources:
+        measuring=1,
     params:
-        arm=lambda wildcards: config["arms"][wildcards.arm],
+        arm=arm,
         grid=config["grid"],
         budget=config["budget"],
         seed=config["study"]["seed"],
         tracking_uri=config["tracking"]["uri"],
         code=code("search"),
-    threads: workflow.cores or config["search"]["workers"]
-    resources:
-        measuring=1,
     script:
         "../scripts/search.py"
 
@@ -51,6 +55,8 @@ rule test_scores:
         "results/studies/{dataset}/{algorithm}/test_scores.parquet",
     log:
         "results/logs/test_scores/{dataset}/{algorithm}.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
         budget=config["budget"],
         seed=config["study"]["seed"],

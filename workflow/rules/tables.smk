@@ -9,8 +9,10 @@ rule export:
         windows=f"{STUDY}/windows.parquet",
     log:
         f"results/logs/export/{STUDY.removeprefix('results/studies/')}.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
-        arm=lambda wildcards: config["arms"][wildcards.arm],
+        arm=arm,
         tracking_uri=config["tracking"]["uri"],
         code=code("export"),
     script:
@@ -28,6 +30,8 @@ rule aggregate:
         environment="results/tables/environment.parquet",
     log:
         "results/logs/aggregate.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
         code=code("aggregate"),
     script:
@@ -42,6 +46,8 @@ rule effects:
         cost_model="results/tables/cost_model.parquet",
     log:
         "results/logs/effects.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
         code=code("effects"),
     script:
@@ -51,13 +57,13 @@ rule effects:
 rule budget:
     input:
         trials="results/tables/trials.parquet",
-        test_scores=expand(
-            "results/studies/{pair[0]}/{pair[1]}/test_scores.parquet", pair=PAIRS
-        ),
+        test_scores=expand("results/studies/{pair[0]}/{pair[1]}/test_scores.parquet", pair=PAIRS),
     output:
         "results/tables/budget.parquet",
     log:
         "results/logs/budget.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
         code=code("budget"),
     script:

@@ -11,11 +11,11 @@ import pandas as pd
 
 from sysstop.arms import stopped_is_candidate
 from sysstop.effects import HYPERPARAMETERS
-from sysstop.figures.effect_map import SIGNIFICANCE_LEVEL
 from sysstop.metrics import METRIC_BY_NAME
 from sysstop.paper_tables import arm_description
 from sysstop.studies import BASELINE_ARM
 from sysstop.wording import (
+    SIGNIFICANCE_LEVEL,
     arm_order,
     capitalised,
     counted,

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 NO_RULE = "none"
 
 
+def arm_entry(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return an arm of the config without the keys that an overlay has set to null."""
+    return {key: value for key, value in config["arms"][name].items() if value is not None}
+
+
 def needs_baseline(arm: Mapping[str, Any]) -> bool:
     """Tell whether the arm's limit is a quantile of the baseline arm, which then must run first."""
     return "quantile" in arm

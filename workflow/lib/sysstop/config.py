@@ -11,7 +11,7 @@ import psutil
 import yaml
 
 from sysstop.algorithms import ALGORITHMS
-from sysstop.arms import NO_RULE, rule_parameters
+from sysstop.arms import NO_RULE, arm_entry, rule_parameters
 from sysstop.errors import UserError
 from sysstop.metrics import METRIC_BY_NAME, metric_names
 from sysstop.stopping import RULES
@@ -35,7 +35,7 @@ def check_config(config: Mapping[str, Any], schemas: Path) -> None:
         mistakes += _pair_mistakes(config)
         mistakes += _batch_size_mistakes(config)
         for name in config["study"]["arms"]:
-            mistakes += _arm_mistakes(name, config["arms"][name], config["budget"])
+            mistakes += _arm_mistakes(name, arm_entry(config, name), config["budget"])
     if mistakes:
         raise UserError("The config cannot be used:\n" + "\n".join(f"  - {m}" for m in mistakes))
 

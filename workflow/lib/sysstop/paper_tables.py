@@ -15,11 +15,11 @@ from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import NO_RULE, stopped_is_candidate
 from sysstop.budgets import arm_summary
 from sysstop.effects import HYPERPARAMETERS
-from sysstop.figures.effect_map import SIGNIFICANCE_LEVEL
 from sysstop.metrics import METRIC_BY_NAME, METRICS
 from sysstop.stopping import RULES
 from sysstop.wording import (
     MISSING,
+    SIGNIFICANCE_LEVEL,
     algorithm_label,
     arm_label,
     arm_order,

@@ -7,6 +7,8 @@ from sysstop.algorithms import ALGORITHMS
 from sysstop.studies import BASELINE_ARM
 
 MISSING = "\u2013"
+# An effect is called found if its adjusted p value is below this.
+SIGNIFICANCE_LEVEL = 0.05
 _NO_BREAK = "\u00a0"
 
 

@@ -9,10 +9,9 @@ from matplotlib.ticker import PercentFormatter
 
 from sysstop.figures.style import message_figure, new_figure, styled
 from sysstop.metrics import METRIC_BY_NAME, metric_names
-from sysstop.wording import MISSING, algorithm_label, capitalised, spoken
+from sysstop.wording import MISSING, SIGNIFICANCE_LEVEL, algorithm_label, capitalised, spoken
 
 COLUMNS = 4
-SIGNIFICANCE_LEVEL = 0.05
 
 
 @styled

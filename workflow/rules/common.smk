@@ -24,6 +24,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+config["arms"] = {name: arm_entry(config, name) for name in config["arms"]}
 STUDIES = planned_studies(config)
 PAIRS = planned_pairs(config)
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
@@ -78,7 +79,7 @@ def arm(wildcards):
     if wildcards.arm not in config["arms"]:
         known = ", ".join(config["arms"])
         raise WorkflowError(f"unknown arm '{wildcards.arm}'; known: {known}")
-    return arm_entry(config, wildcards.arm)
+    return config["arms"][wildcards.arm]
 
 
 def baseline_trials(wildcards):

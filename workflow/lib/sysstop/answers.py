@@ -31,6 +31,10 @@ from sysstop.wording import (
 
 # A hyperparameter that explains less of a metric's variance does not decide it.
 SUBSTANTIAL_SHARE = 0.1
+# Smaller changes of a metric's median, from a hyperparameter's lowest to its highest value, do not
+# count: as a factor, and in percentage points.
+NOTICED_FACTOR = 1.02
+NOTICED_POINTS = 0.5
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def _main_effects(tested: pd.DataFrame) -> list[str]:
     sentences, slight, without = [], [], []
     for name, of_name in tested.groupby("hyperparameter", sort=False):
         shown = of_name[of_name["p_adjusted"] < SIGNIFICANCE_LEVEL]
-        large = shown[shown["effect_size"] >= SUBSTANTIAL_SHARE]
+        large = shown[(shown["effect_size"] >= SUBSTANTIAL_SHARE) & _noticed(shown)]
         if shown.empty:
             without.append(spoken(name))
         elif large.empty:
@@ -93,7 +97,8 @@ def _main_effects(tested: pd.DataFrame) -> list[str]:
         names = in_words([spoken(name) for name in slight])
         sentences.append(
             f"{capitalised(names)} {'has' if len(slight) == 1 else 'have'} slight effects at most: "
-            f"never more than {percent(largest)} of a metric's variance."
+            f"never more than {percent(largest)} of a metric's variance, or a change of the metric "
+            "itself that bears on nothing."
         )
     if without:
         sentences.append(
@@ -143,15 +148,26 @@ def _effects_of(effects: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
+def _noticed(effects: pd.DataFrame) -> pd.Series:
+    """Tell for each effect whether the medians at both ends differ by more than a trifle.
+
+    Readings as exact as those of memory let differences show that bear on nothing.
+    """
+    low, high = effects["median_at_lowest"], effects["median_at_highest"]
+    in_percent = effects["metric"].map(lambda metric: METRIC_BY_NAME[metric].unit == "%")
+    changed = (high / low >= NOTICED_FACTOR) | (low / high >= NOTICED_FACTOR)
+    return changed.where(~in_percent, (high - low).abs() >= NOTICED_POINTS)
+
+
 def _direction(metric: str, effects: pd.DataFrame) -> str:
     """Say how the metric's median changes from the hyperparameter's lowest to its highest value."""
     low, high = effects["median_at_lowest"], effects["median_at_highest"]
     if METRIC_BY_NAME[metric].unit == "%":
         risen, fallen = high - low, low - high
-        noticed, text = 0.5, "by {} percentage points"
+        noticed, text = NOTICED_POINTS, "by {} percentage points"
     else:
         risen, fallen = high / low, low / high
-        noticed, text = 1.02, "{}-fold"
+        noticed, text = NOTICED_FACTOR, "{}-fold"
     parts = []
     for verb, amounts in (("rises", risen), ("falls", fallen)):
         amounts = amounts[amounts >= noticed]

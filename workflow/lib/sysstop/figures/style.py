@@ -30,6 +30,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
     "grid.color": "0.9",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.4,
@@ -44,6 +45,8 @@ WIDTH_INCHES = 8.0
 PALETTE = seaborn.color_palette("colorblind").as_hex()
 BASELINE_COLOUR = "#595959"
 MARKERS = "oDsv^P*Xd<>"
+# An axis spans at least this share of its values, so that mere noise does not look like an effect.
+LEAST_SPAN = 0.02
 # Values that differ by more than this factor are shown on a logarithmic axis.
 LOG_FROM_FACTOR = 10.0
 
@@ -97,8 +100,15 @@ def arm_markers(arms: Iterable[str]) -> dict[str, str]:
 
 
 def scale_to_values(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> None:
-    """Make an axis logarithmic, with plain numbers, if its values are positive and span decades."""
+    """Make an axis logarithmic, with plain numbers, if its values are positive and span decades.
+
+    An axis whose values hardly differ is widened to `LEAST_SPAN` of them.
+    """
     values = values[np.isfinite(values)]
+    if not values.empty and np.ptp(values) < LEAST_SPAN * abs(values).max():
+        middle = (values.max() + values.min()) / 2
+        half = LEAST_SPAN / 2 * abs(values).max()
+        axes.set(**{f"{which}lim": (middle - half, middle + half)})
     if values.empty or values.min() <= 0 or values.max() < LOG_FROM_FACTOR * values.min():
         return
     axes.set(**{f"{which}scale": "log"})

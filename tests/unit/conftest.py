@@ -1,9 +1,15 @@
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from sysstop.ray_head import private_environment
 from sysstop.splits import make_split, write_split
 from sysstop.studies import Budget, Configuration, Trial
+
+# Ray reads this when it is imported, so it comes before any test module.
+os.environ |= private_environment(os.getpid())
 
 ENTRY = {"source": "synthetic"}
 

@@ -17,12 +17,17 @@ from sysstop.config import check_config
 from sysstop.errors import UserError
 from sysstop.job import failure_messages
 from sysstop.provenance import code_digest
+from sysstop.ray_head import LOCAL_RAY, private_environment
 from sysstop.studies import BASELINE_ARM, planned_pairs, planned_studies
 
 try:
     check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+if config["search"]["ray_address"] == LOCAL_RAY:
+    # The searches of this run share a Ray that ends with this process.
+    os.environ.update(private_environment(os.getpid()))
 
 config["arms"] = {name: arm_entry(config, name) for name in config["arms"]}
 STUDIES = planned_studies(config)

@@ -29,8 +29,6 @@ rule search:
     conda:
         "../../envs/environment.yaml"
     threads: workflow.cores or config["search"]["workers"]
-    resources:
-        measuring=1,
     params:
         arm=arm,
         grid=config["grid"],

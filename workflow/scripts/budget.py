@@ -1,10 +1,11 @@
+"""Tell what each study used, saved and lost."""
+
+import pandas as pd
+
+from sysstop.budgets import budget_table
 from sysstop.job import job
 
 with job(snakemake):
-    import pandas as pd
-
-    from sysstop.budgets import budget_table
-
     trials = pd.read_parquet(snakemake.input.trials)
     test_scores = pd.concat([pd.read_parquet(file) for file in snakemake.input.test_scores])
     budget_table(trials, test_scores).to_parquet(snakemake.output[0], index=False)

@@ -1,10 +1,11 @@
+"""Tell the effects of hyperparameters on system metrics, and fit the cost model."""
+
+import pandas as pd
+
+from sysstop.effects import cost_model, effect_table
 from sysstop.job import job
 
 with job(snakemake):
-    import pandas as pd
-
-    from sysstop.effects import cost_model, effect_table
-
     trials = pd.read_parquet(snakemake.input.trials)
     effect_table(trials).to_parquet(snakemake.output.effects, index=False)
     cost_model(trials).to_parquet(snakemake.output.cost_model, index=False)

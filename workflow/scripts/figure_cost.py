@@ -1,11 +1,12 @@
+"""Draw the cost of a step and of a sample against the batch size."""
+
+import pandas as pd
+
+from sysstop.figures.cost import cost_figure
+from sysstop.figures.style import save
 from sysstop.job import job
 
 with job(snakemake):
-    import pandas as pd
-
-    from sysstop.figures.cost import cost_figure
-    from sysstop.figures.style import save
-
     trials = pd.read_parquet(snakemake.input.trials)
     cost_model = pd.read_parquet(snakemake.input.cost_model)
     save(cost_figure(trials, cost_model), snakemake.output.svg, snakemake.output.pdf)

@@ -1,11 +1,12 @@
+"""Draw which trials of a data set were stopped."""
+
+import pandas as pd
+
+from sysstop.figures.courses import courses_figure
+from sysstop.figures.style import save
 from sysstop.job import job
 
 with job(snakemake):
-    import pandas as pd
-
-    from sysstop.figures.courses import courses_figure
-    from sysstop.figures.style import save
-
     of_dataset = [("dataset", "==", snakemake.wildcards.dataset)]
     windows = pd.read_parquet(snakemake.input.windows, filters=of_dataset)
     trials = pd.read_parquet(snakemake.input.trials, filters=of_dataset)

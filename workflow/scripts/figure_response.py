@@ -1,11 +1,12 @@
+"""Draw the system metrics of a data set against each hyperparameter."""
+
+import pandas as pd
+
+from sysstop.figures.response import response_figure
+from sysstop.figures.style import save
 from sysstop.job import job
 
 with job(snakemake):
-    import pandas as pd
-
-    from sysstop.figures.response import response_figure
-    from sysstop.figures.style import save
-
     of_dataset = [("dataset", "==", snakemake.wildcards.dataset)]
     trials = pd.read_parquet(snakemake.input.trials, filters=of_dataset)
     save(response_figure(trials), snakemake.output.svg, snakemake.output.pdf)

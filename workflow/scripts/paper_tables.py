@@ -1,12 +1,13 @@
+"""Write the tables of the report for LaTeX."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sysstop import paper_tables
 from sysstop.job import job
 
 with job(snakemake):
-    from pathlib import Path
-
-    import pandas as pd
-
-    from sysstop import paper_tables
-
     config = snakemake.config
     budget = pd.read_parquet(snakemake.input.budget)
     effects = pd.read_parquet(snakemake.input.effects)

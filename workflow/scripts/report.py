@@ -1,14 +1,15 @@
+"""Render the report."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
 from sysstop.job import job
+from sysstop.paper_tables import read_split_summaries
+from sysstop.report import render_report, report_figures
 
 with job(snakemake):
-    import json
-    from pathlib import Path
-
-    import pandas as pd
-
-    from sysstop.paper_tables import read_split_summaries
-    from sysstop.report import render_report, report_figures
-
     names = ("trials", "budget", "effects", "cost_model", "environment")
     page = render_report(
         tables={name: pd.read_parquet(snakemake.input[name]) for name in names},

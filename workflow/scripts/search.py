@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+
 from sysstop.arms import make_rule
 from sysstop.job import job
 from sysstop.studies import Budget, Study
@@ -12,9 +13,7 @@ from sysstop.study_run import search_study
 with job(snakemake):
     wildcards, params = snakemake.wildcards, snakemake.params
     settings = snakemake.config["search"]
-    study = Study(
-        wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition)
-    )
+    study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
     baseline = snakemake.input.get("baseline")
     search_study(
         study,

@@ -5,14 +5,14 @@ from pathlib import Path
 import pandas as pd
 
 from sysstop.budgets import best_trials
+from sysstop.holdout import score_winners
 from sysstop.job import job
 from sysstop.splits import load_split
 from sysstop.studies import Budget
-from sysstop.holdout import test_scores
 
 with job(snakemake):
     trials = pd.concat([pd.read_parquet(file) for file in snakemake.input.trials])
-    scores = test_scores(
+    scores = score_winners(
         best_trials(trials),
         load_split(Path(snakemake.input.split)),
         Budget(**snakemake.params.budget),

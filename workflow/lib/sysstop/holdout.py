@@ -11,7 +11,10 @@ from sysstop.studies import Budget, Configuration, Study, Trial, plan_trial
 from sysstop.tables import TRIAL_KEYS
 from sysstop.training import Diverged, FoldModel
 
-def test_scores(best_trials: pd.DataFrame, split: Split, budget: Budget, seed: int) -> pd.DataFrame:
+
+def score_winners(
+    best_trials: pd.DataFrame, split: Split, budget: Budget, seed: int
+) -> pd.DataFrame:
     """Refit the best trial of each study on the whole training part and score it on the test part.
 
     `best_trials` has one row per study that has a winner. The refit takes as many steps as the
@@ -36,7 +39,7 @@ def _test_score(trial: Trial, split: Split) -> float:
     model = FoldModel(trial, split, fold=split.folds)
     try:
         for _ in range(trial.steps_planned):
-            model.fit_batch()
+            model.batch_loss(*model.fit_batch())
     except Diverged:
         return math.nan
     rows = np.arange(len(split.test_target))

@@ -25,13 +25,13 @@ import ray
 from ray import tune
 
 from sysstop.journal import Journal
+from sysstop.ray_head import LOCAL_RAY, private_ray
 from sysstop.stopping import Rule, Stop, decide
 from sysstop.studies import Trial
 from sysstop.trial_actor import TrialActor
 from sysstop.trial_process import LIBRARY_FOLDER, THREAD_LIMITS
 
 PROGRESS_INTERVAL_S = 5.0
-LOCAL_RAY = "local"
 
 
 @dataclass
@@ -142,7 +142,7 @@ def run_search(
     if not trial_ids:
         return 0.0
     observer = StudyObserver(trials, rule, journal, tell)
-    with ray_cluster(ray_address, workers), _scratch_folder() as storage:
+    with ray_connection(ray_address, workers), _scratch_folder() as storage:
         trainable = tune.with_parameters(
             TrialActor, trials=dict(trials), split_folder=split_folder.resolve()
         )
@@ -168,36 +168,19 @@ def run_search(
 
 
 @contextlib.contextmanager
-def ray_cluster(address: str, workers: int) -> Iterator[None]:
-    """Connect to the Ray cluster at `address`; `local` starts a private one, gone at the end.
-
-    A private cluster listens on loopback and keeps its files in a folder of its own with a short
-    name, because Linux limits the paths of the sockets in it to 107 bytes.
-    """
-    quiet = {"log_to_driver": False, "logging_level": "error"}
-    environment = THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)}
-    if address != LOCAL_RAY:
-        ray.init(address=address, runtime_env={"env_vars": environment}, **quiet)
-        try:
-            yield
-        finally:
-            ray.shutdown()
-        return
-    os.environ |= environment
-    with _scratch_folder() as folder:
-        ray.init(
-            address="local",
-            num_cpus=workers,
-            include_dashboard=False,
-            object_store_memory=100 * 2**20,
-            _temp_dir=str(folder),
-            _node_ip_address="127.0.0.1",
-            **quiet,
-        )
-        try:
-            yield
-        finally:
-            ray.shutdown()
+def ray_connection(address: str, workers: int) -> Iterator[None]:
+    """Connect to the Ray cluster at `address`; `local` means the run's own private one."""
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if address == LOCAL_RAY:
+        address = private_ray(workers)
+    else:
+        environment = THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)}
+        settings["runtime_env"] = {"env_vars": environment}
+    ray.init(address=address, **settings)
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 @contextlib.contextmanager

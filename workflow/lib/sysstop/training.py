@@ -15,7 +15,7 @@ import numpy as np
 from sysstop.algorithms import ALGORITHMS, Algorithm, linear_scores
 from sysstop.metrics import metric_names
 from sysstop.splits import Split
-from sysstop.studies import Budget, Trial, derive_seed
+from sysstop.studies import Trial, derive_seed
 from sysstop.system_metrics import MemoryReader, StepClock
 
 # Validation runs in blocks of this size, so that it leaves no mark on the memory of the training.
@@ -122,6 +122,86 @@ def batch_rows(rows: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndar
         left = left[batch_size:]
 
 
+class TrialRun:
+    """A trial on its way: its fold models, its clocks and how far it has come."""
+
+    def __init__(self, trial: Trial, split: Split) -> None:
+        self.began = time.perf_counter()
+        self.cpu_began = time.process_time()
+        self.memory = MemoryReader()
+        self.baseline_mb = self.memory.read()["memory_mb"]
+        self.trial, self.split = trial, split
+        self.models = [FoldModel(trial, split, fold) for fold in range(split.folds)]
+        self.clock = StepClock(warmup_fits=trial.budget.warmup_steps * split.folds)
+        self.eval_time_s = 0.0
+        self.step = self.window = 0
+
+    def run_window(self) -> dict:
+        """Train and evaluate one window and return its record (see `train`)."""
+        self.window += 1
+        losses, memory, divergence = self._train_window()
+        system = self.clock.end_window()
+        quality = dict.fromkeys(metric_names("quality"), math.nan)
+        if divergence:
+            status, reason = "diverged", divergence
+        else:
+            quality |= {"train_loss": float(np.mean(losses)), **self._evaluate()}
+            status, reason = ("completed", "budget") if self._budget_used() else (None, "")
+        batch_size = self.trial.configuration.batch_size
+        return {
+            "window": self.window,
+            "step": self.step,
+            "losses": losses,
+            "status": status,
+            "stop_reason": reason,
+            **quality,
+            **system,
+            **memory,
+            "memory_baseline_mb": self.baseline_mb,
+            "sample_time_us": 1e3 * system["step_time_ms"] / batch_size,
+            "train_time_s": self.clock.wall_ns / 1e9,
+            "eval_time_s": self.eval_time_s,
+            "cpu_time_s": time.process_time() - self.cpu_began,
+            "wall_time_s": time.perf_counter() - self.began,
+            "samples_used": self.clock.fits * batch_size,
+        }
+
+    def _train_window(self) -> tuple[list[float], dict[str, float], str]:
+        """Return the loss of each step, the memory, and why the model diverged, if it did."""
+        losses: list[float] = []
+        divergence = ""
+        last_step = min(self.step + self.trial.budget.window_steps, self.trial.steps_planned)
+        self.memory.reset_peak()
+        try:
+            while self.step < last_step:
+                self.step += 1
+                loss = 0.0
+                for model in self.models:
+                    started = self.clock.start()
+                    batch = model.fit_batch()
+                    self.clock.stop(started)
+                    eval_began = time.perf_counter()
+                    loss += model.batch_loss(*batch)
+                    self.eval_time_s += time.perf_counter() - eval_began
+                losses.append(loss / len(self.models))
+        except Diverged as error:
+            divergence = str(error)
+        # Read here, where the last mini-batch is still alive.
+        return losses, self.memory.read(), divergence
+
+    def _evaluate(self) -> dict[str, float]:
+        began = time.perf_counter()
+        features, target = self.split.train_features, self.split.train_target
+        results = [m.evaluate(features, target, m.validation_rows) for m in self.models]
+        self.eval_time_s += time.perf_counter() - began
+        return {name: float(np.mean([r[name] for r in results])) for name in results[0]}
+
+    def _budget_used(self) -> bool:
+        seconds = self.trial.budget.seconds
+        out_of_time = seconds is not None and self.clock.wall_ns / 1e9 >= seconds
+        return out_of_time or self.step >= self.trial.steps_planned
+
+
 def train(trial: Trial, split: Split) -> Iterator[dict]:
     """Train a trial and yield one record at the end of each window.
 
@@ -131,75 +211,9 @@ def train(trial: Trial, split: Split) -> Iterator[dict]:
     asking for no further record.
     """
     warnings.filterwarnings("ignore", module="sklearn")
-    began = time.perf_counter()
-    cpu_began = time.process_time()
-    memory = MemoryReader()
-    memory.reset_peak()
-    baseline_mb = memory.read()["memory_mb"]
-    models = [FoldModel(trial, split, fold) for fold in range(split.folds)]
-    clock = StepClock(warmup_fits=trial.budget.warmup_steps * split.folds)
-    eval_time_s = 0.0
-    step = window = 0
-    status = None
-    while status is None:
-        window += 1
-        memory.reset_peak()
-        losses: list[float] = []
-        loss_time_s = 0.0
-        last_step = min(step + trial.budget.window_steps, trial.steps_planned)
-        reason = ""
-        batch = None
-        try:
-            while step < last_step:
-                step += 1
-                step_losses = 0.0
-                for model in models:
-                    started = clock.start()
-                    batch = model.fit_batch()
-                    clock.stop(started)
-                    loss_began = time.perf_counter()
-                    step_losses += model.batch_loss(*batch)
-                    loss_time_s += time.perf_counter() - loss_began
-                losses.append(step_losses / split.folds)
-        except Diverged as divergence:
-            status, reason = "diverged", str(divergence)
-        memory_now = memory.read()
-        del batch
-        eval_began = time.perf_counter()
-        quality = dict.fromkeys(metric_names("quality"), math.nan)
-        if status is None:
-            quality |= _mean_over_folds(models, split)
-            quality["train_loss"] = float(np.mean(losses))
-        eval_time_s += loss_time_s + time.perf_counter() - eval_began
-        system = clock.end_window()
-        if status is None and (step >= trial.steps_planned or _out_of_time(clock, trial.budget)):
-            status, reason = "completed", "budget"
-        yield {
-            "window": window,
-            "step": step,
-            "losses": losses,
-            "status": status,
-            "stop_reason": reason,
-            "memory_baseline_mb": baseline_mb,
-            **quality,
-            **system,
-            **memory_now,
-            "sample_time_us": 1e3 * system["step_time_ms"] / trial.configuration.batch_size,
-            "train_time_s": clock.wall_ns / 1e9,
-            "eval_time_s": eval_time_s,
-            "cpu_time_s": time.process_time() - cpu_began,
-            "wall_time_s": time.perf_counter() - began,
-            "samples_used": clock.fits * trial.configuration.batch_size,
-        }
-
-
-def _mean_over_folds(models: list[FoldModel], split: Split) -> dict[str, float]:
-    results = [
-        model.evaluate(split.train_features, split.train_target, model.validation_rows)
-        for model in models
-    ]
-    return {name: float(np.mean([result[name] for result in results])) for name in results[0]}
-
-
-def _out_of_time(clock: StepClock, budget: Budget) -> bool:
-    return budget.seconds is not None and clock.wall_ns / 1e9 >= budget.seconds
+    run = TrialRun(trial, split)
+    record = run.run_window()
+    yield record
+    while record["status"] is None:
+        record = run.run_window()
+        yield record

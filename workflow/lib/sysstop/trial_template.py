@@ -49,7 +49,10 @@ def serve(connection: Connection, split_folder: Path) -> None:
         with os.fdopen(error_read) as errors:
             error = errors.read()
         _, status = os.waitpid(child, 0)
-        connection.send(Ended(os.waitstatus_to_exitcode(status), error))
+        try:
+            connection.send(Ended(os.waitstatus_to_exitcode(status), error))
+        except BrokenPipeError:
+            return
 
 
 def _run_child(connection: Connection, trial: Trial, split: Split, error_write: int) -> None:

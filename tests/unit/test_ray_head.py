@@ -1,0 +1,87 @@
+"""The private Ray is shared by its owner's processes, and gone when the owner ends in any way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sysstop.ray_head import private_environment, private_ray
+
+
+@pytest.fixture
+def owner():
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def ray_of(monkeypatch):
+    def start(owner):
+        for name, value in private_environment(owner.pid).items():
+            monkeypatch.setenv(name, value)
+        return private_ray(cores=1)
+
+    return start
+
+
+def folder_of(owner):
+    return Path(f"/tmp/sysstop-{os.getuid()}-{owner.pid}")
+
+
+def processes_of(owner):
+    """All processes of the owner's Ray, which name its folder in their command line."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if str(folder_of(owner)) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert condition()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_one_ray_serves_an_owner_and_ends_with_it(owner, ray_of, end):
+    address = ray_of(owner)
+    assert ray_of(owner) == address
+    assert processes_of(owner)
+    owner.send_signal(end)
+    owner.wait()
+    wait_until(lambda: not processes_of(owner))
+    wait_until(lambda: not folder_of(owner).exists())
+
+
+def test_two_owners_have_a_ray_and_a_token_each(owner, ray_of):
+    with subprocess.Popen(["sleep", "600"]) as other:
+        try:
+            assert ray_of(owner) != ray_of(other)
+            tokens = {(folder_of(o) / "token").read_text() for o in (owner, other)}
+            assert len(tokens) == 2
+            assert folder_of(owner).stat().st_mode & 0o077 == 0
+        finally:
+            other.kill()
+
+
+def test_an_owner_that_is_gone_gets_no_ray(ray_of):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with pytest.raises(RuntimeError, match="Ray did not start"):
+        ray_of(gone)
+    wait_until(lambda: not folder_of(gone).exists())
+
+
+def test_a_process_outside_a_run_is_told_so(monkeypatch):
+    monkeypatch.delenv("SYSSTOP_OWNER_PID")
+    with pytest.raises(RuntimeError, match="SYSSTOP_OWNER_PID is not set"):
+        private_ray(cores=1)

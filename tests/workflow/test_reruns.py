@@ -1,0 +1,125 @@
+"""A change reruns what depends on it and nothing else. Dry runs on a finished project."""
+
+import contextlib
+
+import pytest
+
+DOWNSTREAM = {"export", "test_scores", "aggregate", "budget", "effects", "paper_tables", "report"}
+FIGURES = {
+    "figure_response",
+    "figure_effects",
+    "figure_cost",
+    "figure_budget",
+    "figure_tradeoff",
+    "figure_courses",
+}
+
+
+@contextlib.contextmanager
+def changed(project, file, old, new):
+    path = project.folder / file
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def rules_of(jobs):
+    return {job[0] for job in jobs}
+
+
+def searched(jobs):
+    return {job[1] for job in jobs if job[0] == "search"}
+
+
+LIBRARY = "workflow/lib/sysstop"
+
+
+def test_a_figures_code_reruns_that_figure_and_the_report(finished):
+    with changed(finished, f"{LIBRARY}/figures/cost.py", "import", "ANSWER = 42\nimport"):
+        assert rules_of(finished.planned_jobs()) == {"figure_cost", "report"}
+
+
+def test_a_comment_reruns_nothing(finished):
+    with changed(finished, f"{LIBRARY}/training.py", "import", "# a remark\nimport"):
+        assert finished.planned_jobs() == set()
+
+
+def test_training_code_reruns_every_search_but_no_data(finished):
+    with changed(finished, f"{LIBRARY}/training.py", "import math", "import math\nANSWER = 42"):
+        jobs = finished.planned_jobs()
+    assert len(searched(jobs)) == 6
+    assert rules_of(jobs) == {"search"} | DOWNSTREAM | FIGURES
+
+
+def test_an_arms_limit_reruns_that_arm(finished):
+    config = finished.write_config("changed.yaml", arms__memory__limit=21)
+    jobs = finished.planned_jobs(config=config)
+    assert len(searched(jobs)) == 2
+    assert all("arm=memory" in wildcards for wildcards in searched(jobs))
+    assert not {"fetch", "split"} & rules_of(jobs)
+
+
+def test_a_new_data_set_runs_that_data_set(finished):
+    config = finished.write_config("changed.yaml", study__datasets=["iris", "flats", "wine"])
+    jobs = finished.planned_jobs(config=config)
+    assert len(searched(jobs)) == 3
+    assert all("dataset=wine" in wildcards for wildcards in searched(jobs))
+
+
+def test_another_repetition_runs_that_repetition(finished):
+    config = finished.write_config("changed.yaml", study__repetitions=2)
+    jobs = finished.planned_jobs(config=config)
+    assert len(searched(jobs)) == 6
+    assert all("repetition=2" in wildcards for wildcards in searched(jobs))
+
+
+def test_more_workers_rerun_nothing(finished):
+    config = finished.write_config("changed.yaml", search__workers=1)
+    assert finished.planned_jobs(config=config) == set()
+
+
+def test_changed_data_rerun_their_data_set_only(finished):
+    with changed(finished, "data/flats.tsv", "harbour", "south"):
+        jobs = finished.planned_jobs()
+    assert {
+        wildcards for rule, *wildcards in jobs if rule == "fetch" for wildcards in wildcards
+    } == {"dataset=flats"}
+    assert all("dataset=flats" in wildcards for wildcards in searched(jobs))
+
+
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        ("rq1", {"effects", "figure_response", "figure_effects", "figure_cost"}),
+        ("rq2", {"budget", "figure_budget", "figure_tradeoff", "figure_courses"}),
+        ("results/tables/budget.tex", {"paper_tables"}),
+    ],
+)
+def test_a_single_target_makes_what_it_needs(fresh, target, rules):
+    made = rules_of(fresh.planned_jobs(target))
+    assert rules <= made
+    assert "report" not in made
+
+
+def test_a_single_study_is_a_target(fresh):
+    study = "results/studies/iris/logistic_regression/plateau/repetition-1/trials.parquet"
+    assert rules_of(fresh.planned_jobs(study)) == {
+        "fetch",
+        "split",
+        "tracking_store",
+        "search",
+        "export",
+    }
+
+
+def test_an_arm_whose_limit_is_a_quantile_waits_for_the_baseline(fresh):
+    config = fresh.write_config(
+        "changed.yaml", arms__memory__limit=None, arms__memory__quantile=0.5
+    )
+    study = "results/studies/iris/logistic_regression/memory/repetition-1/trials.parquet"
+    jobs = fresh.planned_jobs(study, config=config)
+    assert {w.split("arm=")[1].split(",")[0] for w in searched(jobs)} == {"none", "memory"}

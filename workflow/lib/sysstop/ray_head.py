@@ -1,0 +1,108 @@
+"""A private Ray for one run of the workflow: its studies share it, nobody else joins it.
+
+The first study starts it, because starting Ray takes seconds; the next ones only connect. It runs as
+a process of its own that waits for the end of its owner, the run's Snakemake, and then takes Ray
+down, however the owner ended: by success, failure, Ctrl-C or SIGKILL.
+"""
+
+import fcntl
+import os
+import secrets
+import select
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sysstop.trial_process import LIBRARY_FOLDER, THREAD_LIMITS
+
+LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
+OWNER_VARIABLE = "SYSSTOP_OWNER_PID"
+START_TIMEOUT_S = 120
+OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a few bytes
+
+
+def private_environment(owner_pid: int) -> dict[str, str]:
+    """Return the environment of the processes that share the owner's private Ray.
+
+    It holds the token without which Ray lets nobody in. Ray reads it when it is imported, so it must
+    be set before a process starts.
+    """
+    folder = Path(f"/tmp/sysstop-{os.getuid()}-{owner_pid}")
+    return {
+        OWNER_VARIABLE: str(owner_pid),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+    }
+
+
+def private_ray(cores: int) -> str:
+    """Return the address of the private Ray of this process' owner; start it if it does not run.
+
+    Raises `RuntimeError` outside a `private_environment`, and with Ray's own words when Ray cannot be
+    started.
+    """
+    if OWNER_VARIABLE not in os.environ:
+        raise RuntimeError(
+            f"{OWNER_VARIABLE} is not set: start this process in private_environment"
+        )
+    folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
+    folder.mkdir(mode=0o700, exist_ok=True)
+    address_file = folder / "address"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not address_file.exists():
+            _start(cores, folder)
+        return address_file.read_text()
+
+
+def _start(cores: int, folder: Path) -> None:
+    (folder / "token").write_text(secrets.token_hex(32))
+    log = folder / "log"
+    with log.open("w") as output:
+        head = subprocess.Popen(
+            [sys.executable, "-m", "sysstop.ray_head", os.environ[OWNER_VARIABLE], str(cores)],
+            env=os.environ | THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the owner; its end is what counts here
+        )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not (folder / "address").exists():
+        if head.poll() is not None or time.monotonic() > deadline:
+            head.kill()
+            words = log.read_text()[-2000:]
+            shutil.rmtree(folder)
+            raise RuntimeError(f"Ray did not start:\n{words}")
+        time.sleep(0.05)
+
+
+def main() -> None:
+    """Hold Ray until the owner ends: `python -m sysstop.ray_head OWNER_PID CORES`."""
+    import ray
+
+    owner_pid, cores = int(sys.argv[1]), int(sys.argv[2])
+    folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
+    # A file descriptor of the owner becomes readable when the owner ends, whatever the reason.
+    owner = os.pidfd_open(owner_pid)
+    # The short name keeps Ray's sockets within Linux' 107 bytes; Ray opens its own folder to all.
+    context = ray.init(
+        address="local",
+        num_cpus=cores,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=str(folder / "ray"),
+        log_to_driver=False,
+    )
+    beside = folder / "address.new"
+    beside.write_text(context.address_info["gcs_address"])
+    beside.rename(folder / "address")
+    select.select([owner], [], [])
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

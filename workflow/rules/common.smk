@@ -1,6 +1,7 @@
 """What all rules share: the checked config, the planned studies and the paths of their results."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(LIBRARY))
 os.environ.update(PYTHONPATH=str(LIBRARY))
 
 from snakemake.exceptions import WorkflowError
+from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import arm_entry, needs_baseline
 from sysstop.config import check_config
 from sysstop.errors import UserError
@@ -42,9 +44,9 @@ REPORTED_CONFIG["datasets"] = {dataset: config["datasets"][dataset] for dataset 
 
 
 wildcard_constraints:
-    dataset=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
-    algorithm=r"[a-z_]+",
-    arm=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    dataset="|".join(map(re.escape, config["datasets"])),
+    algorithm="|".join(ALGORITHMS),
+    arm="|".join(map(re.escape, config["arms"])),
     repetition=r"[1-9][0-9]*",
 
 
@@ -68,9 +70,6 @@ def of_studies(path):
 
 def dataset_entry(wildcards):
     """The registry's entry of a data set."""
-    if wildcards.dataset not in config["datasets"]:
-        known = ", ".join(config["datasets"])
-        raise WorkflowError(f"unknown data set '{wildcards.dataset}'; known: {known}")
     return config["datasets"][wildcards.dataset]
 
 
@@ -81,9 +80,6 @@ def source_file(wildcards):
 
 def arm(wildcards):
     """The config's entry of an arm."""
-    if wildcards.arm not in config["arms"]:
-        known = ", ".join(config["arms"])
-        raise WorkflowError(f"unknown arm '{wildcards.arm}'; known: {known}")
     return config["arms"][wildcards.arm]
 
 
@@ -99,7 +95,8 @@ def baseline_trials(wildcards):
     )
 
 
-def tell_failures(snakemake_log):
+def tell_failures(snakemake_logs):
     """Repeat what failed jobs said, as the last words of the run."""
-    for message in failure_messages(Path(snakemake_log)):
-        print(f"\n{message}", file=sys.stderr)
+    for snakemake_log in snakemake_logs:
+        for message in failure_messages(Path(snakemake_log)):
+            print(f"\n{message}", file=sys.stderr)

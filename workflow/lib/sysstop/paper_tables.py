@@ -56,7 +56,7 @@ def dataset_table(
         rows.append(
             {
                 "Data set": name,
-                "Type": entry["type"],
+                "Type": entry.get("type", "tabular"),
                 "Task": f"{entry['task']}, {counted(classes, 'class', 'classes')}"
                 if entry["task"] == "classification" and classes
                 else entry["task"],

@@ -37,7 +37,11 @@ DATA_MISTAKES = {
     "missing file": (None, {}, "data/bad.csv"),
     "wrong hash": (DATA, {"sha256": "0" * 64}, "SHA-256"),
     "absent target": (DATA, {"target": "price"}, "'price'"),
-    "constant target": ("area,rent\n" + "".join(f"{i},5\n" for i in range(40)), {}, "only one value"),
+    "constant target": (
+        "area,rent\n" + "".join(f"{i},5\n" for i in range(40)),
+        {},
+        "only one value",
+    ),
     "missing values": (DATA.replace("30,0", ",0"), {}, "area"),
     "text": (DATA.replace("30,0", "30,none"), {}, "rooms"),
     "text as target": (DATA.replace("400", "cheap"), {}, "not numeric"),

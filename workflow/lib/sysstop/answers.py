@@ -31,6 +31,8 @@ from sysstop.wording import (
 
 # A hyperparameter that explains less of a metric's variance does not decide it.
 SUBSTANTIAL_SHARE = 0.1
+# A cost model that explains a smaller share of step time's variance is not quoted.
+FITTING_SHARE = 0.5
 # Smaller changes of a metric's median, from a hyperparameter's lowest to its highest value, do not
 # count: as a factor, and in percentage points.
 NOTICED_FACTOR = 1.02
@@ -163,22 +165,27 @@ def _direction(metric: str, effects: pd.DataFrame) -> str:
     """Say how the metric's median changes from the hyperparameter's lowest to its highest value."""
     low, high = effects["median_at_lowest"], effects["median_at_highest"]
     if METRIC_BY_NAME[metric].unit == "%":
-        risen, fallen = high - low, low - high
-        noticed, text = NOTICED_POINTS, "by {} percentage points"
+        changes, noticed, amount = (high - low, low - high), NOTICED_POINTS, _points
     else:
-        risen, fallen = high / low, low / high
-        noticed, text = NOTICED_FACTOR, "{}-fold"
+        changes, noticed, amount = (high / low, low / high), NOTICED_FACTOR, _factor
     parts = []
-    for verb, amounts in (("rises", risen), ("falls", fallen)):
-        amounts = amounts[amounts >= noticed]
-        if amounts.empty:
+    for verb, change in zip(("rises", "falls"), changes, strict=True):
+        change = change[change >= noticed]
+        if change.empty:
             continue
-        by = span(amounts, rough)
-        if "fold" in text:
-            by = by.replace(" to ", "- to ")
-        where = f" in {counted(len(amounts), 'pair')}" if len(amounts) < len(effects) else ""
-        parts.append(f"{verb} {text.format(by)}{where}")
+        where = f" in {counted(len(change), 'pair')}" if len(change) < len(effects) else ""
+        parts.append(f"{verb} {amount(change)}{where}")
     return in_words(parts) if parts else "hardly changes"
+
+
+def _points(changes: pd.Series) -> str:
+    return f"by {span(changes, rough)} percentage points"
+
+
+def _factor(changes: pd.Series) -> str:
+    if changes.max() < 2:
+        return f"by {span(changes - 1, percent)}"
+    return span(changes, rough).replace(" to ", "- to ") + "-fold"
 
 
 def _step_against_sample(tested: pd.DataFrame) -> list[str]:
@@ -202,16 +209,24 @@ def _cost_model_sentences(cost_model: pd.DataFrame) -> list[str]:
     fitted = cost_model.dropna(subset=["fixed_ms"])
     if fitted.empty:
         return []
+    told = fitted[fitted["r_squared"] >= FITTING_SHARE]
+    if told.empty:
+        return [
+            "In no pair does a fixed cost per step plus a cost per sample explain half of what "
+            "step time varies: over this grid it hardly depends on the batch size."
+        ]
     sentences = [
-        f"A step costs a fixed {span(fitted['fixed_ms'], rough)} ms plus "
-        f"{span(fitted['per_sample_us'], rough)} µs for each sample of its batch; this straight "
-        f"line explains {span(fitted['r_squared'], percent)} of the variance of step time."
+        f"In {out_of(len(told), len(fitted), 'pair')} a straight line of the batch size explains at "
+        f"least half of what step time varies: there a step costs a fixed "
+        f"{span(told['fixed_ms'], rough)} ms plus {span(told['per_sample_us'], rough)} µs for each "
+        "sample of its batch."
     ]
-    half = fitted["half_batch_size"]
+    half = told["half_batch_size"]
     if half.between(0, float("inf"), inclusive="neither").all():
         sentences.append(
             "Half of a step is fixed cost at a batch size of about "
-            f"{span(half, lambda value: rough(round(value)))}."
+            f"{span(half, lambda value: rough(round(value)))}; smaller batches pay mostly for "
+            "being called."
         )
     return sentences
 

@@ -150,7 +150,7 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
     width = max(regrets) - min(regrets)
     if width:
         axes.set_xlim(min(regrets) - 0.05 * width, max(regrets) + 0.15 * width)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_locator(MaxNLocator(2))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     else:
         axes.set_xlim(-0.05, 1.0)

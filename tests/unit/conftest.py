@@ -48,6 +48,11 @@ def regression_split():
 
 
 @pytest.fixture(scope="session")
+def make_random_split():
+    return random_split
+
+
+@pytest.fixture(scope="session")
 def split_folder(classification_split, tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "split"
     write_split(classification_split, folder)

@@ -81,10 +81,8 @@ def trained(algorithm, split, make_trial):
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_accuracy_is_scikit_learns(make_trial, classes):
-    from conftest import random_split
-
-    split = random_split("classification", classes=classes)
+def test_accuracy_is_scikit_learns(make_trial, make_random_split, classes):
+    split = make_random_split("classification", classes=classes)
     model, features, target = trained("logistic_regression", split, make_trial)
     found = model.evaluate(split.train_features, split.train_target, model.validation_rows)
     assert found["accuracy"] == pytest.approx(model.model.score(features, target))

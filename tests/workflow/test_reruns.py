@@ -82,6 +82,13 @@ def test_more_workers_rerun_nothing(finished):
     assert finished.planned_jobs(config=config) == set()
 
 
+def test_another_place_of_the_pmlb_files_reruns_nothing(finished, monkeypatch):
+    monkeypatch.setenv("PMLB_CACHE", "/another/place")
+    assert finished.planned_jobs() == set()
+    config = finished.write_config("changed.yaml", data__pmlb_cache="/yet/another")
+    assert finished.planned_jobs(config=config) == set()
+
+
 def test_changed_data_rerun_their_data_set_only(finished):
     with changed(finished, "data/flats.tsv", "harbour", "south"):
         jobs = finished.planned_jobs()

@@ -36,7 +36,6 @@ STUDIES = planned_studies(config)
 PAIRS = planned_pairs(config)
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
 STUDY = "results/studies/{dataset}/{algorithm}/{arm}/repetition-{repetition}"
-PMLB_CACHE = config["data"]["pmlb_cache"] or os.environ.get("PMLB_CACHE") or "results/data/.pmlb"
 
 # What the report and its tables tell of the config.
 REPORTED_CONFIG = {key: config[key] for key in ("study", "grid", "budget", "split", "arms")}

@@ -14,7 +14,6 @@ rule fetch:
     params:
         name="{dataset}",
         entry=dataset_entry,
-        pmlb_cache=str(PMLB_CACHE),
         code=code("fetch"),
     script:
         "../scripts/fetch.py"

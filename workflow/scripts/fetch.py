@@ -1,5 +1,6 @@
 """Fetch a data set's raw table and say where it came from."""
 
+import os
 from pathlib import Path
 
 from sysstop.data_sources import fetch_table, write_table
@@ -7,10 +8,12 @@ from sysstop.job import job
 
 with job(snakemake):
     table_file = Path(snakemake.output.table)
+    # Not a parameter of the rule: where the files lie does not change what they hold.
+    cache = snakemake.config["data"]["pmlb_cache"] or os.environ.get("PMLB_CACHE")
     table, provenance = fetch_table(
         snakemake.params.name,
         snakemake.params.entry,
-        pmlb_cache=Path(snakemake.params.pmlb_cache),
+        pmlb_cache=Path(cache or "results/data/.pmlb"),
         download_folder=table_file.parent / ".pmlb",
     )
     write_table(table, provenance, table_file, Path(snakemake.output.provenance))

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from sysstop.ray_head import private_environment
-from sysstop.splits import make_split, write_split
+from sysstop.splits import write_split
+from sysstop.splitting import make_split
 from sysstop.studies import Budget, Configuration, Trial
 
 # Ray reads this when it is imported, so it comes before any test module.

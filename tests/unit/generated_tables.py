@@ -13,9 +13,10 @@ import pandas as pd
 from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import make_rule, stopped_is_candidate
 from sysstop.budgets import best_trials, budget_table
+from sysstop.journal import WINDOW_COLUMNS
 from sysstop.metrics import metric_names
 from sysstop.stopping import decide
-from sysstop.studies import BASELINE_ARM, Configuration
+from sysstop.studies import BASELINE_ARM, Configuration, Study
 from sysstop.tables import TRIAL_KEYS, TRIALS_SCHEMA, WINDOWS_SCHEMA, checked, study_tables
 
 FOLDS, STEPS, WINDOW_STEPS = 5, 1000, 100
@@ -118,14 +119,13 @@ def _study(rng, pair_number, pair, arm, arm_entry, repetition, grid, baseline, d
     if not completed and "quantile" in arm_entry:
         return None, None
     rule = make_rule(arm_entry, baseline)
-    keys = {"dataset": pair[0], "algorithm": pair[1], "arm": arm, "repetition": repetition}
-    trials, windows = [], []
-    for values in product(grid["batch_size"], grid["learning_rate"], grid["alpha"]):
-        configuration = Configuration(*values)
-        trial, trial_windows = _trial(rng, pair_number, pair[1], configuration, rule, diverges)
-        trials.append(keys | trial)
-        windows += [keys | {"trial_id": configuration.trial_id} | row for row in trial_windows]
-    return study_tables(trials, windows, stopped_is_candidate(arm_entry))
+    finished = [
+        _trial(rng, pair_number, pair[1], Configuration(*values), rule, diverges)
+        for values in product(grid["batch_size"], grid["learning_rate"], grid["alpha"])
+    ]
+    run_ids = {trial["trial_id"]: "run" for trial in finished}
+    study = Study(*pair, arm, repetition)
+    return study_tables(study, finished, run_ids, stopped_is_candidate(arm_entry))
 
 
 def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
@@ -173,20 +173,20 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
     status = "stopped" if stop else "diverged" if dies_at else "completed"
     trial = {
         "trial_id": configuration.trial_id,
-        "task": task,
-        "mlflow_run_id": "run",
         "batch_size": batch,
         "learning_rate": rate,
         "alpha": configuration.alpha,
         "status": status,
         "stop_reason": stop.rule if stop else "overflow" if dies_at else "budget",
-        "stop_metric": stop.metric if stop else "",
-        "stop_limit": stop.limit if stop else np.nan,
-        "stop_value": stop.value if stop else np.nan,
+        "stop_metric": stop.metric if stop else None,
+        "stop_limit": stop.limit if stop else None,
+        "stop_value": stop.value if stop else None,
         "host": "127.0.0.1",
         "steps_planned": STEPS,
+        "windows": {name: [window[name] for window in windows] for name in WINDOW_COLUMNS},
+        "losses": np.array([]),
     }
-    return trial, windows
+    return trial
 
 
 def budget(trials: pd.DataFrame) -> pd.DataFrame:

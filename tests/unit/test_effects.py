@@ -178,6 +178,14 @@ def test_the_effect_is_the_share_of_variance_in_the_long_run():
     assert high - low < 0.1
 
 
+def test_a_metric_without_any_noise_is_explained_in_full():
+    trials = trials_of(grid()).assign(memory_mb=lambda t: 40.3 + 0.1 * t["batch_size"])
+    effects = effects_of(trials)
+    of_memory = effects.xs("memory_mb", level="metric")
+    assert of_memory.loc["batch_size", "effect_size"] == pytest.approx(1)
+    assert of_memory["effect_high"].le(1).all()
+
+
 def test_the_same_trials_give_the_same_table():
     trials = trials_of(grid())
     pd.testing.assert_frame_equal(effect_table(trials), effect_table(trials.copy()))

@@ -1,9 +1,13 @@
 """Real searches with real Ray on a small grid."""
 
+from collections import Counter
+
+import numpy as np
 import pytest
 
-from sysstop.journal import Journal
+from sysstop.journal import Journal, read_trials
 from sysstop.metrics import metric_names
+from sysstop.ray_session import ray_session
 from sysstop.search import run_search
 from sysstop.stopping import MetricLimit
 from sysstop.studies import Budget, Study, plan_trials
@@ -16,27 +20,38 @@ TRIALS = plan_trials(STUDY, GRID, BUDGET, seed=1, fold_rows=100)
 
 @pytest.fixture
 def search(split_folder, tmp_path):
-    def run(name="journal", trials=TRIALS, rule=None, workers=2):
+    """Run a search; return the finished trials by id, and what was told."""
+
+    def run(name="journal", trials=TRIALS, rule=None, workers=2, order_seed=1):
         told = []
         journal = Journal(tmp_path / name, {})
-        run_search(
-            trials,
-            rule,
-            split_folder,
-            journal,
-            workers=workers,
-            ray_address="local",
-            order_seed=1,
-            tell=told.append,
-        )
-        return journal.finished, told
+        with ray_session("local", workers):
+            run_search(
+                trials,
+                rule,
+                split_folder,
+                journal,
+                workers=workers,
+                order_seed=order_seed,
+                tell=told.append,
+            )
+        return {trial["trial_id"]: trial for trial in read_trials(journal.path)}, told
 
     return run
 
 
-def quality_of(finished):
+def windows_of(finished, *kinds):
+    """Each trial's metrics of these kinds, window by window, as exact text."""
     return {
-        trial_id: [[str(w[name]) for name in metric_names("quality")] for w in trial["windows"]]
+        trial_id: list(
+            zip(
+                *(
+                    [str(value) for value in trial["windows"][name]]
+                    for name in metric_names(*kinds)
+                ),
+                strict=False,
+            )
+        )
         for trial_id, trial in finished.items()
     }
 
@@ -45,18 +60,35 @@ def test_every_trial_of_the_grid_runs_once_and_progress_is_told(search):
     finished, told = search()
     assert set(finished) == set(TRIALS)
     assert {trial["status"] for trial in finished.values()} == {"completed"}
-    assert all(len(trial["windows"]) == 3 for trial in finished.values())
+    assert all(trial["windows"]["step"] == [10, 20, 30] for trial in finished.values())
     assert told[-1].startswith("4 of 4 trials done")
 
 
-def test_results_do_not_depend_on_the_number_of_workers(search):
-    assert quality_of(search("one", workers=1)[0]) == quality_of(search("two", workers=2)[0])
+def test_results_depend_neither_on_the_number_of_workers_nor_on_the_order(search):
+    one, _ = search("one", workers=1, order_seed=1)
+    two, _ = search("two", workers=2, order_seed=2)
+    assert list(one) != list(two)
+    assert windows_of(one, "quality") == windows_of(two, "quality")
+
+
+def test_a_stopped_trial_is_the_baselines_trial_bit_for_bit_up_to_its_stop(search):
+    baseline, _ = search("baseline", workers=2)
+    rule = MetricLimit("samples_used", limit=13 * 16 * 3)
+    stopped, _ = search("stopped", rule=rule, workers=1, order_seed=3)
+    by_status = Counter(trial["status"] for trial in stopped.values())
+    assert by_status == {"completed": 2, "stopped": 2}
+    full = windows_of(baseline, "quality")
+    for trial_id, windows in windows_of(stopped, "quality").items():
+        assert windows == full[trial_id][: len(windows)]
+        assert np.array_equal(
+            stopped[trial_id]["losses"], baseline[trial_id]["losses"][: len(windows) * 10]
+        )
 
 
 def test_a_rule_stops_a_trial_before_its_next_window(search):
     finished, told = search(rule=MetricLimit("memory_mb", limit=1.0))
     assert {trial["status"] for trial in finished.values()} == {"stopped"}
-    assert {len(trial["windows"]) for trial in finished.values()} == {1}
+    assert {len(trial["windows"]["step"]) for trial in finished.values()} == {1}
     assert {trial["stop_reason"] for trial in finished.values()} == {"metric_limit"}
     assert "4 stopped" in told[-1]
 

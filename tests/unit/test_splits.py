@@ -13,7 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sysstop.data_checks import check_table
 from sysstop.data_sources import fetch_table
 from sysstop.errors import UserError
-from sysstop.splits import ARRAYS, Split, load_split, make_split, write_split
+from sysstop.splits import ARRAYS, Split, load_split, write_split
+from sysstop.splitting import make_split
 
 PROJECT = Path(__file__).parents[2]
 REGISTRY = yaml.safe_load((PROJECT / "config" / "datasets.yaml").read_text())["datasets"]

@@ -1,10 +1,12 @@
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from sysstop.errors import UserError
-from sysstop.metrics import METRICS
+from sysstop.journal import WINDOW_COLUMNS
+from sysstop.studies import Study
 from sysstop.tables import (
     TRIALS_SCHEMA,
     WINDOWS_SCHEMA,
@@ -12,50 +14,53 @@ from sysstop.tables import (
     concatenate,
     environment_table,
     study_tables,
-    train_loss_table,
+    write_train_losses,
 )
 
-IDENTITY = {"dataset": "d", "algorithm": "a", "arm": "memory", "repetition": 1}
+STUDY = Study("d", "logistic_regression", "memory", 1)
 
 
-def trial(trial_id, status="completed"):
-    return IDENTITY | {
+def finished_trial(trial_id="t", status="completed", losses=(), **windows):
+    """A journal's entry: each metric was 2 in the first of two windows and 4 in the second."""
+    values = {name: [2.0, 4.0] for name in WINDOW_COLUMNS} | {"step": [100, 200]} | windows
+    return {
         "trial_id": trial_id,
-        "task": "classification",
-        "mlflow_run_id": "run",
         "batch_size": 2,
         "learning_rate": 0.1,
         "alpha": 0.1,
         "steps_planned": 300,
         "status": status,
         "stop_reason": "budget",
-        "stop_metric": "",
-        "stop_limit": math.nan,
-        "stop_value": math.nan,
+        "stop_metric": None,
+        "stop_limit": None,
+        "stop_value": None,
         "host": "node1",
+        "windows": values,
+        "losses": np.array(losses),
     }
 
 
-def window(trial_id, number, value, **values):
-    metrics = {metric.name: value for metric in METRICS} | {"memory_baseline_mb": 50.0}
-    return (
-        IDENTITY | {"trial_id": trial_id, "window": number, "step": 100 * number} | metrics | values
-    )
-
-
-def tables(*, status="completed", stopped_is_candidate=False, last_score=4.0):
-    windows = [window("t", 1, 2.0), window("t", 2, 4.0, score=last_score)]
-    return study_tables([trial("t", status)], windows, stopped_is_candidate)
+def tables(*trials, stopped_is_candidate=False):
+    run_ids = {trial["trial_id"]: "run" for trial in trials}
+    return study_tables(STUDY, trials, run_ids, stopped_is_candidate)
 
 
 def test_a_trials_metrics_are_made_of_its_windows_as_the_registry_says():
-    row = tables()[0].iloc[0]
+    row = tables(finished_trial())[0].iloc[0]
     assert (row["step_time_ms"], row["memory_peak_mb"], row["train_time_s"]) == (3.0, 4.0, 4.0)
     assert row["steps_used"] == 200
 
 
 def test_a_score_that_is_missing_in_the_end_is_missing():
-    assert math.isnan(tables(status="diverged", last_score=math.nan)[0]["score"].item())
+    trial = finished_trial(status="diverged", score=[2.0, math.nan])
+    assert math.isnan(tables(trial)[0]["score"].item())
+
+
+def test_a_failed_trial_without_a_window_fits_the_tables():
+    failed = finished_trial("f", "failed", **{key: [] for key in WINDOW_COLUMNS})
+    trials, windows = tables(finished_trial(), failed)
+    assert list(trials["steps_used"]) == [0, 200]
+    assert list(windows["trial_id"]) == ["t", "t"]
 
 
 @pytest.mark.parametrize(
@@ -71,12 +76,13 @@ def test_a_score_that_is_missing_in_the_end_is_missing():
 def test_a_model_may_win_unless_its_trial_broke_a_limit_or_failed(
     status, stopped_is_candidate, candidate
 ):
-    table, _ = tables(status=status, stopped_is_candidate=stopped_is_candidate)
+    trial = finished_trial(status=status)
+    table, _ = tables(trial, stopped_is_candidate=stopped_is_candidate)
     assert table["candidate"].item() == candidate
 
 
 def test_a_table_that_does_not_fit_its_schema_is_refused_with_the_column():
-    table, _ = tables()
+    table, _ = tables(finished_trial())
     with pytest.raises(UserError, match="status"):
         checked(table.assign(status="paused"), TRIALS_SCHEMA)
     with pytest.raises(UserError, match="memory_mb"):
@@ -84,25 +90,29 @@ def test_a_table_that_does_not_fit_its_schema_is_refused_with_the_column():
 
 
 def test_the_same_trial_twice_is_refused(tmp_path):
-    tables()[1].to_parquet(tmp_path / "windows.parquet")
+    tables(finished_trial())[1].to_parquet(tmp_path / "windows.parquet")
     file = tmp_path / "windows.parquet"
     assert len(concatenate([file], WINDOWS_SCHEMA)) == 2
     with pytest.raises(UserError):
         concatenate([file, file], WINDOWS_SCHEMA)
 
 
-def test_the_training_loss_of_every_step_is_kept():
-    trials = [{"trial_id": "t", "windows": [{"losses": [3.0, 2.0]}, {"losses": [1.0]}]}]
-    table = train_loss_table(trials)
-    assert list(table["step"]) == [1, 2, 3]
-    assert list(table["train_loss"]) == [3.0, 2.0, 1.0]
+def test_the_training_loss_of_every_step_is_kept(tmp_path):
+    trials = [finished_trial("a", losses=[3.0, 2.0, 1.0]), finished_trial("b", losses=[0.5])]
+    write_train_losses(trials, tmp_path / "losses.parquet")
+    table = pd.read_parquet(tmp_path / "losses.parquet")
+    assert list(table["trial_id"]) == ["a", "a", "a", "b"]
+    assert list(table["step"]) == [1, 2, 3, 1]
+    assert list(table["train_loss"]) == [3.0, 2.0, 1.0, 0.5]
 
 
 def test_studies_of_one_environment_share_a_row():
     summaries = [
-        {"environment": {"host": host}, "load_before": load}
-        for host, load in (("a", 0.1), ("a", 0.7), ("b", 0.2))
+        {"environment": {"host": host}, "machine_was_busy": busy, "load_before": load}
+        | {"other_cpu_percent": 3.0, "stolen_cpu_percent": 0.0}
+        for host, busy, load in (("a", True, 0.1), ("a", False, 0.7), ("b", False, 0.2))
     ]
-    table = environment_table(summaries)
-    expected = {"host": ["a", "b"], "studies": [2, 1], "load_before_max": [0.7, 0.2]}
-    pd.testing.assert_frame_equal(table, pd.DataFrame(expected), check_dtype=False)
+    table = environment_table(summaries).set_index("host")
+    assert list(table["studies"]) == [2, 1]
+    assert list(table["busy_studies"]) == [1, 0]
+    assert list(table["load_before_max"]) == [0.7, 0.2]

@@ -5,10 +5,9 @@ import math
 import pytest
 
 from sysstop.errors import UserError
-from sysstop.metrics import metric_names
+from sysstop.journal import WINDOW_COLUMNS
 from sysstop.studies import Study
-from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, study_tables
-from sysstop.tracking import WINDOW_METRICS, experiment_name, open_store, read_runs, replace_runs
+from sysstop.tracking import experiment_name, open_store, replace_runs
 
 STUDY = Study("flowers", "logistic_regression", "memory", 1)
 OTHER_ARM = Study("flowers", "logistic_regression", "none", 1)
@@ -19,7 +18,10 @@ def store(tmp_path_factory):
     return open_store(f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
 
 
-def finished_trial(trial_id, windows=2, **values):
+def finished_trial(trial_id, windows=2, **courses):
+    """A journal's entry: every metric is 1/3 plus the window's number."""
+    numbers = range(1, windows + 1)
+    values = {name: [1 / 3 + number for number in numbers] for name in WINDOW_COLUMNS}
     return {
         "trial_id": trial_id,
         "batch_size": 8,
@@ -32,72 +34,68 @@ def finished_trial(trial_id, windows=2, **values):
         "stop_limit": 100.1,
         "stop_value": 100.30000000000001,
         "host": "node1",
-        "windows": [
-            dict.fromkeys(WINDOW_METRICS, 1 / 3 + number) | {"step": 100 * number} | values
-            for number in range(1, windows + 1)
-        ],
+        "windows": values | {"step": [100 * number for number in numbers]} | courses,
+        "losses": [],
     }
 
 
-def test_what_is_read_back_is_what_was_written(store):
-    written = finished_trial("a")
-    replace_runs(store, STUDY, [written], {"git_commit": "abc"})
-    (trial,), windows = read_runs(store, STUDY)
-    for name in set(written) - {"windows"}:
-        assert trial[name] == written[name], name
-    assert [window["step"] for window in windows] == [100, 200]
-    assert [window["memory_mb"] for window in windows] == [1 / 3 + 1, 1 / 3 + 2]
+def runs_of(store, study):
+    experiment = store.get_experiment_by_name(experiment_name(study))
+    return store.search_runs([experiment.experiment_id], f"tags.study = '{study.key}'")
 
 
-def test_the_runs_are_named_tagged_and_finished(store):
-    replace_runs(store, STUDY, [finished_trial("a")], {"git_commit": "abc"})
-    experiment = store.get_experiment_by_name(experiment_name(STUDY))
-    (run,) = store.search_runs([experiment.experiment_id], "tags.arm = 'memory'")
+def test_a_run_holds_its_trial(store):
+    trial = finished_trial("a")
+    run_ids = replace_runs(store, STUDY, [trial], {"git_commit": "abc"})
+    (run,) = runs_of(store, STUDY)
+    assert run_ids == {"a": run.info.run_id}
     assert (run.info.run_name, run.info.status) == ("a", "FINISHED")
-    expected = {"study": STUDY.key, "repetition": "1", "status": "stopped", "git_commit": "abc"}
+    for name in ("batch_size", "learning_rate", "alpha", "steps_planned"):
+        assert float(run.data.params[name]) == trial[name]
+    for name in ("status", "stop_reason", "stop_metric", "host"):
+        assert run.data.tags[name] == trial[name]
+    assert float(run.data.tags["stop_value"]) == trial["stop_value"]
+    expected = {"study": STUDY.key, "arm": "memory", "repetition": "1", "git_commit": "abc"}
     assert expected.items() <= run.data.tags.items()
+
+
+def test_a_run_shows_the_course_of_its_metrics_and_the_sums_once(store):
+    run_ids = replace_runs(store, STUDY, [finished_trial("a")], {})
+    course = store.get_metric_history(run_ids["a"], "memory_mb")
+    assert [(m.step, m.value) for m in course] == [(100, 1 / 3 + 1), (200, 1 / 3 + 2)]
+    total = store.get_metric_history(run_ids["a"], "cpu_time_s")
+    assert [(m.step, m.value) for m in total] == [(200, 1 / 3 + 2)]
 
 
 def test_running_a_study_again_replaces_its_runs_and_no_others(store):
     replace_runs(store, OTHER_ARM, [finished_trial("a")], {})
     replace_runs(store, STUDY, [finished_trial("a"), finished_trial("b")], {})
     replace_runs(store, STUDY, [finished_trial("c")], {})
-    assert [trial["trial_id"] for trial in read_runs(store, STUDY)[0]] == ["c"]
-    assert [trial["trial_id"] for trial in read_runs(store, OTHER_ARM)[0]] == ["a"]
+    assert [run.info.run_name for run in runs_of(store, STUDY)] == ["c"]
+    assert [run.info.run_name for run in runs_of(store, OTHER_ARM)] == ["a"]
 
 
-def test_values_that_are_not_finite_come_back_as_missing(store):
-    trial = finished_trial("a", val_loss=math.inf, score=math.nan) | {"status": "diverged"}
-    replace_runs(store, STUDY, [trial], {})
-    window = read_runs(store, STUDY)[1][-1]
-    assert math.isnan(window["val_loss"])
-    assert math.isnan(window["score"])
-    assert window["accuracy"] == 1 / 3 + 2
+def test_values_that_are_not_finite_are_left_out(store):
+    trial = finished_trial("a", val_loss=[1.0, math.inf], score=[math.nan, math.nan])
+    run_ids = replace_runs(store, STUDY, [trial], {})
+    assert [m.step for m in store.get_metric_history(run_ids["a"], "val_loss")] == [100]
+    assert store.get_metric_history(run_ids["a"], "score") == []
 
 
 def test_more_metrics_than_mlflow_takes_in_one_request_are_written(store):
-    count = 1000 // len(WINDOW_METRICS) + 2
-    replace_runs(store, STUDY, [finished_trial("a", windows=count)], {})
-    assert len(read_runs(store, STUDY)[1]) == count
+    run_ids = replace_runs(store, STUDY, [finished_trial("a", windows=150)], {})
+    assert len(store.get_metric_history(run_ids["a"], "memory_mb")) == 150
 
 
-def test_a_study_without_runs_is_told_with_the_command_that_makes_them(store):
-    with pytest.raises(UserError, match=r"'x/y/none/1'.*--forcerun search"):
-        read_runs(store, Study("x", "y", "none", 1))
+def test_a_failed_trial_without_a_window_is_a_failed_run(store):
+    failed = finished_trial("b", windows=0) | {"status": "failed", "stop_reason": "killed"}
+    failed |= {"stop_metric": None, "stop_limit": None, "stop_value": None}
+    replace_runs(store, STUDY, [failed], {})
+    (run,) = runs_of(store, STUDY)
+    assert (run.info.status, run.data.tags["stop_reason"]) == ("FAILED", "killed")
 
 
 @pytest.mark.parametrize("uri", ["bogus://store", "mlruns", "sqlite:////proc/no/mlflow.db"])
 def test_a_store_that_cannot_be_used_is_named_by_its_key(uri):
     with pytest.raises(UserError, match=r"tracking\.uri: MLflow cannot use '" + uri):
         open_store(uri)
-
-
-def test_a_failed_trial_without_a_window_fits_the_tables(store):
-    failed = finished_trial("b", windows=0) | {"status": "failed", "stop_reason": "killed"}
-    failed |= {"stop_metric": None, "stop_limit": None, "stop_value": None}
-    replace_runs(store, STUDY, [finished_trial("a"), failed], {})
-    trials, windows = study_tables(*read_runs(store, STUDY), stopped_is_candidate=False)
-    assert list(trials["steps_used"]) == [200, 0]
-    assert list(trials.columns) == list(TRIALS_SCHEMA.columns)
-    assert list(windows.columns) == list(WINDOWS_SCHEMA.columns)
-    assert set(metric_names()) <= set(trials.columns)

@@ -1,92 +1,149 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import psutil
 import pytest
 
 from sysstop.metrics import metric_names
+from sysstop.stopping import MetricLimit
 from sysstop.training import train
-from sysstop.trial_process import Ended, TrialProcess
+from sysstop.trial_process import LIBRARY_FOLDER, SERVER_VARIABLE, Ended, Request, TrialProcess
+
+ENDLESS = 10**6
+
+
+@pytest.fixture(params=["own template", "the run's templates"])
+def make_process(request, tmp_path, monkeypatch):
+    """Trial processes forked from a template of their own, or from the run's server of templates."""
+    server, processes = None, []
+    if request.param == "the run's templates":
+        socket = tmp_path / "trials"
+        monkeypatch.setenv(SERVER_VARIABLE, str(socket))
+        server = subprocess.Popen(
+            [sys.executable, "-m", "sysstop.trial_template", str(socket)],
+            env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+        )
+        wait_until(socket.exists)
+
+    def make():
+        processes.append(TrialProcess())
+        return processes[-1]
+
+    yield make
+    for process in processes:
+        process.close()
+    if server:
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture
-def process(split_folder):
-    process = TrialProcess(split_folder)
-    yield process
-    process.close()
+def process(make_process):
+    return make_process()
 
 
-def trial_processes():
-    """The templates and their trials that descend from this process."""
-    descendants = psutil.Process().children(recursive=True)
-    return [p.pid for p in descendants if "sysstop.trial_template" in p.cmdline()]
+@pytest.fixture
+def request_for(split_folder, make_trial):
+    def make(rule=None, **trial):
+        return Request(make_trial(**trial), rule, split_folder)
+
+    return make
 
 
-def run_to_the_end(process, trial):
-    process.start(trial)
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert condition()
+
+
+def templates():
+    """The processes that serve a connection: those descended from here that are pinned to a core."""
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.status() != psutil.STATUS_ZOMBIE
+        and "sysstop.trial_template" in process.cmdline()
+    ]
+
+
+def running_trials():
+    """The descendants that have no child of their own and use the processor."""
+    return [p for p in templates() if p.parent().name() == p.name() and not p.children()]
+
+
+def run_to_the_end(process, request):
+    process.start(request)
     records = [process.next_window()]
     while records[-1]["status"] is None:
         records.append(process.next_window())
     return records
 
 
-def test_a_trial_in_its_process_is_the_trial_itself(process, classification_split, make_trial):
-    quality = metric_names("quality")
-    there = run_to_the_end(process, make_trial())
-    here = list(train(make_trial(), classification_split))
-    assert [str([r[name] for name in quality]) for r in there] == [
-        str([r[name] for name in quality]) for r in here
-    ]
+def quality(records):
+    return [str([record[name] for name in metric_names("quality")]) for record in records]
 
 
-def test_memory_does_not_depend_on_the_trial_before(process, make_trial):
-    small = run_to_the_end(process, make_trial(batch_size=1))
-    run_to_the_end(process, make_trial(batch_size=128, steps=200))
-    again = run_to_the_end(process, make_trial(batch_size=1))
+def test_a_trial_in_its_process_is_the_trial_itself(process, request_for, classification_split):
+    request = request_for()
+    there = run_to_the_end(process, request)
+    assert quality(there) == quality(train(request.trial, classification_split))
+
+
+def test_a_trial_asks_its_rule_and_ends_before_the_next_window(process, request_for):
+    records = run_to_the_end(process, request_for(MetricLimit("memory_mb", 1.0), steps=ENDLESS))
+    assert [record["status"] for record in records] == ["stopped"]
+    assert (records[0]["stop_reason"], records[0]["stop_limit"]) == ("metric_limit", 1.0)
+    assert records[0]["stop_value"] == records[0]["memory_mb"]
+
+
+def test_memory_does_not_depend_on_the_trial_before(process, request_for):
+    small = run_to_the_end(process, request_for(batch_size=1))
+    run_to_the_end(process, request_for(batch_size=128, steps=200))
+    again = run_to_the_end(process, request_for(batch_size=1))
     assert again[-1]["memory_baseline_mb"] == pytest.approx(small[-1]["memory_baseline_mb"], abs=1)
     assert again[-1]["memory_peak_mb"] == pytest.approx(small[-1]["memory_peak_mb"], abs=1)
 
 
-def test_a_stopped_trial_trains_no_further_window_and_leaves_no_process(process, make_trial):
-    process.start(make_trial(steps=10**6))
-    assert process.next_window()["window"] == 1
-    process.stop()
-    assert trial_processes() == [process._template.pid]
+def test_closing_kills_a_running_trial_in_the_middle_of_a_window(process, request_for):
+    process.start(request_for(steps=ENDLESS, window_steps=ENDLESS))
+    wait_until(lambda: any(p.cpu_percent(0.1) > 20 for p in running_trials()))
+    before = len(templates())
+    process.close()
+    wait_until(lambda: len(templates()) <= before - 2)
 
 
-def test_a_killed_trial_ends_alone_and_the_next_one_runs(process, make_trial):
-    process.start(make_trial(steps=10**6))
+def test_another_trial_takes_the_place_of_a_running_one(process, request_for):
+    process.start(request_for(steps=ENDLESS))
     process.next_window()
-    (trial,) = psutil.Process(process._template.pid).children()
+    assert run_to_the_end(process, request_for())[-1]["status"] == "completed"
+
+
+def test_a_killed_trial_ends_alone_and_the_next_one_runs(process, request_for):
+    process.start(request_for(steps=ENDLESS, window_steps=ENDLESS))
+    wait_until(running_trials)
+    wait_until(lambda: any(p.cpu_percent(0.1) > 20 for p in running_trials()))
+    (trial,) = running_trials()
     os.kill(trial.pid, signal.SIGKILL)
     assert process.next_window() == Ended(-signal.SIGKILL)
-    assert run_to_the_end(process, make_trial())[-1]["status"] == "completed"
+    assert run_to_the_end(process, request_for())[-1]["status"] == "completed"
 
 
-def test_an_exception_in_a_trial_is_told(process, make_trial):
-    process.start(make_trial(algorithm="no such algorithm"))
+def test_an_exception_in_a_trial_is_told(process, request_for):
+    process.start(request_for(algorithm="no such algorithm"))
     ended = process.next_window()
     assert (ended.exit_code, "no such algorithm" in ended.error) == (1, True)
 
 
-def test_closing_ends_the_running_trial_and_the_template(split_folder, make_trial):
-    process = TrialProcess(split_folder)
-    process.start(make_trial(steps=10**6))
-    process.next_window()
-    process.close()
-    assert trial_processes() == []
-
-
-def test_two_templates_are_pinned_to_two_cores(split_folder, make_trial):
+def test_two_trials_at_a_time_are_pinned_to_two_cores(make_process, request_for):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("this machine has one core")
-    first, second = TrialProcess(split_folder), TrialProcess(split_folder)
-    try:
-        for process in (first, second):
-            run_to_the_end(process, make_trial())
-        cores = [psutil.Process(p._template.pid).cpu_affinity() for p in (first, second)]
-        assert len(cores[0]) == len(cores[1]) == 1
-        assert cores[0] != cores[1]
-    finally:
-        first.close()
-        second.close()
+    for _ in range(2):
+        run_to_the_end(make_process(), request_for())
+    cores = [process.cpu_affinity() for process in templates()]
+    pinned = [core for core in cores if len(core) == 1]
+    assert len(pinned) == 2
+    assert pinned[0] != pinned[1]

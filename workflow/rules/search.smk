@@ -1,29 +1,14 @@
-"""One Ray Tune grid search per study, tracked in MLflow."""
-
-
-rule tracking_store:
-    """Create or migrate the MLflow store once, because several jobs that do so at a time corrupt it."""
-    output:
-        touch("results/mlflow/ready"),
-    log:
-        "results/logs/tracking_store.log",
-    conda:
-        "../../envs/environment.yaml"
-    params:
-        uri=config["tracking"]["uri"],
-    script:
-        "../scripts/tracking_store.py"
+"""One Ray Tune grid search per study."""
 
 
 rule search:
     """The job reserves all cores, because nothing else may run while it measures."""
     input:
         split="results/data/{dataset}/split",
-        store=ancient("results/mlflow/ready"),
         baseline=baseline_trials,
     output:
+        trials=f"{STUDY}/trials.jsonl",
         summary=f"{STUDY}/search.json",
-        train_loss=f"{STUDY}/train_loss.parquet",
     log:
         f"results/logs/search/{STUDY.removeprefix('results/studies/')}.log",
     conda:
@@ -34,7 +19,6 @@ rule search:
         grid=config["grid"],
         budget=config["budget"],
         seed=config["study"]["seed"],
-        tracking_uri=config["tracking"]["uri"],
         code=code("search"),
     script:
         "../scripts/search.py"

@@ -1,12 +1,30 @@
-"""From MLflow runs to the tables that all analysis starts from, and the tables it makes of them."""
+"""From finished trials to MLflow and to the tables that all analysis starts from, and what it makes of them."""
+
+
+rule tracking_store:
+    """Create or migrate the MLflow store once, because several jobs that do so at a time corrupt it."""
+    output:
+        touch("results/mlflow/ready"),
+    log:
+        "results/logs/tracking_store.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        uri=config["tracking"]["uri"],
+    script:
+        "../scripts/tracking_store.py"
 
 
 rule export:
+    """Track a study's trials in MLflow and put them into tables, when nothing is measured."""
     input:
-        f"{STUDY}/search.json",
+        trials=f"{STUDY}/trials.jsonl",
+        summary=f"{STUDY}/search.json",
+        store=ancient("results/mlflow/ready"),
     output:
         trials=f"{STUDY}/trials.parquet",
         windows=f"{STUDY}/windows.parquet",
+        train_loss=f"{STUDY}/train_loss.parquet",
     log:
         f"results/logs/export/{STUDY.removeprefix('results/studies/')}.log",
     conda:

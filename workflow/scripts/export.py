@@ -1,15 +1,25 @@
-"""Read a study's runs back from MLflow into parquet."""
+"""Track a study's trials in MLflow and put them into parquet tables."""
+
+import json
+from pathlib import Path
 
 from sysstop.arms import stopped_is_candidate
 from sysstop.job import job
+from sysstop.journal import read_trials
 from sysstop.studies import Study
-from sysstop.tables import study_tables
-from sysstop.tracking import open_store, read_runs
+from sysstop.tables import study_tables, write_train_losses
+from sysstop.tracking import open_store, replace_runs
 
 with job(snakemake):
-    wildcards, params = snakemake.wildcards, snakemake.params
+    wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
     study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
-    records = read_runs(open_store(params.tracking_uri), study)
-    trials, windows = study_tables(*records, stopped_is_candidate(params.arm))
-    trials.to_parquet(snakemake.output.trials, index=False)
-    windows.to_parquet(snakemake.output.windows, index=False)
+    finished = Path(snakemake.input.trials)
+    commit = json.loads(Path(snakemake.input.summary).read_text())["environment"]["git_commit"]
+    run_ids = replace_runs(
+        open_store(params.tracking_uri), study, read_trials(finished), {"git_commit": commit}
+    )
+    candidate = stopped_is_candidate(params.arm)
+    trials, windows = study_tables(study, read_trials(finished), run_ids, candidate)
+    trials.to_parquet(output.trials, index=False)
+    windows.to_parquet(output.windows, index=False)
+    write_train_losses(read_trials(finished), Path(output.train_loss))

@@ -1,4 +1,4 @@
-"""Search one study's grid, track its trials and sum the search up."""
+"""Search one study's grid and sum the search up."""
 
 import sys
 from pathlib import Path
@@ -25,8 +25,7 @@ with job(snakemake):
         code=params.code,
         workers=min(snakemake.threads, settings["workers"]),
         ray_address=settings["ray_address"],
-        tracking_uri=params.tracking_uri,
+        trials_file=Path(snakemake.output.trials),
         summary_file=Path(snakemake.output.summary),
-        train_loss_file=Path(snakemake.output.train_loss),
         tell=lambda message: print(f"{study.key}: {message}", file=sys.stderr, flush=True),
     )

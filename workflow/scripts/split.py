@@ -6,7 +6,8 @@ import pandas as pd
 
 from sysstop.data_checks import check_table
 from sysstop.job import job
-from sysstop.splits import make_split, write_split
+from sysstop.splits import write_split
+from sysstop.splitting import make_split
 
 with job(snakemake):
     params = snakemake.params

@@ -196,12 +196,12 @@ def additive_model(trials: pd.DataFrame, hyperparameter: str) -> AdditiveModel:
 def omega_squared(
     effect: np.ndarray, noise: np.ndarray, total: np.ndarray, degrees: int
 ) -> np.ndarray:
-    """Return the share of variance beyond what noise explains by chance, at least 0.
+    """Return the share of variance beyond what noise explains by chance, between 0 and 1.
 
     (effect - degrees * noise) / (total + noise), with the sums of squares of the effect and of all
     values and the residual mean square (Hays 1963).
     """
-    return np.maximum(0.0, (effect - degrees * noise) / (total + noise))
+    return np.clip((effect - degrees * noise) / (total + noise), 0.0, 1.0)
 
 
 def omega_squared_interval(

@@ -1,26 +1,58 @@
 """The journal of a study: each finished trial is one line, written through to the disk at once.
 
-It is what an interrupted search continues from; the results are read from MLflow, not from here.
+It is what an interrupted search continues from and, once the search is over, its result: tracking
+and tables are made of it.
 """
 
+import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from sysstop.metrics import metric_names
+from sysstop.studies import Trial
+
+WINDOW_COLUMNS = ("step", *metric_names(), "memory_baseline_mb")
+
+
+def journal_entry(trial_id: str, trial: Trial, records: Sequence[Mapping[str, Any]]) -> dict:
+    """Return a finished trial as its journal keeps it, from the records of its windows.
+
+    The last record says how the trial ended; a record of status "failed" is no window. `windows`
+    holds one list for each of `WINDOW_COLUMNS`, `losses` the training loss of every step.
+    """
+    last = records[-1]
+    windows = [record for record in records if record["status"] != "failed"]
+    configuration = trial.configuration
+    return {
+        "trial_id": trial_id,
+        "batch_size": configuration.batch_size,
+        "learning_rate": configuration.learning_rate,
+        "alpha": configuration.alpha,
+        "steps_planned": trial.steps_planned,
+        **{name: last.get(name) for name in ("status", "stop_reason")},
+        **{name: last.get(name) for name in ("stop_metric", "stop_limit", "stop_value")},
+        "host": windows[0]["host"] if windows else "",
+        "windows": {name: [window[name] for window in windows] for name in WINDOW_COLUMNS},
+        "losses": np.concatenate([[], *(window["losses"] for window in windows)]),
+    }
+
 
 @dataclass
 class Journal:
-    """Finished trials of one study, by trial id.
+    """The status of each finished trial of one study by its id; the trials are in the file.
 
     `identity` is all that decides the trials; a journal of another identity is begun anew.
     """
 
     path: Path
     identity: Mapping[str, Any]
-    finished: dict[str, dict] = field(default_factory=dict)
+    finished: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         head = json.dumps(self.identity, sort_keys=True)
@@ -29,22 +61,34 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(head + "\n")
             return
+        kept = [head]
         for line in lines[1:]:
             try:
                 trial = json.loads(line)
             except json.JSONDecodeError:
                 break  # the line that a crash cut short, always the last
-            self.finished[trial["trial_id"]] = trial
+            kept.append(line)
+            self.finished[trial["trial_id"]] = trial["status"]
         # Whatever follows the last whole line is cut off, so that the next line starts clean.
-        kept = [head, *(json.dumps(trial) for trial in self.finished.values())]
         beside = self.path.with_suffix(".new")
         beside.write_text("\n".join(kept) + "\n")
         beside.replace(self.path)
 
-    def append(self, trial: dict) -> None:
-        """Add a finished trial and see it on the disk before returning."""
+    def append(self, trial: Mapping[str, Any]) -> None:
+        """Add a finished trial (a `journal_entry`) and see it on the disk before returning."""
+        losses = base64.b64encode(np.asarray(trial["losses"], float).tobytes()).decode()
         with self.path.open("a") as file:
-            file.write(json.dumps(trial) + "\n")
+            file.write(json.dumps(dict(trial) | {"losses": losses}) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self.finished[trial["trial_id"]] = trial
+        self.finished[trial["trial_id"]] = trial["status"]
+
+
+def read_trials(path: Path) -> Iterator[dict]:
+    """Yield the finished trials of a study's journal, one at a time, as `journal_entry` made them."""
+    with path.open() as file:
+        next(file)
+        for line in file:
+            trial = json.loads(line)
+            trial["losses"] = np.frombuffer(base64.b64decode(trial["losses"]))
+            yield trial

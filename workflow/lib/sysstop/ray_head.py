@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from sysstop.trial_process import LIBRARY_FOLDER, THREAD_LIMITS
+from sysstop.trial_process import LIBRARY_FOLDER, SERVER_VARIABLE, THREAD_LIMITS
 
 LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
 OWNER_VARIABLE = "SYSSTOP_OWNER_PID"
@@ -26,14 +26,15 @@ OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a 
 def private_environment(owner_pid: int) -> dict[str, str]:
     """Return the environment of the processes that share the owner's private Ray.
 
-    It holds the token without which Ray lets nobody in. Ray reads it when it is imported, so it must
-    be set before a process starts.
+    It holds the token without which Ray lets nobody in, and the socket of the templates of trials.
+    Ray reads it when it is imported, so it must be set before a process starts.
     """
     folder = Path(f"/tmp/sysstop-{os.getuid()}-{owner_pid}")
     return {
         OWNER_VARIABLE: str(owner_pid),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+        SERVER_VARIABLE: str(folder / "trials"),
     }
 
 
@@ -81,12 +82,15 @@ def _start(cores: int, folder: Path) -> None:
 
 def main() -> None:
     """Hold Ray until the owner ends: `python -m sysstop.ray_head OWNER_PID CORES`."""
-    import ray
-
     owner_pid, cores = int(sys.argv[1]), int(sys.argv[2])
     folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
     # A file descriptor of the owner becomes readable when the owner ends, whatever the reason.
     owner = os.pidfd_open(owner_pid)
+    templates = subprocess.Popen(
+        [sys.executable, "-m", "sysstop.trial_template", os.environ[SERVER_VARIABLE]]
+    )
+    import ray  # here, because the templates can already import what they need
+
     # The short name keeps Ray's sockets within Linux' 107 bytes; Ray opens its own folder to all.
     context = ray.init(
         address="local",
@@ -101,6 +105,7 @@ def main() -> None:
     beside.rename(folder / "address")
     select.select([owner], [], [])
     ray.shutdown()
+    templates.kill()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Search one study's grid with Ray Tune, one core per worker, stopping trials by the arm's rule."""
+"""Search one study's grid with Ray Tune, one core per worker."""
 
 import contextlib
 import os
@@ -7,44 +7,43 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 os.environ |= {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the journal and to MLflow
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the journal
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the journal is what a search resumes from
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
-import ray
 from ray import tune
 
-from sysstop.journal import Journal
-from sysstop.ray_head import LOCAL_RAY, private_ray
-from sysstop.stopping import Rule, Stop, decide
+from sysstop.host_load import HostLoad
+from sysstop.journal import Journal, journal_entry
+from sysstop.stopping import Rule
 from sysstop.studies import Trial
 from sysstop.trial_actor import TrialActor
-from sysstop.trial_process import LIBRARY_FOLDER, THREAD_LIMITS
 
 PROGRESS_INTERVAL_S = 5.0
+ACCOUNTS = ("train_time_s", "eval_time_s", "cpu_time_s")
 
 
 @dataclass
-class StudyObserver(tune.Callback, tune.Stopper):
-    """Sees every window: asks the rule, keeps records, journals finished trials, tells progress."""
+class StudyObserver(tune.Stopper):
+    """Sees every window: keeps records, journals finished trials, tells progress.
+
+    Trials stop themselves. This is a Stopper, not a Callback, because Tune imports MLflow, which
+    takes a second, as soon as it is given any Callback.
+    """
 
     trials: Mapping[str, Trial]
-    rule: Rule | None
     journal: Journal
     tell: Callable[[str], None]
-    windows: dict[str, list[dict]] = field(default_factory=dict)
-    stops: dict[str, Stop] = field(default_factory=dict)
-    trial_id_of: dict[str, str] = field(default_factory=dict)
+    records: dict[str, list[dict]] = field(default_factory=dict)
+    used_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0.0))
+    host_load: HostLoad | None = None
+    load: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     told: float = 0.0
     resumed: int = 0
@@ -52,57 +51,29 @@ class StudyObserver(tune.Callback, tune.Stopper):
     def __post_init__(self) -> None:
         self.resumed = len(self.journal.finished)
 
-    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Remember which of our trials a Tune trial is."""
-        self.trial_id_of[trial.trial_id] = trial.config["trial_id"]
-
     def __call__(self, trial_id: str, result: dict) -> bool:
-        """Answer Tune whether the trial is to stop after this window."""
-        trial_id = self.trial_id_of[trial_id]
-        record = result["record"] | {"host": result["hostname"]}
-        windows = self.windows.setdefault(trial_id, [])
-        windows.append(record)
-        if record["status"] is not None:
-            return False
-        stop = decide(self.rule, windows, self.trials[trial_id].steps_planned)
-        if stop:
-            self.stops[trial_id] = stop
-        return stop is not None
+        """Take the records of the windows out of a result, which Tune would keep for ever."""
+        self.add(result["config"]["trial_id"], result.pop("records"), result["hostname"])
+        return False
 
     def stop_all(self) -> bool:
         """Never stop the whole study."""
         return False
 
-    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Journal a trial that ended by itself or by the rule."""
-        self._finish(trial.config["trial_id"])
-
-    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Journal a trial whose actor failed."""
-        error = trial.get_error()
-        record = {"status": "failed", "stop_reason": str(error).strip().splitlines()[-1][:2000]}
-        self.windows.setdefault(trial.config["trial_id"], []).append(record)
-        self._finish(trial.config["trial_id"])
-
-    def _finish(self, trial_id: str) -> None:
-        windows = self.windows.pop(trial_id)
-        stop = self.stops.get(trial_id)
-        trial = self.trials[trial_id]
-        last = windows[-1]
-        self.journal.append(
-            {
-                "trial_id": trial_id,
-                **asdict(trial.configuration),
-                "steps_planned": trial.steps_planned,
-                "status": "stopped" if stop else last["status"],
-                "stop_reason": stop.rule if stop else last["stop_reason"],
-                "stop_metric": stop.metric if stop else None,
-                "stop_limit": stop.limit if stop else None,
-                "stop_value": stop.value if stop else None,
-                "host": windows[0].get("host", ""),
-                "windows": [window for window in windows if window["status"] != "failed"],
-            }
-        )
+    def add(self, trial_id: str, records: list[dict], host: str) -> None:
+        """Keep a trial's records; journal the trial once they say how it ended."""
+        if self.host_load is None:
+            self.host_load = HostLoad()  # from now on, because starting up is no load on trials
+        kept = self.records.setdefault(trial_id, [])
+        kept += [record | {"host": host} for record in records]
+        if kept[-1]["status"] is None:
+            return
+        trial = journal_entry(trial_id, self.trials[trial_id], kept)
+        self.journal.append(trial)
+        del self.records[trial_id]
+        for account in ACCOUNTS:
+            self.used_s[account] += sum(trial["windows"][account][-1:])
+        self.load = self.host_load.read(self.used_s["cpu_time_s"])
         self._tell_progress()
 
     def _tell_progress(self) -> None:
@@ -111,13 +82,9 @@ class StudyObserver(tune.Callback, tune.Stopper):
         if now - self.told < PROGRESS_INTERVAL_S and done < planned:
             return
         self.told = now
-        count = {"stopped": 0, "diverged": 0, "failed": 0}
-        for trial in self.journal.finished.values():
-            if trial["status"] in count:
-                count[trial["status"]] += 1
+        stopped = sum(status == "stopped" for status in self.journal.finished.values())
         left_s = (now - self.began) / max(done - self.resumed, 1) * (planned - done)
-        others = "".join(f", {number} {status}" for status, number in count.items() if number)
-        self.tell(f"{done} of {planned} trials done{others}, about {left_s:.0f} s left")
+        self.tell(f"{done} of {planned} trials done, {stopped} stopped, about {left_s:.0f} s left")
 
 
 def run_search(
@@ -127,25 +94,26 @@ def run_search(
     journal: Journal,
     *,
     workers: int,
-    ray_address: str,
     order_seed: int,
     tell: Callable[[str], None],
-) -> float:
-    """Run all trials that the journal does not hold yet and journal each as it finishes.
+) -> dict[str, float]:
+    """Run all trials that the journal does not hold yet, `workers` at a time.
 
-    Trials run in random order (the same for all arms of a repetition), so that a drift of the
-    machine's speed is not taken for an effect of a hyperparameter. Returns the wall time in seconds
-    from the first trial's start to the last trial's end.
+    To be called within a `ray_session`. Trials run in random order, the same in every arm (so seed
+    it by data set, algorithm and repetition), so that a drift of the machine's speed is not taken
+    for an effect of a hyperparameter. Returns `wall_time_s`, `overhead_s` (wall time x workers minus
+    the time spent in training and evaluation) and how busy the host was (see `HostLoad`); nothing
+    where no trial was left to run.
     """
     trial_ids = [trial_id for trial_id in trials if trial_id not in journal.finished]
     random.Random(order_seed).shuffle(trial_ids)
     if not trial_ids:
-        return 0.0
-    observer = StudyObserver(trials, rule, journal, tell)
-    with ray_connection(ray_address, workers), _scratch_folder() as storage:
+        return {}
+    with _scratch_folder() as storage:
         trainable = tune.with_parameters(
-            TrialActor, trials=dict(trials), split_folder=split_folder.resolve()
+            TrialActor, trials=dict(trials), rule=rule, split_folder=split_folder.resolve()
         )
+        observer = StudyObserver(trials, journal, tell)
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1}),
             param_space={"trial_id": tune.grid_search(trial_ids)},
@@ -156,31 +124,23 @@ def run_search(
                 name="study",
                 storage_path=str(storage),
                 stop=observer,
-                callbacks=[observer],
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
         began = time.monotonic()
-        tuner.fit()
-        return time.monotonic() - began
-
-
-@contextlib.contextmanager
-def ray_connection(address: str, workers: int) -> Iterator[None]:
-    """Connect to the Ray cluster at `address`; `local` means the run's own private one."""
-    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    if address == LOCAL_RAY:
-        address = private_ray(workers)
-    else:
-        environment = THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)}
-        settings["runtime_env"] = {"env_vars": environment}
-    ray.init(address=address, **settings)
-    try:
-        yield
-    finally:
-        ray.shutdown()
+        results = tuner.fit()
+        wall_time_s = time.monotonic() - began
+    for result in results:
+        if result.error:  # its actor died, so that no record told of it
+            reason = str(result.error).strip().splitlines()[-1][:2000]
+            failed = {"status": "failed", "stop_reason": reason}
+            observer.add(result.config["trial_id"], [failed], host="")
+    used_s = observer.used_s
+    worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
+    overhead_s = wall_time_s * workers - worked_s
+    return {"wall_time_s": wall_time_s, "overhead_s": overhead_s, **observer.load}
 
 
 @contextlib.contextmanager

@@ -7,15 +7,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow as pya
+import pyarrow.parquet as pq
 
 from sysstop.errors import UserError
 from sysstop.metrics import METRICS, metric_names
+from sysstop.stability import FEW_READINGS, unstable_readings
+from sysstop.studies import Study
 
 STATUSES = ("completed", "stopped", "diverged", "failed")
 STUDY_KEYS = ["dataset", "algorithm", "arm", "repetition"]
 TRIAL_KEYS = [*STUDY_KEYS, "trial_id"]
+LOADS = ("load_before", "other_cpu_percent", "stolen_cpu_percent")
 
 _TEXT = {"nullable": False, "coerce": True}
 _KEY_COLUMNS = {
@@ -52,6 +58,7 @@ TRIALS_SCHEMA = pa.DataFrameSchema(
         "steps_planned": pa.Column(int, pa.Check.ge(1), coerce=True),
         "steps_used": pa.Column(int, pa.Check.ge(0), coerce=True),
         **_metric_columns(),
+        "step_time_unstable": pa.Column(str, **_TEXT),
     },
     strict=True,
     unique=TRIAL_KEYS,
@@ -72,18 +79,49 @@ WINDOWS_SCHEMA = pa.DataFrameSchema(
 
 
 def study_tables(
-    trials: Iterable[Mapping[str, Any]],
-    windows: Iterable[Mapping[str, Any]],
+    study: Study,
+    finished: Iterable[Mapping[str, Any]],
+    run_ids: Mapping[str, str],
     stopped_is_candidate: bool,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Build a study's tables from the records that tracking holds.
+    """Build a study's tables of trials and of windows.
 
-    Each metric of a trial is made of its windows as the registry says. `candidate` tells whether the
-    trial's model may be chosen as the best: it completed, or it was stopped by a rule after which the
-    model is still good (`stopped_is_candidate`).
+    `finished` are the entries of its journal, `run_ids` the MLflow runs by trial id. Each metric of
+    a trial is made of its windows as the registry says. `candidate` tells whether the trial's model
+    may be chosen as the best: it completed, or it was stopped by a rule after which the model is
+    still good (`stopped_is_candidate`).
     """
-    windows = pd.DataFrame(windows, columns=list(WINDOWS_SCHEMA.columns))
-    windows = checked(windows.sort_values([*TRIAL_KEYS, "window"]), WINDOWS_SCHEMA)
+    identity = {name: getattr(study, name) for name in STUDY_KEYS}
+    rows, parts = [], []
+    for trial in finished:
+        trial_id, windows = trial["trial_id"], trial["windows"]
+        rows.append(
+            {name: value for name, value in trial.items() if name not in ("windows", "losses")}
+        )
+        rows[-1]["mlflow_run_id"] = run_ids[trial_id]
+        parts.append(pd.DataFrame(windows, dtype=float))
+        parts[-1].insert(0, "window", np.arange(1, len(windows["step"]) + 1))
+        parts[-1].insert(0, "trial_id", trial_id)
+    windows = checked(
+        pd.concat(parts)
+        .assign(**identity)[list(WINDOWS_SCHEMA.columns)]
+        .sort_values(["trial_id", "window"]),
+        WINDOWS_SCHEMA,
+    )
+    trials = pd.DataFrame(rows).assign(**identity, task=study.task)
+    trials = trials.join(_trial_values(windows), on="trial_id")
+    trials["steps_used"] = trials["steps_used"].fillna(0)
+    trials["stop_metric"] = trials["stop_metric"].fillna("")
+    trials["step_time_unstable"] = trials["step_time_unstable"].fillna(FEW_READINGS)
+    trials["candidate"] = (trials["status"] == "completed") | (
+        (trials["status"] == "stopped") & stopped_is_candidate
+    )
+    trials = trials[list(TRIALS_SCHEMA.columns)].sort_values("trial_id")
+    return checked(trials, TRIALS_SCHEMA), windows
+
+
+def _trial_values(windows: pd.DataFrame) -> pd.DataFrame:
+    """Return each trial's values from its windows, by trial id."""
     by_trial = windows.groupby("trial_id", sort=False)
     values = by_trial.agg({metric.name: metric.over_windows for metric in METRICS})
     values["memory_baseline_mb"] = by_trial["memory_baseline_mb"].first()
@@ -93,13 +131,8 @@ def study_tables(
     for metric in METRICS:
         if metric.over_windows == "last":
             values[metric.name] = final[metric.name]
-    trials = pd.DataFrame(trials).join(values, on="trial_id")
-    trials["steps_used"] = trials["steps_used"].fillna(0)
-    trials["candidate"] = (trials["status"] == "completed") | (
-        (trials["status"] == "stopped") & stopped_is_candidate
-    )
-    trials = trials[list(TRIALS_SCHEMA.columns)].sort_values(TRIAL_KEYS)
-    return checked(trials, TRIALS_SCHEMA), windows
+    values["step_time_unstable"] = unstable_readings(windows)
+    return values
 
 
 def checked(table: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
@@ -118,27 +151,41 @@ def concatenate(files: Iterable[Path], schema: pa.DataFrameSchema) -> pd.DataFra
     return checked(pd.concat([pd.read_parquet(file) for file in files]), schema)
 
 
-def train_loss_table(trials: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the training loss of every step: trial_id, step, train_loss (mean over folds).
+def write_train_losses(finished: Iterable[Mapping[str, Any]], file: Path) -> None:
+    """Write the training loss of every step: trial_id, step, train_loss (mean over folds).
 
-    `trials` are journal entries, whose windows hold one loss for each of their steps.
+    `finished` are entries of a study's journal, of which one at a time is in memory.
     """
-    rows = [
-        (trial["trial_id"], step, loss)
-        for trial in trials
-        for step, loss in enumerate(
-            (loss for window in trial["windows"] for loss in window["losses"]), start=1
-        )
-    ]
-    return pd.DataFrame(rows, columns=["trial_id", "step", "train_loss"])
+    types = {"trial_id": pya.dictionary(pya.int32(), pya.string()), "step": pya.int32()}
+    schema = pya.schema(types | {"train_loss": pya.float64()})
+    with pq.ParquetWriter(file, schema) as writer:
+        for trial in finished:
+            losses = trial["losses"]
+            columns = {
+                "trial_id": pya.DictionaryArray.from_arrays(
+                    np.zeros(len(losses), np.int32), [trial["trial_id"]]
+                ),
+                "step": np.arange(1, len(losses) + 1, dtype=np.int32),
+                "train_loss": losses,
+            }
+            writer.write_table(pya.table(columns, schema=schema))
 
 
 def environment_table(summaries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row per distinct environment that the studies' summaries name, and its studies."""
+    """Return one row per distinct environment that the studies' summaries name.
+
+    It counts the studies measured there, and those of them while the machine was busy, and gives
+    the largest load of any (see `host_load`).
+    """
+    summaries = list(summaries)
     table = pd.DataFrame([summary["environment"] for summary in summaries])
-    table["load_before_max"] = [summary["load_before"] for summary in summaries]
-    keys = [column for column in table.columns if column != "load_before_max"]
+    keys = list(table.columns)
+    for name in LOADS:
+        table[name] = [summary.get(name) for summary in summaries]
+    table["busy"] = [summary["machine_was_busy"] for summary in summaries]
     grouped = table.groupby(keys, sort=True, dropna=False)
     return grouped.agg(
-        studies=("load_before_max", "size"), load_before_max=("load_before_max", "max")
+        studies=("busy", "size"),
+        busy_studies=("busy", "sum"),
+        **{f"{name}_max": (name, "max") for name in LOADS},
     ).reset_index()

@@ -15,6 +15,7 @@ import numpy as np
 from sysstop.algorithms import ALGORITHMS, Algorithm, linear_scores
 from sysstop.metrics import metric_names
 from sysstop.splits import Split
+from sysstop.stopping import Rule, decide
 from sysstop.studies import Trial, derive_seed
 from sysstop.system_metrics import MemoryReader, StepClock
 
@@ -25,6 +26,9 @@ EVALUATION_BLOCK_BYTES = 2**20
 # scikit-learn clips the gradient of the loss at 1e12, so a diverging model need not overflow. With
 # scaled targets a loss of 1e12 is an error of a million standard deviations.
 DIVERGED_LOSS = 1e12
+
+# What no rule saw, in the record of a trial that none stopped.
+NOT_STOPPED = {"stop_metric": None, "stop_limit": None, "stop_value": None}
 
 
 class Diverged(Exception):  # noqa: N818 - it is a result of a trial, not an error of the program
@@ -151,9 +155,10 @@ class TrialRun:
         return {
             "window": self.window,
             "step": self.step,
-            "losses": losses,
+            "losses": np.array(losses),
             "status": status,
             "stop_reason": reason,
+            **NOT_STOPPED,
             **quality,
             **system,
             **memory,
@@ -202,18 +207,28 @@ class TrialRun:
         return out_of_time or self.step >= self.trial.steps_planned
 
 
-def train(trial: Trial, split: Split) -> Iterator[dict]:
-    """Train a trial and yield one record at the end of each window.
+def train(trial: Trial, split: Split, rule: Rule | None = None) -> Iterator[dict]:
+    """Train a trial and yield one record at the end of each window, until it is over.
 
     A record holds the metrics of the registry, `step` (steps done), `window` (from 1), `losses`
     (the training loss of each of the window's steps, mean over folds), `status` (None until the
-    last window; then "completed" or "diverged") and `stop_reason`. The caller stops a trial by
-    asking for no further record.
+    last window; then "completed", "stopped" or "diverged"), `stop_reason`, and what the rule that
+    stopped the trial saw (`stop_metric`, `stop_limit`, `stop_value`; None if none did). The rule is
+    asked here, in the trial's own process, so that no window begins before its answer.
     """
     warnings.filterwarnings("ignore", module="sklearn")
     run = TrialRun(trial, split)
-    record = run.run_window()
-    yield record
-    while record["status"] is None:
+    records: list[dict] = []
+    while not records or records[-1]["status"] is None:
         record = run.run_window()
+        records.append(record)
+        stop = decide(rule, records, trial.steps_planned) if record["status"] is None else None
+        if stop:
+            record |= {
+                "status": "stopped",
+                "stop_reason": stop.rule,
+                "stop_metric": stop.metric,
+                "stop_limit": stop.limit,
+                "stop_value": stop.value,
+            }
         yield record

@@ -1,35 +1,52 @@
 """The Ray actor behind a trial. Its module is all that Ray's workers import, so it stays light."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ray import tune
 
+from sysstop.stopping import Rule
 from sysstop.studies import Trial
-from sysstop.trial_process import Ended, TrialProcess
+from sysstop.trial_process import Ended, Request, TrialProcess
+
+# Windows shorter than this are reported together, because each report costs Tune milliseconds.
+REPORT_INTERVAL_S = 0.5
 
 
 class TrialActor(tune.Trainable):
-    """A Ray actor that runs trials in processes of their own; one `step` is one window."""
+    """A Ray actor that has trials run in processes of their own and reports their windows."""
 
-    def setup(self, config: dict, trials: Mapping[str, Trial], split_folder: Path) -> None:
-        """Start the template process and the first trial."""
-        self._trials = trials
-        self._process = TrialProcess(split_folder)
-        self._process.start(trials[config["trial_id"]])
+    def setup(
+        self, config: dict, trials: Mapping[str, Trial], rule: Rule | None, split_folder: Path
+    ) -> None:
+        """Start the first trial."""
+        self._trials, self._rule, self._split_folder = trials, rule, split_folder
+        self._process = TrialProcess()
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict) -> bool:
         """Go on to another trial in the same actor."""
-        self._process.start(self._trials[new_config["trial_id"]])
+        trial = self._trials[new_config["trial_id"]]
+        self._process.start(Request(trial, self._rule, self._split_folder))
         return True
 
     def step(self) -> dict:
-        """Run one window and report its record."""
+        """Wait for the next windows and report their records."""
+        began = time.monotonic()
+        records: list[dict] = []
+        while not records or (
+            records[-1]["status"] is None and time.monotonic() - began < REPORT_INTERVAL_S
+        ):
+            records.append(self._next_record())
+        return {"records": records, tune.result.DONE: records[-1]["status"] is not None}
+
+    def _next_record(self) -> dict:
         answer = self._process.next_window()
-        if isinstance(answer, Ended):
-            reason = answer.error or f"its process ended with exit code {answer.exit_code}"
-            return {"record": {"status": "failed", "stop_reason": reason}, tune.result.DONE: True}
-        return {"record": answer, tune.result.DONE: answer["status"] is not None}
+        if not isinstance(answer, Ended):
+            return answer
+        reason = answer.error or f"its process ended with exit code {answer.exit_code}"
+        return {"status": "failed", "stop_reason": reason}
 
     def cleanup(self) -> None:
         """End the template process."""

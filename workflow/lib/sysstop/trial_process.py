@@ -1,8 +1,9 @@
 """Run each trial in a fresh process, so that no trial inherits another's heap.
 
 The processes are forked from a warm template (see `trial_template`), which is a process of its own,
-without Ray. Parent, template and child share one connection and take strict turns on it: trial,
-window, "continue" or "stop", window, ..., ended.
+without Ray. Parent, template and trial share one connection: the parent sends a request, the trial
+its windows, and the template how the trial ended. Nobody waits for an answer: the trial asks its
+rule itself. A parent that has had enough closes the connection, which kills the trial.
 """
 
 import os
@@ -10,12 +11,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from multiprocessing import Pipe
+from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
+from sysstop.stopping import Rule
 from sysstop.studies import Trial
 
-CONTINUE, STOP = "continue", "stop"
 LIBRARY_FOLDER = Path(__file__).parents[1]
+# Names the socket of the run's own server of templates, where there is one.
+SERVER_VARIABLE = "SYSSTOP_TRIAL_SERVER"
 
 # One thread per worker: the study measures one core, and trials run side by side.
 THREAD_LIMITS = {
@@ -23,6 +27,15 @@ THREAD_LIMITS = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+
+
+@dataclass(frozen=True)
+class Request:
+    """A trial to run, the rule that may stop it, and the data that it trains on."""
+
+    trial: Trial
+    rule: Rule | None
+    split_folder: Path
 
 
 @dataclass(frozen=True)
@@ -34,56 +47,59 @@ class Ended:
 
 
 class TrialProcess:
-    """The parent's side: starts the template, then runs trials one after the other."""
+    """The parent's side: has trials run one after the other."""
 
-    def __init__(self, split_folder: Path) -> None:
-        self._connection, theirs = Pipe()
-        command = [sys.executable, "-m", "sysstop.trial_template"]
-        command += [str(theirs.fileno()), str(split_folder)]
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self._template: subprocess.Popen | None = None
+        self._running = False
+
+    def start(self, request: Request) -> None:
+        """Begin a trial; one that still runs is killed first."""
+        if self._running:
+            self.close()
+        if self._connection is None:
+            self._connection = self._connect()
+        self._connection.send(request)
+        self._running = True
+
+    def next_window(self) -> dict | Ended:
+        """Return the next window's record, or how the process ended if it died before its end.
+
+        After a record with a status, the trial's process is gone.
+        """
+        answer = self._receive()
+        if isinstance(answer, dict) and answer["status"] is not None:
+            self._receive()
+        self._running = isinstance(answer, dict) and answer["status"] is None
+        return answer
+
+    def close(self) -> None:
+        """End the template and whatever it still runs."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._template is not None:
+            self._template.wait()
+        self._connection, self._template, self._running = None, None, False
+
+    def _connect(self) -> Connection:
+        """Connect to a warm template of the run's server; without one, start a template."""
+        server = os.environ.get(SERVER_VARIABLE, "")
+        if Path(server).is_socket():
+            return Client(server)
+        ours, theirs = Pipe()
         self._template = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "sysstop.trial_template", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env=os.environ | THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)},
         )
         theirs.close()
-        self._running = False
-        self._child_waits = False
-
-    def start(self, trial: Trial) -> None:
-        """Begin a trial; one that still runs is stopped first."""
-        self.stop()
-        self._connection.send(trial)
-        self._running = True
-
-    def next_window(self) -> dict | Ended:
-        """Return the next window's record, or how the process ended if it died before."""
-        if self._child_waits:
-            self._connection.send(CONTINUE)
-        answer = self._receive()
-        self._running = self._child_waits = not isinstance(answer, Ended)
-        return answer
-
-    def stop(self) -> None:
-        """End the running trial, if any, and wait until its process is gone."""
-        if self._running:
-            self._connection.send(STOP)
-            while not isinstance(self._receive(), Ended):
-                continue
-        self._running = self._child_waits = False
-
-    def close(self) -> None:
-        """End the template and whatever it still runs."""
-        self._connection.close()
-        try:
-            self._template.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            self._template.kill()
-            self._template.wait()
+        return ours
 
     def _receive(self) -> dict | Ended:
         try:
             return self._connection.recv()
-        except EOFError as error:
+        except (EOFError, ConnectionResetError) as error:
             raise RuntimeError(
                 "the template process of the trials died; its own message stands above"
             ) from error

@@ -1,67 +1,83 @@
-"""The warm template of the trials' processes: imports and data once, then a fork for each trial."""
+"""The warm template of the trials' processes: imports once, then a fork for each trial."""
 
+import contextlib
 import ctypes
 import gc
 import os
 import signal
 import socket
 import sys
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
 
 # Imported before the first fork, so that no trial pays for it.
 import sklearn.linear_model  # noqa: F401
 
 from sysstop.splits import Split, load_split
-from sysstop.studies import Trial
 from sysstop.training import train
-from sysstop.trial_process import STOP, Ended
+from sysstop.trial_process import Ended, Request
 
 _PR_SET_PDEATHSIG = 1
 
 
-def run_trial(connection: Connection, trial: Trial, split: Split) -> None:
-    """Run one trial in this process, asking after each window whether to go on."""
-    for record in train(trial, split):
-        connection.send(record)
-        if connection.recv() == STOP or record["status"]:
-            return
+def listen(socket_path: Path) -> None:
+    """Serve each connection from a template of its own, forked from this process, for ever."""
+    beside = socket_path.with_suffix(".new")
+    with Listener(str(beside)) as listener:
+        beside.rename(socket_path)  # whoever finds the socket can connect
+        while True:
+            connection = listener.accept()
+            if os.fork() == 0:
+                _die_with_parent()
+                serve(connection)
+                os._exit(0)
+            connection.close()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                    continue
 
 
-def serve(connection: Connection, split_folder: Path) -> None:
-    """Fork a child for each trial received, until the connection closes."""
-    split = load_split(split_folder)
-    gc.collect()
-    gc.freeze()
-    while True:
-        try:
-            trial = connection.recv()
-        except EOFError:
-            return
-        if not isinstance(trial, Trial):
-            continue  # an answer to a child that died before it could read it
-        error_read, error_write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(error_read)
-            _run_child(connection, trial, split, error_write)
-        os.close(error_write)
-        with os.fdopen(error_read) as errors:
-            error = errors.read()
-        _, status = os.waitpid(child, 0)
-        try:
-            connection.send(Ended(os.waitstatus_to_exitcode(status), error))
-        except BrokenPipeError:
-            return
+def serve(connection: Connection) -> None:
+    """Fork a child for each trial requested, until the connection closes."""
+    reservation = pin_to_free_core()
+    split_folder, split = None, None
+    with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
+        while True:
+            request = connection.recv()
+            if request.split_folder != split_folder:
+                split_folder, split = request.split_folder, load_split(request.split_folder)
+                gc.collect()
+                gc.freeze()
+            connection.send(run_forked(connection, request, split))
+    if reservation:
+        reservation.close()
 
 
-def _run_child(connection: Connection, trial: Trial, split: Split, error_write: int) -> None:
+def run_forked(connection: Connection, request: Request, split: Split) -> Ended:
+    """Run one trial in a child, which is killed when the connection closes."""
+    error_read, error_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(error_read)
+        _run_child(connection, request, split, error_write)
+    os.close(error_write)
+    pidfd = os.pidfd_open(child)
+    if connection in wait([connection, pidfd]):
+        os.kill(child, signal.SIGKILL)
+    os.close(pidfd)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(error_read) as errors:
+        return Ended(os.waitstatus_to_exitcode(status), errors.read())
+
+
+def _run_child(connection: Connection, request: Request, split: Split, error_write: int) -> None:
     """Run the trial and leave without the template's clean-up; tell it of an exception."""
     exit_code = 0
     _die_with_parent()
     try:
-        run_trial(connection, trial, split)
-    except (EOFError, BrokenPipeError):
+        for record in train(request.trial, split, request.rule):
+            connection.send(record)
+    except (ConnectionResetError, BrokenPipeError):
         exit_code = 1  # the parent is gone and nobody listens
     except Exception as error:
         exit_code = 1
@@ -94,13 +110,15 @@ def _die_with_parent() -> None:
 
 
 def main() -> None:
-    """Serve trials: `python -m sysstop.trial_template CONNECTION_FD SPLIT_FOLDER`."""
+    """Serve one connection or listen: `python -m sysstop.trial_template CONNECTION_FD | SOCKET`."""
     _die_with_parent()
-    connection_fd, split_folder = sys.argv[1:3]
-    reservation = pin_to_free_core()
-    serve(Connection(int(connection_fd)), Path(split_folder))
-    if reservation:
-        reservation.close()
+    gc.collect()
+    gc.freeze()
+    (address,) = sys.argv[1:]
+    if address.isdigit():
+        serve(Connection(int(address)))
+    else:
+        listen(Path(address))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lock
+.PHONY: demo test check bench lock
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores 2 --configfile config/demo.yaml
@@ -17,6 +17,9 @@ check: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+bench: .venv/installed
+	PYTHONPATH=workflow/lib:. $(BIN)/python -m benchmarks
 
 lock: .venv/installed
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \

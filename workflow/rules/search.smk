@@ -13,7 +13,7 @@ rule search:
         f"results/logs/search/{STUDY.removeprefix('results/studies/')}.log",
     conda:
         "../../envs/environment.yaml"
-    threads: workflow.cores or config["search"]["workers"]
+    threads: workflow.resource_settings.cores or config["search"]["workers"]
     params:
         arm=arm,
         grid=config["grid"],

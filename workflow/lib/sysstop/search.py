@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 os.environ |= {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the journal
@@ -18,6 +19,7 @@ os.environ |= {
 }
 
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler
 
 from sysstop.host_load import HostLoad
 from sysstop.journal import Journal, journal_entry
@@ -53,7 +55,7 @@ class StudyObserver(tune.Stopper):
 
     def __call__(self, trial_id: str, result: dict) -> bool:
         """Take the records of the windows out of a result, which Tune would keep for ever."""
-        self.add(result["config"]["trial_id"], result.pop("records"), result["hostname"])
+        self.add(result["config"]["trial_id"], result.pop("report").records, result["hostname"])
         return False
 
     def stop_all(self) -> bool:
@@ -87,6 +89,17 @@ class StudyObserver(tune.Stopper):
         self.tell(f"{done} of {planned} trials done, {stopped} stopped, about {left_s:.0f} s left")
 
 
+class NewestTrialFirst(FIFOScheduler):
+    """Leaves it to Tune to give a free actor to a trial that has just been added.
+
+    The usual order gives it to the oldest trial, for which an actor may be starting, and then kills
+    that one. Where trials are shorter than the start of an actor, all but one never get started.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """Have no preference."""
+
+
 def run_search(
     trials: Mapping[str, Trial],
     rule: Rule | None,
@@ -118,7 +131,10 @@ def run_search(
             tune.with_resources(trainable, {"cpu": 1}),
             param_space={"trial_id": tune.grid_search(trial_ids)},
             tune_config=tune.TuneConfig(
-                num_samples=1, max_concurrent_trials=workers, reuse_actors=True
+                num_samples=1,
+                max_concurrent_trials=workers,
+                reuse_actors=True,
+                scheduler=NewestTrialFirst(),
             ),
             run_config=tune.RunConfig(
                 name="study",

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ray import tune
@@ -12,6 +13,13 @@ from sysstop.trial_process import Ended, Request, TrialProcess
 
 # Windows shorter than this are reported together, because each report costs Tune milliseconds.
 REPORT_INTERVAL_S = 0.5
+
+
+@dataclass(repr=False)
+class Report:
+    """The records of some windows. Tune formats each result for its log, so it has a short repr."""
+
+    records: list[dict]
 
 
 class TrialActor(tune.Trainable):
@@ -39,7 +47,7 @@ class TrialActor(tune.Trainable):
             records[-1]["status"] is None and time.monotonic() - began < REPORT_INTERVAL_S
         ):
             records.append(self._next_record())
-        return {"records": records, tune.result.DONE: records[-1]["status"] is not None}
+        return {"report": Report(records), tune.result.DONE: records[-1]["status"] is not None}
 
     def _next_record(self) -> dict:
         answer = self._process.next_window()

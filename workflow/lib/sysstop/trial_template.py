@@ -4,18 +4,19 @@ import contextlib
 import ctypes
 import gc
 import os
+import select
 import signal
 import socket
 import sys
-from multiprocessing.connection import Connection, Listener, wait
+from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 
 # Imported before the first fork, so that no trial pays for it.
 import sklearn.linear_model  # noqa: F401
 
-from sysstop.splits import Split, load_split
+from sysstop.splits import load_split
 from sysstop.training import train
-from sysstop.trial_process import Ended, Request
+from sysstop.trial_process import Ended
 
 _PR_SET_PDEATHSIG = 1
 
@@ -38,46 +39,49 @@ def listen(socket_path: Path) -> None:
 
 
 def serve(connection: Connection) -> None:
-    """Fork a child for each trial requested, until the connection closes."""
+    """Run the trials requested, each in a child of its own, until the connection closes."""
     reservation = pin_to_free_core()
-    split_folder, split = None, None
-    with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
-        while True:
-            request = connection.recv()
-            if request.split_folder != split_folder:
-                split_folder, split = request.split_folder, load_split(request.split_folder)
-                gc.collect()
-                gc.freeze()
-            connection.send(run_forked(connection, request, split))
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        while ended := run_forked(connection):
+            connection.send(ended)
     if reservation:
         reservation.close()
 
 
-def run_forked(connection: Connection, request: Request, split: Split) -> Ended:
-    """Run one trial in a child, which is killed when the connection closes."""
+def run_forked(connection: Connection) -> Ended | None:
+    """Fork a child that waits for a request and runs it; return how it ended.
+
+    The child is forked ahead, so that a trial need not wait for it. When the connection closes, the
+    child is killed and nothing returned.
+    """
     error_read, error_write = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(error_read)
-        _run_child(connection, request, split, error_write)
+        _run_child(connection, error_write)
     os.close(error_write)
     pidfd = os.pidfd_open(child)
-    if connection in wait([connection, pidfd]):
+    ended_or_closed = select.poll()
+    ended_or_closed.register(pidfd, select.POLLIN)
+    ended_or_closed.register(connection.fileno(), select.POLLRDHUP)
+    closed = connection.fileno() in dict(ended_or_closed.poll())
+    if closed:
         os.kill(child, signal.SIGKILL)
     os.close(pidfd)
     _, status = os.waitpid(child, 0)
     with os.fdopen(error_read) as errors:
-        return Ended(os.waitstatus_to_exitcode(status), errors.read())
+        return None if closed else Ended(os.waitstatus_to_exitcode(status), errors.read())
 
 
-def _run_child(connection: Connection, request: Request, split: Split, error_write: int) -> None:
-    """Run the trial and leave without the template's clean-up; tell it of an exception."""
+def _run_child(connection: Connection, error_write: int) -> None:
+    """Run a trial and leave without the template's clean-up; tell it of an exception."""
     exit_code = 0
     _die_with_parent()
     try:
-        for record in train(request.trial, split, request.rule):
+        request = connection.recv()
+        for record in train(request.trial, load_split(request.split_folder), request.rule):
             connection.send(record)
-    except (ConnectionResetError, BrokenPipeError):
+    except (EOFError, ConnectionResetError, BrokenPipeError):
         exit_code = 1  # the parent is gone and nobody listens
     except Exception as error:
         exit_code = 1

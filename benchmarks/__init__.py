@@ -1,0 +1,1 @@
+"""What the pipeline's readings are worth and what the pipeline costs: `make bench`."""

@@ -1,0 +1,164 @@
+"""The contenders: ways to do the same search. Each runs as a process of its own.
+
+`python -m benchmarks.contenders NAME WORKLOAD_FOLDER [EVERY]` prints how long it took as JSON; with
+EVERY it does only every so many-th trial.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks.workload import ARMS, STUDY, WORKERS, Workload
+from sysstop.metrics import metric_names
+from sysstop.splits import Split, load_split
+from sysstop.studies import Trial
+from sysstop.training import train
+
+
+def limit(workload: Workload, every: int = 1) -> dict[str, float]:
+    """Train and evaluate the trials in a bare process pool: the least time that the work takes.
+
+    Neither the start of Python nor imports are counted.
+    """
+    import sklearn.linear_model  # noqa: F401 - before the processes are forked
+
+    trials = list(workload.trials().values())[::every]
+    split = load_split(workload.split_folder)
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("fork")) as pool:
+        list(pool.map(abs, range(WORKERS)))
+        began = time.perf_counter()
+        worked_s = sum(pool.map(_work, trials, [split] * len(trials)))
+        return {"wall_s": time.perf_counter() - began, "worked_s": worked_s, "trials": len(trials)}
+
+
+def _work(trial: Trial, split: Split) -> float:
+    *_, last = train(trial, split)
+    return last["train_time_s"] + last["eval_time_s"]
+
+
+def pipeline(workload: Workload) -> dict[str, float]:
+    """Run two studies by Snakemake, from a search job's start to the end of its export.
+
+    The first starts the run's private Ray, the second finds it running.
+    """
+    studies = [
+        f"results/studies/{STUDY.dataset}/{STUDY.algorithm}/{arm}/repetition-1" for arm in ARMS
+    ]
+    workload.snakemake(*(f"{study}/trials.parquet" for study in studies))
+    jobs: dict[str, dict[str, float]] = {study: {} for study in studies}
+    for file in (workload.folder / ".snakemake" / "metadata").rglob("*"):
+        record = json.loads(file.read_text()) if file.is_file() else {}
+        for study in studies:
+            if record.get("rule") in ("search", "export") and study in record["log"][0].replace(
+                f"logs/{record['rule']}", "studies"
+            ):
+                jobs[study][record["rule"]] = record["endtime"] - record["starttime"]
+    found = {}
+    ran = sorted(
+        studies, key=lambda study: (workload.folder / study / "search.json").stat().st_mtime
+    )
+    for name, study in zip(("first_study", "study"), ran, strict=True):
+        summary = json.loads((workload.folder / study / "search.json").read_text())
+        found[f"{name}_wall_s"] = sum(jobs[study].values())
+        found[f"{name}_worked_s"] = summary["wall_time_s"] * WORKERS - summary["overhead_s"]
+        found[f"{name}_search_s"] = jobs[study]["search"]
+    return found | {"trials": len(workload.trials())}
+
+
+def tune_defaults(workload: Workload) -> dict[str, float]:
+    """Ray Tune as its guides show it: a function, a report each window, the MLflow callback."""
+    import ray
+    from ray import tune
+
+    def trainable(config: dict, trials: dict[str, Trial]) -> None:
+        split = load_split(workload.split_folder)
+        for record in train(trials[config["trial_id"]], split):
+            tune.report({name: record[name] for name in metric_names()})
+
+    ray.init(address="local")
+    return _tune(workload, tune.with_parameters(trainable, trials=workload.trials()), reuse=False)
+
+
+def tune_reused_actors(workload: Workload) -> dict[str, float]:
+    """Ray Tune with a class that can be reset, so that actors are reused, and the MLflow callback."""
+    import ray
+    from ray import tune
+
+    class Trainable(tune.Trainable):
+        def setup(self, config: dict, trials: dict[str, Trial]) -> None:
+            self.trials, self.split = trials, load_split(workload.split_folder)
+            self.reset_config(config)
+
+        def reset_config(self, new_config: dict) -> bool:
+            self.records = train(self.trials[new_config["trial_id"]], self.split)
+            return True
+
+        def step(self) -> dict:
+            record = next(self.records)
+            done = record["status"] is not None
+            return {name: record[name] for name in metric_names()} | {"done": done}
+
+    ray.init(address="local")
+    return _tune(workload, tune.with_parameters(Trainable, trials=workload.trials()), reuse=True)
+
+
+def _tune(workload: Workload, trainable: object, reuse: bool) -> dict[str, float]:
+    from ray import tune
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    storage = workload.folder / f"tune-{reuse}"
+    storage.mkdir()
+    callback = MLflowLoggerCallback(
+        tracking_uri=f"sqlite:///{storage}/mlflow.db", experiment_name="study"
+    )
+    tuner = tune.Tuner(
+        trainable,
+        param_space={"trial_id": tune.grid_search(list(workload.trials()))},
+        tune_config=tune.TuneConfig(reuse_actors=reuse),
+        run_config=tune.RunConfig(
+            storage_path=str(storage),
+            callbacks=[callback],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    results = tuner.fit()
+    if results.num_errors:
+        raise RuntimeError(f"{results.num_errors} trials failed: {results.errors[0]}")
+    return {"trials": len(results)}
+
+
+def grid_search_cv(workload: Workload) -> dict[str, float]:
+    """scikit-learn's grid search with joblib: the same steps, but only one evaluation, at the end.
+
+    It leaves out the windows, the losses, system metrics, tracking and everything that could stop.
+    """
+    from sklearn.model_selection import GridSearchCV, PredefinedSplit
+
+    from benchmarks.mini_batch_classifier import MiniBatchClassifier
+
+    config, split = workload.config, load_split(workload.split_folder)
+    grid = config["grid"]
+    search = GridSearchCV(
+        MiniBatchClassifier(steps=config["budget"]["steps"]),
+        {name: grid[name] for name in ("batch_size", "learning_rate", "alpha")},
+        cv=PredefinedSplit(split.fold_of_row),
+        n_jobs=WORKERS,
+        refit=False,
+    )
+    search.fit(split.train_features, split.train_target)
+    return {"trials": len(search.cv_results_["params"])}
+
+
+CONTENDERS: dict[str, Callable[..., dict[str, float]]] = {
+    contender.__name__: contender
+    for contender in (limit, pipeline, tune_defaults, tune_reused_actors, grid_search_cv)
+}
+
+if __name__ == "__main__":
+    name, folder, *every = sys.argv[1:]
+    print(json.dumps(CONTENDERS[name](Workload(Path(folder)), *map(int, every))))

@@ -1,0 +1,189 @@
+"""What grows with the number of trials: time and memory of a search, of its tables, of planning."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.workload import ROOT, SEED, STUDY, WORKERS, Workload, make_workload, run_alone
+from sysstop.journal import WINDOW_COLUMNS, Journal, read_trials
+from sysstop.ray_head import private_environment
+from sysstop.studies import Budget, Study
+
+FEW_TRIALS, MANY_TRIALS, TRIAL_STEPS = 20, 2000, 10
+TABLE_STUDIES, TABLE_TRIALS, TABLE_WINDOWS, WINDOW_STEPS = 10, 1000, 100, 100
+TRACKED_TRIALS = 50
+
+
+def measure_growth() -> dict[str, float]:
+    """Return figures of the growth of a search with its trials, of tables and of a dry run."""
+    return _search_growth() | run_alone("benchmarks.growth", "tables") | _tracking() | _dry_run()
+
+
+def _search_growth() -> dict[str, float]:
+    os.environ |= private_environment(os.getpid())
+    with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
+        runs = {}
+        for trials in (FEW_TRIALS, FEW_TRIALS, MANY_TRIALS):  # the first one starts Ray
+            workload = make_workload(Path(folder) / str(trials), trials, TRIAL_STEPS)
+            runs[trials] = run_alone("benchmarks.growth", "search", str(workload.folder))
+    few, many = runs[FEW_TRIALS], runs[MANY_TRIALS]
+    added_kb = 1024 * (many["driver_memory_mb"] - few["driver_memory_mb"])
+    return {
+        f"time_per_trial_at_{MANY_TRIALS}_of_{FEW_TRIALS}": many["s_per_trial"]
+        / few["s_per_trial"],
+        f"overhead_per_trial_at_{MANY_TRIALS}_ms": 1e3 * many["overhead_s_per_trial"],
+        "driver_memory_kb_per_trial": added_kb / (MANY_TRIALS - FEW_TRIALS),
+    }
+
+
+def search(folder: Path) -> dict[str, float]:
+    """Search a workload without Snakemake; return times per trial and the driver's memory."""
+    from sysstop.study_run import search_study
+
+    workload = Workload(folder)
+    config, summary_file = workload.config, folder / "search.json"
+    search_study(
+        STUDY,
+        None,
+        workload.split_folder,
+        grid=config["grid"],
+        budget=Budget(**config["budget"]),
+        seed=SEED,
+        code="benchmark",
+        workers=WORKERS,
+        ray_address="local",
+        trials_file=folder / "trials.jsonl",
+        summary_file=summary_file,
+        tell=lambda message: None,
+    )
+    summary = json.loads(summary_file.read_text())
+    return {
+        "s_per_trial": summary["wall_time_s"] / summary["trials"],
+        "overhead_s_per_trial": summary["overhead_s"] / summary["trials"],
+        "driver_memory_mb": _peak_memory_mb(),
+    }
+
+
+def tables() -> dict[str, float]:
+    """Export and aggregate generated journals, without MLflow; return time and peak memory."""
+    from sysstop.tables import (
+        TRIALS_SCHEMA,
+        WINDOWS_SCHEMA,
+        concatenate,
+        study_tables,
+        write_train_losses,
+    )
+
+    with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as name:
+        folder = Path(name)
+        journals = {
+            Study("generated", "logistic_regression", "none", number): folder / f"{number}.jsonl"
+            for number in range(1, TABLE_STUDIES + 1)
+        }
+        for study, file in journals.items():
+            _write_journal(file, TABLE_TRIALS, seed=study.repetition)
+        began = time.perf_counter()
+        for study, file in journals.items():
+            run_ids = {trial["trial_id"]: "run" for trial in read_trials(file)}
+            trials, windows = study_tables(study, read_trials(file), run_ids, False)
+            trials.to_parquet(file.with_suffix(".trials.parquet"))
+            windows.to_parquet(file.with_suffix(".windows.parquet"))
+            write_train_losses(read_trials(file), file.with_suffix(".losses"))
+        exported = time.perf_counter()
+        concatenate(folder.glob("*.trials.parquet"), TRIALS_SCHEMA).to_parquet(folder / "trials")
+        concatenate(folder.glob("*.windows.parquet"), WINDOWS_SCHEMA).to_parquet(folder / "windows")
+        ended = time.perf_counter()
+    return {
+        "tables_trials": TABLE_STUDIES * TABLE_TRIALS,
+        "tables_windows_each": TABLE_WINDOWS,
+        "tables_export_s": exported - began,
+        "tables_aggregate_s": ended - exported,
+        "tables_peak_memory_mb": _peak_memory_mb(),
+    }
+
+
+def _write_journal(file: Path, trials: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    journal = Journal(file, {})
+    steps = np.arange(1, TABLE_WINDOWS + 1) * WINDOW_STEPS
+    for number in range(trials):
+        windows = {name: rng.random(TABLE_WINDOWS).tolist() for name in WINDOW_COLUMNS}
+        journal.append(
+            {
+                "trial_id": f"batch{number}-rate0.1-alpha0.1",
+                "batch_size": number + 1,
+                "learning_rate": 0.1,
+                "alpha": 0.1,
+                "steps_planned": int(steps[-1]),
+                "status": "completed",
+                "stop_reason": "budget",
+                "stop_metric": None,
+                "stop_limit": None,
+                "stop_value": None,
+                "host": "generated",
+                "windows": windows | {"step": steps.tolist()},
+                "losses": rng.random(int(steps[-1])),
+            }
+        )
+
+
+def _tracking() -> dict[str, float]:
+    from sysstop.tracking import open_store, replace_runs
+
+    with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
+        journal = Path(folder) / "journal"
+        _write_journal(journal, TRACKED_TRIALS, seed=1)
+        store = open_store(f"sqlite:///{folder}/mlflow.db")
+        began = time.perf_counter()
+        replace_runs(store, STUDY, read_trials(journal), {})
+        spent_s = time.perf_counter() - began
+    return {f"tracking_ms_per_trial_of_{TABLE_WINDOWS}_windows": 1e3 * spent_s / TRACKED_TRIALS}
+
+
+def _dry_run() -> dict[str, float]:
+    """Time `snakemake -n` on the full study's config, with nothing there and with all there."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
+        command += ["--directory", folder]
+        began = time.perf_counter()
+        subprocess.run([*command, "--dry-run", "--quiet", "all"], check=True, capture_output=True)
+        to_do_s = time.perf_counter() - began
+        listed = subprocess.run(
+            [*command, "--summary"], check=True, capture_output=True, text=True
+        ).stdout
+        for line in listed.splitlines()[1:]:
+            output = Path(folder) / line.split("\t")[0]
+            if output.name == "split":
+                output.mkdir(parents=True)
+                (output / "split.json").touch()
+            else:
+                output.parent.mkdir(parents=True, exist_ok=True)
+                output.touch()
+        subprocess.run([*command, "--touch", "--cores", "1", "--quiet", "all"], check=True)
+        began = time.perf_counter()
+        run = subprocess.run([*command, "--dry-run"], check=True, capture_output=True, text=True)
+        no_op_s = time.perf_counter() - began
+        if "Nothing to be done" not in run.stdout + run.stderr:
+            raise RuntimeError(f"The dry run was to find nothing to do:\n{run.stdout[-2000:]}")
+    return {"dry_run_all_to_do_s": to_do_s, "dry_run_nothing_to_do_s": no_op_s}
+
+
+def _peak_memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main(task: str, *arguments: str) -> dict[str, Any]:
+    """Run one measurement that needs a process of its own."""
+    return search(*map(Path, arguments)) if task == "search" else tables()
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*sys.argv[1:])))

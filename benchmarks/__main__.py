@@ -71,7 +71,13 @@ def _draw_speed(speed: pd.DataFrame) -> None:
         ours = rows["contender"].str.startswith("this pipeline")
         colours = [PALETTE[0] if own else BASELINE_COLOUR for own in ours]
         bars = panel.barh(rows["contender"], rows["of_limit"], color=colours, height=0.6)
-        panel.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+        panel.bar_label(
+            bars,
+            fmt="%.2f",
+            padding=3,
+            fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
         panel.axvline(1, color="black", linewidth=1)
         panel.grid(axis="y", visible=False)
         panel.set_title(f"{rows['trials'].iloc[0]} trials of about {length:g} s", loc="left")

@@ -209,6 +209,8 @@ def environment() -> pd.DataFrame:
                 "scikit-learn": "1.9.1",
                 "git_commit": "0123abcd",
                 "dirty": True,
+                "studies": 40,
+                "busy_studies": 1,
             }
         ]
     )

@@ -24,7 +24,9 @@ def trial(configuration, arm="none", **values):
     return {
         **dict.fromkeys(TRIALS_SCHEMA.columns, math.nan),
         **dict.fromkeys(metric_names(), 1.0),
-        **dict.fromkeys(["mlflow_run_id", "stop_reason", "stop_metric", "host"], ""),
+        **dict.fromkeys(
+            ["mlflow_run_id", "stop_reason", "stop_metric", "host", "step_time_unstable"], ""
+        ),
         **vars(configuration),
         "trial_id": configuration.trial_id,
         "dataset": "digits",

@@ -34,7 +34,7 @@ def project(tmp_path, monkeypatch):
     [
         ("training.py", {"search", "test_scores"}),
         ("trial_template.py", {"search"}),
-        ("stopping.py", {"search", "export"}),
+        ("stopping.py", {"search", "export", "test_scores"}),
         ("budgets.py", {"test_scores", "budget"}),
         ("data_sources.py", {"fetch"}),
     ],

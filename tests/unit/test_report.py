@@ -9,6 +9,7 @@ from generated_tables import ARMS, PAIRS, budget, config, environment, trials_an
 
 from sysstop.answers import answer_rq1, answer_rq2, borders_of_grid
 from sysstop.effects import cost_model, effect_table
+from sysstop.noise import noise_table
 from sysstop.report import FIGURE_KINDS, render_report, report_figures
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,7 @@ def tables_of(trials):
         "trials": trials,
         "budget": budget(trials),
         "effects": effect_table(trials),
+        "noise": noise_table(trials),
         "cost_model": cost_model(trials),
         "environment": environment(),
     }
@@ -168,7 +170,7 @@ def test_rq2_gives_each_arm_its_savings_regret_and_lost_winners(trials):
     table.loc[memory, "saved_fraction"] = 0.25
     table.loc[memory, "winner_stopped"] = False
     table.loc[memory & (table["task"] == "classification"), "regret"] = 0.0125
-    point = plain(dict(answer_rq2(table, config()).points)["memory"])
+    point = plain(dict(answer_rq2(table, noise_table(trials), config()).points)["memory"])
     assert "saved 25 % of the training time" in point
     assert "stopped in none of 8 studies" in point
     assert "regret 0.0125 in accuracy" in point
@@ -176,10 +178,13 @@ def test_rq2_gives_each_arm_its_savings_regret_and_lost_winners(trials):
 
 def test_rq2_says_which_arm_lost_every_candidate(trials):
     table = budget(trials)
-    assert "Every arm kept at least one trial" in answer_rq2(table, config()).paragraph
+    assert (
+        "Every arm kept at least one trial"
+        in answer_rq2(table, noise_table(trials), config()).paragraph
+    )
     lost = (table["arm"] == "memory") & (table["algorithm"] == "logistic_regression")
     table.loc[lost, ["best_score", "regret", "test_score", "test_regret"]] = float("nan")
-    answer = answer_rq2(table, config())
+    answer = answer_rq2(table, noise_table(trials), config())
     assert "In 2 studies no trial was left to choose from: memory on digits" in answer.paragraph
     assert "In 2 studies it left no trial" in dict(answer.points)["memory"]
 
@@ -187,19 +192,52 @@ def test_rq2_says_which_arm_lost_every_candidate(trials):
 def test_rq2_counts_as_lost_only_winners_that_may_not_be_chosen_any_more(trials):
     table = budget(trials)
     table["winner_stopped"] = table["arm"] == "plateau"
-    assert "would have chosen in none of 24 studies" in answer_rq2(table, config()).paragraph
+    assert (
+        "would have chosen in none of 24 studies"
+        in answer_rq2(table, noise_table(trials), config()).paragraph
+    )
+
+
+def test_rq2_says_which_savings_stand_above_the_noise(trials):
+    table = budget(trials)
+    stopping = table["arm"] != "none"
+    table["above_noise_floor"] = stopping & (table["arm"] == "memory")
+    table.loc[stopping, "saved_fraction"] = 0.25
+    text = plain(answer_rq2(table, noise_table(trials), config()).paragraph)
+    assert "the saving of time is more than that in 8 of 32 studies" in text
+
+
+def test_rq2_tells_the_noise_and_not_the_savings_of_an_arm_that_repeats_the_baseline():
+    arms = BASELINE_ALONE | {"none_again": {"rule": "none"}, "memory": ARMS["memory"]}
+    trials, _ = trials_and_windows(PAIRS[:1], arms, repetitions=1)
+    answer = answer_rq2(budget(trials), noise_table(trials), config(PAIRS[:1], arms, 1))
+    assert [name for name, _ in answer.points] == ["memory"]
+    assert "95 % of the repeated readings" in plain(answer.paragraph)
+
+
+def test_rq2_says_that_the_noise_is_unknown_where_no_trial_ran_twice(trials):
+    answer = answer_rq2(budget(trials), noise_table(trials).iloc[:0], config())
+    assert "the noise of the measurement is not known" in answer.paragraph
+
+
+def test_unstable_readings_and_busy_machines_are_limitations(trials, tmp_path):
+    marked = trials.assign(step_time_unstable="spread,extreme")
+    text = Page(page_of(marked, config(), tmp_path)).text
+    assert "step time of all 320 trials of the baseline is unstable" in text
+    assert "off the mean by more than 50 %" in text
+    assert "In 1 of 40 studies the machine was busy" in text
 
 
 def test_rq2_with_the_baseline_alone_says_that_no_arm_was_run():
     trials, _ = trials_and_windows(PAIRS[:1], BASELINE_ALONE, repetitions=1)
-    answer = answer_rq2(budget(trials), config(PAIRS[:1], BASELINE_ALONE, 1))
+    answer = answer_rq2(budget(trials), noise_table(trials), config(PAIRS[:1], BASELINE_ALONE, 1))
     assert answer.paragraph.startswith("No stopping arm was run")
     assert answer.points == []
 
 
 def test_rq2_leaves_out_pairs_whose_baseline_never_completed():
     trials, _ = trials_and_windows(PAIRS[:2], repetitions=1, all_diverge=PAIRS[:1])
-    answer = answer_rq2(budget(trials), config())
+    answer = answer_rq2(budget(trials), noise_table(trials), config())
     assert "Studies of digits with logistic regression are left out" in answer.paragraph
 
 

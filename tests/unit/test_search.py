@@ -1,6 +1,10 @@
 """Real searches with real Ray on a small grid."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +12,10 @@ import pytest
 from sysstop.journal import Journal, read_trials
 from sysstop.metrics import metric_names
 from sysstop.ray_session import ray_session
-from sysstop.search import run_search
+from sysstop.search import StudyObserver, run_search
 from sysstop.stopping import MetricLimit
 from sysstop.studies import Budget, Study, plan_trials
+from sysstop.trial_process import LIBRARY_FOLDER
 
 GRID = {"batch_size": [4, 16], "learning_rate": [0.1, 0.01], "alpha": [0.001]}
 BUDGET = Budget(steps=30, epochs=None, seconds=None, window_steps=10, warmup_steps=2)
@@ -113,3 +118,48 @@ def test_a_failing_trial_does_not_fail_the_others(search):
     statuses = [trial["status"] for trial in finished.values()]
     assert sorted(statuses) == ["completed"] * 3 + ["failed"]
     assert "no such algorithm" in finished[name]["stop_reason"]
+
+
+def test_short_trials_share_as_many_actors_as_there_are_workers(search, monkeypatch):
+    """A new actor takes seconds, so none is started for a trial or killed while it starts."""
+    actors = Counter()
+    add = StudyObserver.__call__
+
+    def counted(observer, trial_id, result):
+        actors[result["pid"]] += 1
+        return add(observer, trial_id, result)
+
+    monkeypatch.setattr(StudyObserver, "__call__", counted)
+    grid = GRID | {"alpha": [10.0**-power for power in range(1, 9)]}
+    short = replace(BUDGET, steps=4, window_steps=2)
+    trials = plan_trials(STUDY, grid, short, seed=1, fold_rows=100)
+    finished, _ = search(trials=trials)
+    assert len(finished) == 32
+    assert len(actors) == 2
+    assert min(actors.values()) >= 32 // 4
+
+
+def test_windows_of_short_trials_are_reported_together(search, monkeypatch):
+    reports = []
+    add = StudyObserver.add
+
+    def counted(observer, trial_id, records, host):
+        reports.append(len(records))
+        add(observer, trial_id, records, host)
+
+    monkeypatch.setattr(StudyObserver, "add", counted)
+    search()
+    assert sum(reports) == 3 * len(TRIALS)
+    assert len(reports) < sum(reports)
+
+
+@pytest.mark.parametrize("module", ["sklearn", "mlflow", "matplotlib", "scipy"])
+def test_a_search_imports_nothing_heavy_that_it_does_not_need(module):
+    code = (
+        "import sys, sysstop.study_run, sysstop.search; "
+        f"sys.exit(any(name.split('.')[0] == {module!r} for name in sys.modules))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sysstop.system_metrics import MemoryReader, StepClock
+from sysstop.training import train
 
 
 def test_memory_rises_by_an_array_that_is_alive():
@@ -64,3 +65,30 @@ def test_time_between_steps_is_not_training_time():
     clock.stop(started)
     clock.end_window()
     assert clock.wall_ns < 0.05e9
+
+
+def fastest(action, repeats=20):
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def test_the_monitor_costs_less_than_two_hundredths_of_the_shortest_window(
+    classification_split, make_trial
+):
+    """Two pairs of clock readings for each fit, and memory and its peak once per window."""
+    budget = {"steps": 100, "window_steps": 100}
+    (record,) = train(make_trial(batch_size=1, **budget), classification_split)
+    clock, reader = StepClock(warmup_fits=0), MemoryReader()
+
+    def monitor_a_window():
+        reader.reset_peak()
+        for _ in range(100 * classification_split.folds):
+            clock.stop(clock.start())
+        clock.end_window()
+        reader.read()
+
+    assert fastest(monitor_a_window) < 0.02 * record["train_time_s"]

@@ -87,6 +87,20 @@ def test_more_metrics_than_mlflow_takes_in_one_request_are_written(store):
     assert len(store.get_metric_history(run_ids["a"], "memory_mb")) == 150
 
 
+def test_a_trial_of_usual_length_takes_three_requests(store, monkeypatch):
+    requests = []
+    for name in ("create_run", "log_batch", "set_terminated", "log_metric", "log_param", "set_tag"):
+        original = getattr(store, name)
+
+        def counted(*arguments, name=name, original=original, **named):
+            requests.append(name)
+            return original(*arguments, **named)
+
+        monkeypatch.setattr(store, name, counted)
+    replace_runs(store, STUDY, [finished_trial("a", windows=20)], {})
+    assert requests == ["create_run", "log_batch", "set_terminated"]
+
+
 def test_a_failed_trial_without_a_window_is_a_failed_run(store):
     failed = finished_trial("b", windows=0) | {"status": "failed", "stop_reason": "killed"}
     failed |= {"stop_metric": None, "stop_limit": None, "stop_value": None}

@@ -4,7 +4,8 @@ import contextlib
 
 import pytest
 
-DOWNSTREAM = {"export", "test_scores", "aggregate", "budget", "effects", "paper_tables", "report"}
+TABLES = {"export", "test_scores", "aggregate", "budget", "effects", "noise", "paper_tables"}
+DOWNSTREAM = TABLES | {"report"}
 FIGURES = {
     "figure_response",
     "figure_effects",
@@ -55,6 +56,14 @@ def test_training_code_reruns_every_search_but_no_data(finished):
     assert rules_of(jobs) == {"search"} | DOWNSTREAM | FIGURES
 
 
+def test_code_of_tables_and_tracking_reruns_exports_and_no_search(finished):
+    for module in ("tables", "tracking"):
+        with changed(finished, f"{LIBRARY}/{module}.py", "from ", "ANSWER = 42\nfrom "):
+            rules = rules_of(finished.planned_jobs())
+        assert "export" in rules
+        assert "search" not in rules
+
+
 def test_an_arms_limit_reruns_that_arm(finished):
     config = finished.write_config("changed.yaml", arms__memory__limit=21)
     jobs = finished.planned_jobs(config=config)
@@ -102,7 +111,7 @@ def test_changed_data_rerun_their_data_set_only(finished):
     ("target", "rules"),
     [
         ("rq1", {"effects", "figure_response", "figure_effects", "figure_cost"}),
-        ("rq2", {"budget", "figure_budget", "figure_tradeoff", "figure_courses"}),
+        ("rq2", {"budget", "noise", "figure_budget", "figure_tradeoff", "figure_courses"}),
         ("results/tables/budget.tex", {"paper_tables"}),
     ],
 )

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA
 
@@ -70,6 +71,26 @@ def test_the_training_loss_of_every_step_is_kept(finished):
     losses = pd.read_parquet(study / "train_loss.parquet")
     assert (losses.groupby("trial_id")["step"].max() == 40).all()
     assert len(losses) == GRID * 40
+
+
+def test_every_trial_is_a_run_in_mlflow_with_the_tables_values(finished, table):
+    trials = table("trials").set_index("mlflow_run_id")
+    store = MlflowClient(f"sqlite:///{finished.folder}/results/mlflow/mlflow.db")
+    experiments = [e.experiment_id for e in store.search_experiments() if "/" in e.name]
+    runs = {run.info.run_id: run for run in store.search_runs(experiments)}
+    assert set(runs) == set(trials.index)
+    for run_id, trial in trials.iterrows():
+        assert runs[run_id].info.status == "FINISHED"
+        assert runs[run_id].info.run_name == trial["trial_id"]
+        for name in ("train_time_s", "val_loss", "score", "samples_used"):
+            assert runs[run_id].data.metrics[name] == trial[name]
+
+
+def test_the_noise_floor_comes_from_trials_that_ran_twice(table):
+    noise = table("noise")
+    # All trials of the arm `memory` are stopped, some of `plateau` are not.
+    assert (noise["repeated_trials"] <= GRID).all()
+    assert (noise["median_difference"] <= noise["floor"]).all()
 
 
 def test_provenance_and_environment_are_recorded(finished, table):

@@ -13,6 +13,7 @@ rule rq1:
 rule rq2:
     input:
         "results/tables/budget.parquet",
+        "results/tables/noise.parquet",
         expand("results/figures/rq2_courses/{dataset}.svg", dataset=DATASETS),
         "results/figures/rq2_budget.svg",
         "results/figures/rq2_tradeoff.svg",

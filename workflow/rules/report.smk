@@ -5,11 +5,12 @@ rule paper_tables:
     input:
         budget="results/tables/budget.parquet",
         effects="results/tables/effects.parquet",
+        noise="results/tables/noise.parquet",
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
     output:
         **{
             name: f"results/tables/{name}.tex"
-            for name in ["datasets", "metrics", "algorithms", "arms", "budget", "effects"]
+            for name in ["datasets", "metrics", "algorithms", "arms", "budget", "effects", "noise"]
         },
     log:
         "results/logs/paper_tables.log",
@@ -27,6 +28,7 @@ rule report:
         trials="results/tables/trials.parquet",
         budget="results/tables/budget.parquet",
         effects="results/tables/effects.parquet",
+        noise="results/tables/noise.parquet",
         cost_model="results/tables/cost_model.parquet",
         environment="results/tables/environment.parquet",
         figures=[path for path in rules.rq1.input + rules.rq2.input if path.endswith(".svg")],

@@ -72,6 +72,21 @@ rule effects:
         "../scripts/effects.py"
 
 
+rule noise:
+    input:
+        trials="results/tables/trials.parquet",
+    output:
+        "results/tables/noise.parquet",
+    log:
+        "results/logs/noise.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        code=code("noise"),
+    script:
+        "../scripts/noise.py"
+
+
 rule budget:
     input:
         trials="results/tables/trials.parquet",

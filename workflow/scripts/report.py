@@ -10,7 +10,7 @@ from sysstop.paper_tables import read_split_summaries
 from sysstop.report import render_report, report_figures
 
 with job(snakemake):
-    names = ("trials", "budget", "effects", "cost_model", "environment")
+    names = ("trials", "budget", "effects", "noise", "cost_model", "environment")
     page = render_report(
         tables={name: pd.read_parquet(snakemake.input[name]) for name in names},
         figures=report_figures(snakemake.input.figures, snakemake.input.captions),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sysstop.arms import stopped_is_candidate
+from sysstop.arms import NO_RULE, stopped_is_candidate
 from sysstop.effects import HYPERPARAMETERS
 from sysstop.metrics import METRIC_BY_NAME
 from sysstop.paper_tables import arm_description
@@ -231,9 +231,13 @@ def _cost_model_sentences(cost_model: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def answer_rq2(budget: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
-    """Say what each arm saved, what that cost in quality, and how often it lost the winner."""
-    stopping = budget[budget["arm"] != BASELINE_ARM]
+def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
+    """Say what each arm saved, what that cost in quality, and how often it lost the winner.
+
+    `noise` is the table of the same name. Arms that never stop a trial are there for it alone.
+    """
+    never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
+    stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
     if stopping.empty:
         return Answer(
             "No stopping arm was run, only the full-budget baseline, so this run says nothing "
@@ -267,26 +271,38 @@ def answer_rq2(budget: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
         )
     sentences += _price(compared, config)
     sentences.append(_lost_all_sentence(compared))
-    sentences += _drift(compared)
+    sentences += _noise_sentences(compared, noise)
     points = [(arm, _arm_text(compared[compared["arm"] == arm], config)) for arm in arms]
     return Answer(" ".join(sentences) + excuse, points)
 
 
-def _drift(compared: pd.DataFrame) -> list[str]:
-    """Say how far training times differ where nothing was stopped, or at least that they drift."""
-    untouched = compared.loc[compared["trials_stopped"] == 0, "saved_fraction"]
-    if len(untouched):
+def _noise_sentences(compared: pd.DataFrame, noise: pd.DataFrame) -> list[str]:
+    """Say how far readings differ where nothing differs, and which savings stand above that."""
+    if noise.empty:
         return [
-            f"In {counted(len(untouched), 'study', 'studies')} no trial was stopped, and still the "
-            f"training time differed from the baseline's by {span(untouched, percent)}: savings of "
-            "time within that range cannot be told from the machine's drift, savings of steps can."
+            "No trial ran to its end in two arms, so the noise of the measurement is not known: "
+            "trust savings of steps, which are exact, before savings of time."
         ]
-    if (compared["saved_fraction"] < 0).any():
-        return [
-            "A negative saving means that the arm took longer than its baseline, which is the "
-            "machine's drift and not the rule."
-        ]
-    return []
+    floor = noise.pivot(index=["dataset", "algorithm"], columns="metric", values="floor")
+    floors = [
+        f"{_metric_name(metric)} {span(floor[metric], percent)}"
+        for metric in ("train_time_s", "step_time_ms", "memory_mb")
+    ]
+    sentences = [
+        "Trials that no rule stopped repeat the baseline's, and tell the noise: 95 % of the repeated "
+        f"readings of a pair agreed within {in_words(floors)}."
+    ]
+    known = compared.dropna(subset=["noise_floor"])
+    if known.empty:
+        return sentences
+    above = int((known["above_noise_floor"] & (known["saved_fraction"] > 0)).sum())
+    sentences.append(
+        "Of a whole study, training time drifted by up to "
+        f"{span(known.groupby(['dataset', 'algorithm'])['noise_floor'].first(), percent)}; the saving "
+        f"of time is more than that in {out_of(above, len(known), 'study', 'studies')}. Savings of "
+        "steps are exact."
+    )
+    return sentences
 
 
 def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:

@@ -4,11 +4,10 @@ import pandas as pd
 import pandera.pandas as pa
 
 from sysstop.errors import UserError
+from sysstop.noise import PAIR_KEYS, saving_floor
 from sysstop.studies import BASELINE_ARM
 from sysstop.tables import STUDY_KEYS, TRIALS_SCHEMA, checked
 
-# Studies that agree in these and differ in their arm alone are compared with each other.
-PAIR_KEYS = [name for name in STUDY_KEYS if name != "arm"]
 SUMMARY_KEYS = ["dataset", "task", "algorithm", "arm"]
 CONFIGURATION = ["batch_size", "learning_rate", "alpha"]
 
@@ -31,7 +30,8 @@ BUDGET_SCHEMA = pa.DataFrameSchema(
         **_counts("trials", "trials_stopped", "trials_diverged", "trials_failed"),
         **_counts("steps_planned", "steps_used", "steps_saved"),
         **_numbers("train_time_s", "train_time_saved_s", "cpu_time_s", "cpu_time_saved_s"),
-        **_numbers("saved_fraction", "saved_steps_fraction"),
+        **_numbers("saved_fraction", "saved_steps_fraction", "noise_floor"),
+        "above_noise_floor": pa.Column(bool, coerce=True),
         "best_trial_id": pa.Column(str, coerce=True),
         **_numbers("best_score"),
         "baseline_best_trial_id": pa.Column(str, coerce=True),
@@ -81,6 +81,9 @@ def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFram
     trials left. All other savings compare with the baseline arm of the same data set, algorithm and
     repetition: `train_time_saved_s`, `cpu_time_saved_s` (training and evaluation), `saved_fraction`
     (of the baseline's training time) and `saved_steps_fraction` (of the baseline's used steps).
+    `noise_floor` is the largest share by which training time differed where nothing was stopped (see
+    `noise.saving_floor`; NaN if that is not known), and `above_noise_floor` tells whether
+    `saved_fraction` is further from 0 than that.
     `regret` is the baseline's best score minus the arm's, `test_regret` the same on the test part;
     both are negative where the arm found the better model. `winner_stopped` tells whether the arm
     stopped the configuration that is the baseline's best.
@@ -104,6 +107,8 @@ def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFram
     table["saved_steps_fraction"] = (table["steps_used_of_baseline"] - table["steps_used"]) / table[
         "steps_used_of_baseline"
     ]
+    table = table.join(saving_floor(trials), on=["dataset", "algorithm"])
+    table["above_noise_floor"] = table["saved_fraction"].abs() > table["noise_floor"]
     for name in ("best_trial_id", "best_score", "test_score"):
         table[f"baseline_{name}"] = table[f"{name}_of_baseline"]
     table["regret"] = table["baseline_best_score"] - table["best_score"]

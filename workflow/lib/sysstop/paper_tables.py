@@ -15,7 +15,7 @@ from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import NO_RULE, stopped_is_candidate
 from sysstop.budgets import arm_summary
 from sysstop.effects import HYPERPARAMETERS
-from sysstop.metrics import METRIC_BY_NAME, METRICS
+from sysstop.metrics import METRIC_BY_NAME, METRICS, metric_names
 from sysstop.stopping import RULES
 from sysstop.wording import (
     MISSING,
@@ -159,6 +159,7 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
             "Trials stopped (%)": 100 * summary["trials_stopped"] / summary["trials"],
             "Training time (s)": summary["train_time_s"],
             "Time saved (%)": 100 * summary["saved_fraction"],
+            "Noise floor (%)": 100 * summary["noise_floor"],
             "Steps saved (%)": 100 * summary["saved_steps_fraction"],
             "Winner stopped": [
                 f"{stopped} of {repetitions}"
@@ -203,6 +204,18 @@ def _effect_text(effect: Any) -> str:
     if not effect.p_adjusted < SIGNIFICANCE_LEVEL:
         return text
     return f"{text}, {'rises' if effect.rank_correlation > 0 else 'falls'}"
+
+
+def noise_digest(noise: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per data set and algorithm, and a column for the noise floor of each metric."""
+    keys = ["dataset", "algorithm", "repeated_trials"]
+    digest = (100 * noise.pivot(index=keys, columns="metric", values="floor")).reset_index()
+    heads = {"dataset": "Data set", "repeated_trials": "Repeated trials"}
+    columns = {name: f"{METRIC_BY_NAME[name].label} (%)" for name in metric_names("system")}
+    digest.insert(1, "Algorithm", digest.pop("algorithm").map(algorithm_label))
+    return digest.reindex(columns=["dataset", "Algorithm", "repeated_trials", *columns]).rename(
+        columns=heads | columns
+    )
 
 
 def cost_table(cost_model: pd.DataFrame) -> pd.DataFrame:

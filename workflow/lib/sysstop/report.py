@@ -20,8 +20,10 @@ from sysstop.paper_tables import (
     display,
     effect_digest,
     metric_table,
+    noise_digest,
     numeric_columns,
 )
+from sysstop.stability import CRITERIA
 from sysstop.studies import BASELINE_ARM
 from sysstop.wording import counted, in_words, out_of, percent
 
@@ -131,7 +133,7 @@ def render_report(
     Parameters
     ----------
     tables
-        trials, budget, effects, cost_model and environment, as in results/tables.
+        trials, budget, effects, noise, cost_model and environment, as in results/tables.
     figures
         The figures in the order in which they appear; captions are plain text.
     config
@@ -154,7 +156,7 @@ def render_report(
     return environment.get_template(template.name).render(
         subtitle=_subtitle(config, trials),
         rq1=answer_rq1(tables["effects"], tables["cost_model"]),
-        rq2=answer_rq2(budget, config),
+        rq2=answer_rq2(budget, tables["noise"], config),
         figures={
             question: [
                 figure for figure in figures if FIGURE_KINDS[figure.kind].question == question
@@ -164,7 +166,7 @@ def render_report(
         result_tables=_result_tables(tables),
         study_tables=_study_tables(config, split_summaries),
         method=_method(config),
-        limitations=_limitations(config, trials, budget),
+        limitations=_limitations(config, tables),
         environment=_environment_table(tables["environment"]),
         provenance=_provenance_table(provenance),
     )
@@ -190,8 +192,16 @@ def _result_tables(tables: Mapping[str, pd.DataFrame]) -> list[HtmlTable]:
             "Means over the repetitions. Time and steps saved are compared with the full budget. "
             "Scores are accuracy, or minus RMSE in the target's unit; regret is the full budget's "
             "best score minus the arm's, test regret the same on the held-out part, and a dash means "
-            "that no trial was left. Winner stopped counts the repetitions in which the arm stopped "
+            "that no trial was left. The noise floor is the largest share by which the training time "
+            "of one of the pair's studies differed from the baseline's in the trials that it did not "
+            "stop; a saving of time below it is none. Winner stopped counts the repetitions in which the arm stopped "
             "the trial that the full budget chose.",
+        ),
+        html_table(
+            noise_digest(tables["noise"]),
+            "Noise floor",
+            "Readings of one and the same trial in two arms, which differ in nothing else: 95 % of "
+            "them agree within this share of the reading.",
         ),
         html_table(
             effect_digest(tables["effects"]),
@@ -252,13 +262,13 @@ def _method(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _limitations(
-    config: Mapping[str, Any], trials: pd.DataFrame, budget: pd.DataFrame
-) -> list[str]:
+def _limitations(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    trials, budget = tables["trials"], tables["budget"]
     limitations = [
-        _repetition_limits(budget),
+        *_repetition_limits(budget),
         "The machine's speed drifts, all the more if others use it too. Arms run one after the other, "
         "so a saving in time holds such drift; the share of steps saved does not.",
+        *_reading_limits(trials, tables["environment"]),
         "Batch size is not what it is elsewhere: scikit-learn updates on one sample at a time inside "
         "a mini-batch, so a larger batch means more updates in a step, not a better gradient.",
         "Regret is measured on the validation folds that chose the best trial; the regret on the test "
@@ -287,23 +297,35 @@ def _limitations(
     return limitations
 
 
-def _repetition_limits(budget: pd.DataFrame) -> str:
-    repetitions = budget["repetition"].nunique()
-    if repetitions == 1:
-        return (
-            "Every study was run once. Without repetitions there is no noise floor: a small saving "
-            "or regret cannot be told from chance."
+def _repetition_limits(budget: pd.DataFrame) -> list[str]:
+    if budget["repetition"].nunique() > 1:
+        return []
+    return ["Every study was run once, so how much regret depends on the seed cannot be told."]
+
+
+def _reading_limits(trials: pd.DataFrame, environment: pd.DataFrame) -> list[str]:
+    """Say which readings are in doubt: unstable ones, and those of a busy machine."""
+    notes = []
+    baseline = trials[trials["arm"] == BASELINE_ARM]
+    unstable = baseline["step_time_unstable"]
+    if unstable.ne("").any():
+        reasons = [
+            f"{CRITERIA[name]} ({counted(int(found), 'trial')})"
+            for name in CRITERIA
+            if (found := unstable.str.split(",").map(lambda names, name=name: name in names).sum())
+        ]
+        share = out_of(int(unstable.ne("").sum()), len(baseline), "trial")
+        notes.append(
+            f"The step time of {share} of the baseline is unstable by the criteria of pyperf: "
+            f"{'; '.join(reasons)}. The column step_time_unstable marks them."
         )
-    baseline = budget[budget["arm"] == BASELINE_ARM]
-    times = baseline.groupby(["dataset", "algorithm"])["train_time_s"].agg(["min", "max"])
-    times = times[times["min"] > 0]
-    times_run = "twice" if repetitions == 2 else f"{repetitions} times"
-    return (
-        f"Every study was run {times_run}, which gives a coarse noise floor at best. The "
-        "training time of one and the same baseline differed between repetitions by up to "
-        f"{percent((times['max'] / times['min'] - 1).max())}; smaller savings in time are not told "
-        "from noise."
-    )
+    busy = int(environment["busy_studies"].sum())
+    if busy:
+        notes.append(
+            f"In {out_of(busy, int(environment['studies'].sum()), 'study', 'studies')} the machine was "
+            "busy with something else; their times are too long. Repeat them on a quiet machine."
+        )
+    return notes
 
 
 def _incomplete_trials(trials: pd.DataFrame) -> list[str]:

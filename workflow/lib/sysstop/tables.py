@@ -181,7 +181,7 @@ def environment_table(summaries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame([summary["environment"] for summary in summaries])
     keys = list(table.columns)
     for name in LOADS:
-        table[name] = [summary.get(name) for summary in summaries]
+        table[name] = [summary.get(name, np.nan) for summary in summaries]
     table["busy"] = [summary["machine_was_busy"] for summary in summaries]
     grouped = table.groupby(keys, sort=True, dropna=False)
     return grouped.agg(

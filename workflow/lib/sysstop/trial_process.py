@@ -6,6 +6,7 @@ its windows, and the template how the trial ended. Nobody waits for an answer: t
 rule itself. A parent that has had enough closes the connection, which kills the trial.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -84,9 +85,10 @@ class TrialProcess:
 
     def _connect(self) -> Connection:
         """Connect to a warm template of the run's server; without one, start a template."""
-        server = os.environ.get(SERVER_VARIABLE, "")
-        if Path(server).is_socket():
-            return Client(server)
+        server = os.environ.get(SERVER_VARIABLE)
+        if server:
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+                return Client(server)
         ours, theirs = Pipe()
         self._template = subprocess.Popen(
             [sys.executable, "-m", "sysstop.trial_template", str(theirs.fileno())],

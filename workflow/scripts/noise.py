@@ -1,0 +1,11 @@
+"""Tell the noise floor of each metric from trials that ran twice."""
+
+import pandas as pd
+
+from sysstop.job import job
+from sysstop.noise import noise_table
+
+with job(snakemake):
+    noise_table(pd.read_parquet(snakemake.input.trials)).to_parquet(
+        snakemake.output[0], index=False
+    )

@@ -4,10 +4,12 @@
 EVERY it does only every so many-th trial.
 """
 
+import contextlib
 import json
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -71,7 +73,6 @@ def pipeline(workload: Workload) -> dict[str, float]:
 
 def tune_defaults(workload: Workload) -> dict[str, float]:
     """Ray Tune as its guides show it: a function, a report each window, the MLflow callback."""
-    import ray
     from ray import tune
 
     def trainable(config: dict, trials: dict[str, Trial]) -> None:
@@ -79,13 +80,12 @@ def tune_defaults(workload: Workload) -> dict[str, float]:
         for record in train(trials[config["trial_id"]], split):
             tune.report({name: record[name] for name in metric_names()})
 
-    ray.init(address="local")
-    return _tune(workload, tune.with_parameters(trainable, trials=workload.trials()), reuse=False)
+    with _own_ray():
+        return _tune(workload, tune.with_parameters(trainable, trials=workload.trials()), False)
 
 
 def tune_reused_actors(workload: Workload) -> dict[str, float]:
     """Ray Tune with a class that can be reset, so that actors are reused, and the MLflow callback."""
-    import ray
     from ray import tune
 
     class Trainable(tune.Trainable):
@@ -102,8 +102,21 @@ def tune_reused_actors(workload: Workload) -> dict[str, float]:
             done = record["status"] is not None
             return {name: record[name] for name in metric_names()} | {"done": done}
 
-    ray.init(address="local")
-    return _tune(workload, tune.with_parameters(Trainable, trials=workload.trials()), reuse=True)
+    with _own_ray():
+        return _tune(workload, tune.with_parameters(Trainable, trials=workload.trials()), True)
+
+
+@contextlib.contextmanager
+def _own_ray() -> Iterator[None]:
+    """Start a Ray with its defaults, whose files are gone afterwards."""
+    import ray
+
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        ray.init(address="local", _temp_dir=folder)
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _tune(workload: Workload, trainable: object, reuse: bool) -> dict[str, float]:

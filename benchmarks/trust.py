@@ -17,6 +17,8 @@ import pandas as pd
 from benchmarks.workload import run_alone
 from sysstop.journal import Journal, read_trials
 from sysstop.ray_head import private_environment
+from sysstop.ray_session import ray_session
+from sysstop.search import run_search
 from sysstop.splits import Split, load_split, write_split
 from sysstop.splitting import make_split
 from sysstop.studies import Budget, Configuration, Study, Trial, plan_trials
@@ -78,15 +80,11 @@ def measure_order() -> pd.DataFrame:
 
 def search_order(folder: Path, workers: int, order: int) -> dict[str, dict[str, float]]:
     """Run one search; return each metric's mean over windows by trial id."""
-    from sysstop.ray_session import ray_session
-
+    study = Study("generated", "logistic_regression", "none", 1)
+    split_folder = folder / "split"
+    rows = load_split(split_folder).fold_train_rows
+    journal = Journal(folder / f"{workers}-{order}-{os.getpid()}.jsonl", {})
     with ray_session("local", workers):
-        from sysstop.search import run_search
-
-        study = Study("generated", "logistic_regression", "none", 1)
-        split_folder = folder / "split"
-        rows = load_split(split_folder).fold_train_rows
-        journal = Journal(folder / f"{workers}-{order}-{os.getpid()}.jsonl", {})
         run_search(
             plan_trials(study, ORDER_GRID, ORDER_BUDGET, 1, rows),
             None,

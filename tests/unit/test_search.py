@@ -114,10 +114,11 @@ def test_a_failing_trial_does_not_fail_the_others(search):
     broken[name] = plan_trials(
         Study("random", "no such algorithm", "none", 1), GRID, BUDGET, seed=1, fold_rows=100
     )[name]
-    finished, _ = search(trials=broken)
+    finished, told = search(trials=broken)
     statuses = [trial["status"] for trial in finished.values()]
     assert sorted(statuses) == ["completed"] * 3 + ["failed"]
     assert "no such algorithm" in finished[name]["stop_reason"]
+    assert told[-1].startswith("4 of 4 trials done, 1 failed,")
 
 
 def test_short_trials_share_as_many_actors_as_there_are_workers(search, monkeypatch):

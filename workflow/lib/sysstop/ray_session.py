@@ -1,4 +1,4 @@
-"""A connection to Ray for one search, with workers that are ready when the search is."""
+"""A connection to Ray for one search."""
 
 import contextlib
 import os
@@ -18,10 +18,7 @@ from sysstop.trial_process import LIBRARY_FOLDER, THREAD_LIMITS
 
 @contextlib.contextmanager
 def ray_session(address: str, workers: int) -> Iterator[None]:
-    """Connect to the Ray cluster at `address`; `local` means the run's own private one.
-
-    Ray's workers begin to import what trials need at once, while the caller goes on.
-    """
+    """Connect to the Ray cluster at `address`; `local` means the run's own private one."""
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address == LOCAL_RAY:
         address = private_ray(workers)

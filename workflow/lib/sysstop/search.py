@@ -6,6 +6,7 @@ import random
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from sysstop.studies import Trial
 from sysstop.trial_actor import TrialActor
 
 PROGRESS_INTERVAL_S = 5.0
+TOLD_STATUSES = ("stopped", "diverged", "failed")
 ACCOUNTS = ("train_time_s", "eval_time_s", "cpu_time_s")
 
 
@@ -84,12 +86,13 @@ class StudyObserver(tune.Stopper):
         if now - self.told < PROGRESS_INTERVAL_S and done < planned:
             return
         self.told = now
-        stopped = sum(status == "stopped" for status in self.journal.finished.values())
+        count = Counter(self.journal.finished.values())
+        others = "".join(f", {count[status]} {status}" for status in TOLD_STATUSES if count[status])
         left_s = (now - self.began) / max(done - self.resumed, 1) * (planned - done)
-        self.tell(f"{done} of {planned} trials done, {stopped} stopped, about {left_s:.0f} s left")
+        self.tell(f"{done} of {planned} trials done{others}, about {left_s:.0f} s left")
 
 
-class NewestTrialFirst(FIFOScheduler):
+class NoPreferredTrial(FIFOScheduler):
     """Leaves it to Tune to give a free actor to a trial that has just been added.
 
     The usual order gives it to the oldest trial, for which an actor may be starting, and then kills
@@ -134,7 +137,7 @@ def run_search(
                 num_samples=1,
                 max_concurrent_trials=workers,
                 reuse_actors=True,
-                scheduler=NewestTrialFirst(),
+                scheduler=NoPreferredTrial(),
             ),
             run_config=tune.RunConfig(
                 name="study",

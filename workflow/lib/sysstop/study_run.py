@@ -10,6 +10,7 @@ from sysstop.host_load import busy_warning
 from sysstop.journal import Journal
 from sysstop.provenance import environment, folder_digest, git_state
 from sysstop.ray_session import ray_session
+from sysstop.search import run_search
 from sysstop.splits import load_split
 from sysstop.stopping import Rule
 from sysstop.studies import Budget, Study, Trial, derive_seed, plan_trials
@@ -43,9 +44,6 @@ def search_study(
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)
     with ray_session(ray_address, workers):
-        # Imported here, so that Ray's workers import it at the same time.
-        from sysstop.search import run_search
-
         search = run_search(
             trials,
             rule,

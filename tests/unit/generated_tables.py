@@ -77,6 +77,7 @@ def config(
         },
         "split": {"test_fraction": 0.3, "folds": FOLDS},
         "arms": dict(arms),
+        "constraints": {},
         "search": {"workers": 2, "ray_address": "local"},
         "tracking": {"uri": "sqlite:///results/mlflow/mlflow.db"},
         "data": {"pmlb_cache": None},

@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from sysstop.budgets import BUDGET_SCHEMA, arm_summary, best_trials, budget_table
+from sysstop.budgets import (
+    BUDGET_SCHEMA,
+    arm_summary,
+    best_trials,
+    budget_table,
+    interval_of_mean,
+)
 from sysstop.errors import UserError
 from sysstop.metrics import metric_names
 from sysstop.studies import Configuration
@@ -298,7 +304,7 @@ def test_the_refitted_winner_may_diverge_which_leaves_no_test_regret():
     assert math.isnan(baseline["test_score"]) and math.isnan(baseline["test_regret"])
 
 
-def test_the_summary_of_an_arm_is_the_mean_of_its_repetitions_with_the_range_of_the_saving():
+def test_the_summary_of_an_arm_is_the_mean_of_its_repetitions_with_intervals():
     trials = trials_table(
         trial(SMALL, score=0.5),
         trial(LARGE, score=1.0),
@@ -312,8 +318,11 @@ def test_the_summary_of_an_arm_is_the_mean_of_its_repetitions_with_the_range_of_
     summary = arm_summary(budget_table(trials, scores_of(trials))).set_index("arm").loc["memory"]
     assert summary["repetitions"] == 2
     assert summary["saved_fraction"] == pytest.approx((0.25 + 0.5) / 2)
-    assert (summary["saved_fraction_min"], summary["saved_fraction_max"]) == (0.25, 0.5)
+    # Resamples of two have the mean of the lower one in a quarter of cases, and so of the higher.
+    assert (summary["saved_fraction_low"], summary["saved_fraction_high"]) == (0.25, 0.5)
+    assert summary["cpu_saved_fraction"] == 0
     assert summary["regret"] == 0.25
+    assert (summary["regret_low"], summary["regret_high"]) == (0, 0.5)
     assert summary["winner_stopped"] == 0.5
     assert summary["trials_stopped"] == 0.5
 
@@ -326,5 +335,26 @@ def test_the_summary_does_not_hide_a_repetition_that_found_no_model():
         trial(SMALL, "memory", repetition=2, status="stopped"),
     )
     summary = arm_summary(budget_table(trials, scores_of(trials))).set_index("arm")
-    assert math.isnan(summary.loc["memory", "regret"])
+    assert summary.loc["memory", ["regret", "regret_low", "regret_high"]].isna().all()
     assert summary.loc["none", "regret"] == 0
+
+
+def test_one_repetition_has_no_interval():
+    trials = trials_table(trial(SMALL), trial(SMALL, "memory", cpu_time_s=9))
+    summary = arm_summary(budget_table(trials, scores_of(trials))).set_index("arm").loc["memory"]
+    assert summary["cpu_saved_fraction"] == 0.25
+    ends = [f"{name}_{end}" for name in ("saved_fraction", "regret") for end in ("low", "high")]
+    assert summary[ends].isna().all()
+
+
+def test_the_interval_of_a_mean_holds_the_truth_as_often_as_its_description_says():
+    rng = np.random.default_rng(3)
+
+    def held(repetitions):
+        draws = rng.normal(0.3, 0.05, (400, repetitions))
+        intervals = [interval_of_mean(pd.Series(values)) for values in draws]
+        return np.mean([low <= 0.3 <= high for low, high in intervals])
+
+    # Four standard errors of a share of 400 draws are 0.09 at three of four and 0.04 at 95 %.
+    assert held(3) == pytest.approx(0.75, abs=0.09)
+    assert held(40) == pytest.approx(0.95, abs=0.04)

@@ -57,6 +57,12 @@ MISTAKES = {
         ["minst"],
         "'minst' in study.datasets; did you mean 'mni",
     ),
+    "unknown metric of a constraint": (
+        "constraints",
+        {"memory_peak": 512},
+        "unknown system metric in constraints.memory_peak; did you mean 'memory_peak_mb'?",
+    ),
+    "constraint of nothing": ("constraints", {"memory_mb": 0}, "constraints.memory_mb: 0 is less"),
     "unknown algorithm": ("study.algorithms", ["svm"], "unknown name 'svm' in study.algorithms"),
     "unknown arm": ("study.arms", ["none", "ram"], "unknown name 'ram' in study.arms"),
     "no algorithm for data": (
@@ -115,6 +121,14 @@ def test_a_mistake_is_named_with_its_remedy(config, key, value, message):
 def test_a_limit_that_can_never_fire_is_refused(config, arm):
     config["arms"]["memory"] = arm
     with pytest.raises(UserError, match=r"arms\.memory"):
+        check_config(config, SCHEMAS)
+
+
+def test_a_rule_that_waits_longer_than_there_are_windows_is_refused(config):
+    config["budget"]["window_steps"] = config["budget"]["steps"] // 2
+    config["arms"] = {"none": {"rule": "none"}, "fast": {"rule": "predicted_train_time", "limit": 1}}
+    config["study"]["arms"] = ["none", "fast"]
+    with pytest.raises(UserError, match=r"arms\.fast: the rule can never stop a trial"):
         check_config(config, SCHEMAS)
 
 

@@ -13,6 +13,7 @@ from sysstop.effects import (
     additive_model,
     aligned_rank_test,
     cost_model,
+    effect_model,
     effect_table,
     omega_squared,
     omega_squared_interval,
@@ -23,6 +24,9 @@ BATCH_SIZES = [2**power for power in range(1, 9)]
 RATES = [0.1, 0.01, 0.001, 0.0001]
 ALPHAS = [0.01, 0.001, 0.0001]
 FIXED_MS, PER_SAMPLE_MS = 0.5, 0.01
+LEVEL, DRAWS = 0.05, 200
+# Of as many draws as that, 99 % have at least and at most so many false positives at the level.
+FEWEST_FALSE, MOST_FALSE = stats.binom.interval(0.99, DRAWS, LEVEL)
 
 
 def grid(batch_sizes=BATCH_SIZES, rates=RATES, alphas=ALPHAS, repetitions=1):
@@ -55,6 +59,18 @@ def without_diverged(trials):
     diverged = (trials["learning_rate"] == 0.1) & (trials["batch_size"] > 8)
     diverged |= (trials["learning_rate"] == 0.01) & (trials["batch_size"] > 64)
     return trials.assign(status=np.where(diverged, "diverged", "completed"))
+
+
+def with_gaps(points):
+    """Leave out what diverges in every repetition, and a tenth of all trials in one of them."""
+    points = without_diverged(points).query("status == 'completed'").drop(columns="status")
+    return points.sample(frac=0.9, random_state=1).sort_index()
+
+
+def interaction(points, size=0.3):
+    """An effect of the learning rate that depends on the batch size."""
+    signs = np.sign(np.log10(points["learning_rate"]) + 2.5)
+    return (size * signs * (np.log2(points["batch_size"]) % 3 - 1)).to_numpy()
 
 
 def effects_of(trials):
@@ -124,50 +140,126 @@ def test_a_drift_between_repetitions_neither_hides_nor_feigns_an_effect():
     assert effects.loc[("step_time_ms", "learning_rate"), "p_adjusted"] > 0.05
 
 
-@pytest.mark.parametrize("diverging", [False, True], ids=["whole grid", "with diverged trials"])
-def test_pure_noise_is_called_an_effect_about_as_often_as_the_level_says(diverging):
-    points = trials_of(grid())
-    points = without_diverged(points).query("status == 'completed'") if diverging else points
-    model = additive_model(points, "learning_rate")
-    rng = np.random.default_rng(7)
-    size_effect = np.log(points["batch_size"].to_numpy())
-    draws = [size_effect + rng.standard_t(4, len(points)) for _ in range(200)]
-    called = np.mean([aligned_rank_test(model, values) < 0.05 for values in draws])
-    # 0.02 to 0.09 holds 98 % of what 200 draws at the level of 0.05 give.
-    assert 0.02 <= called <= 0.09
-    shares = [omega_squared(*model.variances(values), model.own.shape[1]) for values in draws]
-    assert np.mean(shares) < 0.02
+@pytest.mark.parametrize("repetitions", [1, 3])
+@pytest.mark.parametrize("gaps", [False, True], ids=["whole grid", "with gaps"])
+def test_pure_noise_is_called_an_effect_as_often_as_the_level_says(repetitions, gaps):
+    points = grid(repetitions=repetitions)
+    points = with_gaps(points) if gaps else points
+    models = [effect_model(points, name) for name in HYPERPARAMETERS]
+    noise = np.random.default_rng(7).standard_t(4, (DRAWS, 2, len(points)))
+    p_values = np.array(
+        [[aligned_rank_test(model, values) for values in two for model in models] for two in noise]
+    )
+    false = (p_values < LEVEL).sum(axis=0)
+    assert ((false >= FEWEST_FALSE) & (false <= MOST_FALSE)).all()
+    # Where nothing is an effect, a table holds a false one as often as the adjusted level says.
+    adjusted = stats.false_discovery_control(p_values, axis=1)
+    assert (adjusted < LEVEL).any(axis=1).sum() <= MOST_FALSE
+
+
+@pytest.mark.parametrize("repetitions", [1, 3])
+@pytest.mark.parametrize("gaps", [False, True], ids=["whole grid", "with gaps"])
+def test_pure_noise_has_no_share_of_the_variance(repetitions, gaps):
+    points = grid(repetitions=repetitions)
+    points = with_gaps(points) if gaps else points
+    model = effect_model(points, "learning_rate")
     levels = points["learning_rate"].to_numpy()
-    lows = [omega_squared_interval(model, values, levels, 100)[0] for values in draws]
+    noise = np.random.default_rng(7).standard_t(4, (DRAWS, len(points)))
+    shares = [omega_squared(*model.variances(values), model.own.shape[1]) for values in noise]
+    assert np.mean(shares) < 0.02
+    lows = [omega_squared_interval(model, values, levels, 100)[0] for values in noise]
     assert np.mean(np.array(lows) > 0.005) < 0.05
 
 
+def test_an_interaction_of_others_is_not_taken_for_an_effect_where_trials_are_missing():
+    points = with_gaps(grid(repetitions=3))
+    model = effect_model(points, "alpha")
+    truth = interaction(points)
+    rng = np.random.default_rng(13)
+    draws = truth + rng.normal(0, 0.03, (DRAWS, len(points)))
+    false = sum(aligned_rank_test(model, values) < LEVEL for values in draws)
+    assert FEWEST_FALSE <= false <= MOST_FALSE
+
+
+def test_repetitions_find_an_effect_that_an_interaction_of_others_hides():
+    points = grid(repetitions=3)
+    effect = 0.01 * np.log10(points["alpha"].to_numpy())
+    noise = np.random.default_rng(17).normal(0, 0.03, (DRAWS, len(points)))
+    draws = interaction(points) + effect + noise
+    found = {}
+    for model in (effect_model(points, "alpha"), additive_model(points, "alpha")):
+        found[model.error_term] = np.mean([aligned_rank_test(model, v) < LEVEL for v in draws])
+    assert found["repetitions"] > 0.95
+    assert found["interactions"] < 0.2
+
+
+def test_a_known_effect_is_found_with_its_size_and_direction():
+    trials = trials_of(grid(repetitions=3))
+    changed = np.exp(interaction(trials) - 0.03 * np.log10(trials["alpha"]))
+    trials["step_time_ms"] *= changed
+    effect = effects_of(trials).loc[("step_time_ms", "alpha")]
+    truth = np.log(FIXED_MS + PER_SAMPLE_MS * trials["batch_size"]) + np.log(changed)
+    share = np.log10(ALPHAS).var() * 0.03**2 / (truth.var() + 0.03**2)
+    assert effect["error_term"] == "repetitions"
+    assert effect["effect_low"] < share < effect["effect_high"]
+    assert effect["p_adjusted"] < 1e-6
+    assert effect["rank_correlation"] < -0.5
+
+
 @pytest.mark.parametrize(
-    ("hyperparameter", "slope"),
-    [("batch_size", 0.0), ("batch_size", 0.01), ("learning_rate", 0.03)],
+    ("repetitions", "gaps", "hyperparameter", "slope"),
+    [
+        (1, False, "batch_size", 0.0),
+        (1, False, "batch_size", 0.01),
+        (1, False, "learning_rate", 0.03),
+        (1, True, "learning_rate", 0.03),
+        (3, False, "batch_size", 0.01),
+        (3, False, "learning_rate", 0.03),
+        (3, True, "alpha", 0.0),
+        (3, True, "alpha", 0.03),
+        (3, True, "learning_rate", 0.03),
+    ],
 )
 def test_the_interval_holds_the_true_share_of_variance_about_as_often_as_it_says(
-    hyperparameter, slope
+    repetitions, gaps, hyperparameter, slope
 ):
-    points = trials_of(grid())
-    model = additive_model(points, hyperparameter)
+    points = grid(repetitions=repetitions)
+    points = with_gaps(points) if gaps else points
+    model = effect_model(points, hyperparameter)
     levels = points[hyperparameter].to_numpy()
     truth = slope * np.log10(levels)
+    if repetitions > 1:
+        truth = truth + interaction(points, 0.05)
     noise = 0.05
-    share = truth.var() / (truth.var() + noise**2)
+    own_squares, _, squares = model.variances(truth)
+    share = own_squares / (squares + len(points) * noise**2)
     rng = np.random.default_rng(11)
     held = []
     for _ in range(300):
         values = truth + rng.normal(0, noise, len(points))
         low, high = omega_squared_interval(model, values, levels, 200)
-        held.append(low <= share <= high)
+        held.append(low <= share + 1e-12 and share <= high)
     # The nominal 95 %, wide enough for 300 draws; intervals of effects near 0 hold more often.
     assert np.mean(held) >= 0.91
 
 
+def test_the_error_term_is_the_scatter_of_repetitions_where_there_are_enough():
+    def error_terms(points):
+        return set(effect_table(trials_of(points))["error_term"])
+
+    once, twice = grid(), grid(repetitions=2)
+    assert error_terms(once) == {"interactions"}
+    assert error_terms(twice) == {"repetitions"}
+    assert error_terms(twice.iloc[: len(once) + 3]) == {"interactions"}, "three ran twice"
+    places = np.log2(twice["batch_size"]) + np.log10(twice["learning_rate"])
+    one_alpha_each = twice[np.array(ALPHAS)[(places % 3).astype(int)] == twice["alpha"]]
+    assert error_terms(one_alpha_each) >= {"interactions"}, "no alphas to compare, all else equal"
+    assert error_terms(grid(batch_sizes=[2], rates=[0.1])) == {""}
+
+
 def test_the_effect_is_the_share_of_variance_in_the_long_run():
     points = trials_of(grid(repetitions=20))
-    model = additive_model(points, "alpha")
+    model = effect_model(points, "alpha")
     levels = points["alpha"].to_numpy()
     by_alpha = np.log10(levels) - np.log10(levels).mean()
     noise = np.random.default_rng(3).normal(0, by_alpha.std() * np.sqrt(3), len(points))
@@ -184,6 +276,9 @@ def test_a_metric_without_any_noise_is_explained_in_full():
     of_memory = effects.xs("memory_mb", level="metric")
     assert of_memory.loc["batch_size", "effect_size"] == pytest.approx(1)
     assert of_memory["effect_high"].le(1).all()
+    assert of_memory.loc["batch_size", "p_value"] < 1e-6
+    assert of_memory.loc[["learning_rate", "alpha"], "p_value"].tolist() == [1, 1]
+    assert of_memory.loc[["learning_rate", "alpha"], "rank_correlation"].tolist() == [0, 0]
 
 
 def test_the_same_trials_give_the_same_table():

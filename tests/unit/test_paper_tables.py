@@ -3,6 +3,7 @@ import json
 import pandas as pd
 import pytest
 from generated_tables import ARMS, budget, config, trials_and_windows
+from pandas.api.types import is_numeric_dtype
 
 from sysstop import paper_tables
 from sysstop.effects import effect_table
@@ -85,9 +86,26 @@ def test_the_budget_summary_averages_over_repetitions_with_the_baseline_first(tr
         & (table["arm"] == "memory")
     ]
     assert row["Algorithm"] == "Logistic regression"
-    assert row["Time saved (%)"] == pytest.approx(100 * studies["saved_fraction"].mean())
+    saved = 100 * studies["saved_fraction"]
+    text = f"{saved.mean():.0f} ({saved.min():.0f} to {saved.max():.0f})"
+    assert row["Time saved (%)"] == text
     assert row["Regret"] == pytest.approx(studies["regret"].mean())
     assert row["Winner stopped"] == f"{studies['winner_stopped'].sum()} of 2"
+
+
+def test_the_saving_of_one_repetition_is_a_number_without_an_interval():
+    table = budget(trials_and_windows(repetitions=1)[0])
+    saved = paper_tables.budget_summary(table).set_index(["Data set", "Algorithm", "Arm"])[
+        "Time saved (%)"
+    ]
+    of_memory = table[table["arm"] == "memory"]
+    assert is_numeric_dtype(saved)
+    assert sorted(saved.xs("memory", level="Arm")) == sorted(100 * of_memory["saved_fraction"])
+
+
+def test_an_arm_whose_repetitions_agree_has_no_interval(trials):
+    summary = paper_tables.budget_summary(budget(trials)).set_index("Arm")
+    assert set(summary.loc["none (full budget)", "Time saved (%)"]) == {"0"}
 
 
 def test_an_effect_shows_its_interval_and_a_direction_only_if_it_was_found(trials):

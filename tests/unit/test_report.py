@@ -11,6 +11,7 @@ from sysstop.answers import answer_rq1, answer_rq2, borders_of_grid
 from sysstop.effects import cost_model, effect_table
 from sysstop.noise import noise_table
 from sysstop.report import FIGURE_KINDS, render_report, report_figures
+from sysstop.wording import out_of
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = [ROOT / "report" / f"{kind}.rst" for kind in FIGURE_KINDS]
@@ -152,6 +153,56 @@ def test_rq1_takes_its_numbers_from_the_tables(trials):
     assert "73 % of step time" in plain(dict(answer.points)["Batch size"])
     assert "step time rises 13-fold" in dict(answer.points)["Batch size"]
     assert "a fixed 7.7 ms" in answer.paragraph
+
+
+def test_rq1_bounds_the_effects_that_it_did_not_find(trials):
+    effects, model = effect_table(trials), cost_model(trials)
+    absent = effects["hyperparameter"] != "batch_size"
+    effects.loc[absent, "p_adjusted"] = 0.5
+    effects.loc[absent, "effect_high"] = 0.004
+    paragraph = plain(answer_rq1(effects, model).paragraph)
+    no_effect = "No effect of learning rate or alpha on any system metric was found; "
+    bound = "at most 0.4 % of a metric's variance is compatible with the readings"
+    assert f"{no_effect}{bound}." in paragraph
+    effects.loc[absent & (effects["metric"] == "memory_mb"), "effect_high"] = 0.42
+    paragraph = plain(answer_rq1(effects, model).paragraph)
+    assert f"{no_effect}{bound}, except for memory, where up to 42 % is." in paragraph
+    effects.loc[absent, "effect_high"] = 0.42
+    answer = answer_rq1(effects, model)
+    assert "so they do not rule one out" in answer.paragraph
+    assert "so they do not rule one out" in dict(answer.points)["Alpha"]
+
+
+def test_rq1_tells_how_to_choose_a_batch_size_where_the_line_fits(trials):
+    effects, model = effect_table(trials), cost_model(trials)
+    model["half_batch_size"] = 300.0
+    paragraph = plain(answer_rq1(effects, model).paragraph)
+    assert "half of a step is fixed cost at a batch size of about 300. Well below it" in paragraph
+    assert "Elsewhere" not in paragraph
+    model.loc[0, ["half_batch_size", "r_squared"]] = [2000, 0.2]
+    model.loc[1, ["half_batch_size", "r_squared"]] = [1000, 0.71]
+    model.loc[2:, "r_squared"] = 0.94
+    paragraph = plain(answer_rq1(effects, model).paragraph)
+    assert "In 3 of 4 pairs a straight line of the batch size explains 71 % to 94 %" in paragraph
+    assert "about 300 to 1,000 (the largest run was 512)" in paragraph
+    assert "Elsewhere the line fits too poorly" in paragraph
+    model["r_squared"] = 0.2
+    assert "Well below" not in answer_rq1(effects, model).paragraph
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "text"),
+    [
+        (0, 1, "no study"),
+        (1, 1, "the only study"),
+        (0, 2, "none of 2 studies"),
+        (1, 2, "1 of 2 studies"),
+        (2, 2, "both studies"),
+        (4, 4, "all 4 studies"),
+    ],
+)
+def test_shares_read_as_a_person_would_say_them(count, total, text):
+    assert out_of(count, total, "study", "studies") == text
 
 
 def test_rq1_says_so_where_too_few_trials_completed():

@@ -1,8 +1,17 @@
 import math
 
+import numpy as np
 import pytest
 
-from sysstop.stopping import RULES, MetricLimit, Plateau, PredictedTrainTime, Stop, decide
+from sysstop.stopping import (
+    RULES,
+    MetricLimit,
+    Plateau,
+    PredictedTrainTime,
+    Stop,
+    decide,
+    heeded_signals,
+)
 
 PLANNED = 500
 
@@ -60,12 +69,21 @@ def test_the_predicted_training_time_extrapolates_the_pace_after_the_first_windo
     train_times, predicted
 ):
     trace = windows("train_time_s", *train_times)
-    assert PredictedTrainTime(limit=1.0).signal(trace, PLANNED) == pytest.approx(predicted)
+    courses = {name: np.array([window[name] for window in trace]) for name in trace[0]}
+    signals = PredictedTrainTime(limit=1.0).signals(courses, PLANNED)
+    assert signals[-1] == pytest.approx(predicted)
 
 
 def test_the_prediction_stops_before_the_limit_itself_is_reached():
     count, stop = first_stop(PredictedTrainTime(limit=9.0), windows("train_time_s", 2, 4, 6, 8))
-    assert (count, stop.metric, stop.value) == (1, "train_time_s", 10.0)
+    assert (count, stop.metric, stop.value) == (2, "train_time_s", 10.0)
+
+
+def test_a_slow_warm_up_alone_stops_no_trial_by_its_predicted_time():
+    warm_up_first = windows("train_time_s", 4, 5, 6, 7, 8)
+    assert first_stop(PredictedTrainTime(limit=9.0), warm_up_first) is None
+    asked_at_once = PredictedTrainTime(limit=9.0, grace_windows=0)
+    assert first_stop(asked_at_once, warm_up_first)[0] == 1
 
 
 def test_the_plateau_fires_once_the_patience_is_exceeded():
@@ -82,3 +100,29 @@ def test_an_improvement_below_the_minimum_counts_as_none():
 def test_every_rule_says_whether_a_trial_it_stopped_may_still_win():
     keeps = {name: rule.stopped_is_candidate for name, rule in RULES.items()}
     assert keeps == {"metric_limit": False, "predicted_train_time": False, "plateau": True}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        MetricLimit("val_loss", limit=1.5, grace_windows=1),
+        PredictedTrainTime(limit=18.0),
+        Plateau(patience=1, min_improvement=0.1),
+    ],
+)
+def test_asked_about_all_windows_of_many_trials_a_rule_says_what_it_says_live(rule):
+    rng = np.random.default_rng(1)
+    shape, windows_planned = (20, 6), 6
+    courses = {
+        "step": np.tile(100.0 * np.arange(1, 7), (20, 1)),
+        "val_loss": rng.normal(1.0, 0.5, shape),
+        "train_time_s": rng.uniform(1, 5, shape).cumsum(axis=1),
+    }
+    planned = np.full(20, 100 * windows_planned)
+    fires = heeded_signals(rule, courses, planned) > rule.limit
+    assert fires.any()
+    assert not fires.all()
+    for trial in range(20):
+        trace = [{name: values[trial, at] for name, values in courses.items()} for at in range(6)]
+        live = [decide(rule, trace[:count], 600) is not None for count in range(1, 7)]
+        assert live == list(fires[trial])

@@ -32,13 +32,16 @@ if config["search"]["ray_address"] == LOCAL_RAY:
     os.environ.update(private_environment(os.getpid()))
 
 config["arms"] = {name: arm_entry(config, name) for name in config["arms"]}
+RUN_ARMS = {name: config["arms"][name] for name in config["study"]["arms"]}
 STUDIES = planned_studies(config)
 PAIRS = planned_pairs(config)
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
 STUDY = "results/studies/{dataset}/{algorithm}/{arm}/repetition-{repetition}"
 
 # What the report and its tables tell of the config.
-REPORTED_CONFIG = {key: config[key] for key in ("study", "grid", "budget", "split", "arms")}
+REPORTED_CONFIG = {
+    key: config[key] for key in ("study", "grid", "budget", "split", "arms", "constraints")
+}
 REPORTED_CONFIG["datasets"] = {dataset: config["datasets"][dataset] for dataset in DATASETS}
 
 

@@ -59,7 +59,7 @@ def answer_rq1(effects: pd.DataFrame, cost_model: pd.DataFrame) -> Answer:
     sentences = [
         *_main_effects(tested),
         *_step_against_sample(tested),
-        *_cost_model_sentences(cost_model),
+        *_cost_model_sentences(cost_model, tested),
     ]
     untested = [
         pair_label(*pair)
@@ -103,11 +103,31 @@ def _main_effects(tested: pd.DataFrame) -> list[str]:
             "itself that bears on nothing."
         )
     if without:
+        absent = tested[tested["hyperparameter"].map(spoken).isin(without)]
         sentences.append(
-            f"No effect of {in_words(without, 'or')} on any system metric was found, which is a "
-            "result as well."
+            f"No effect of {in_words(without, 'or')} on any system metric was found; "
+            f"{_room_for_effects(absent)}."
         )
     return sentences
+
+
+def _room_for_effects(absent: pd.DataFrame) -> str:
+    """Say how large effects that were not found may be, by the upper ends of their intervals."""
+    bounds = absent.groupby("metric", sort=False)["effect_high"].max()
+    small, large = bounds[bounds < SUBSTANTIAL_SHARE], bounds[bounds >= SUBSTANTIAL_SHARE]
+    if small.empty:
+        return (
+            f"but up to {percent(large.max())} of a metric's variance is compatible with the "
+            "readings, so they do not rule one out"
+        )
+    text = (
+        f"at most {percent(max(0.001, small.max()))} of a metric's variance is compatible with the "
+        "readings"
+    )
+    if large.empty:
+        return text
+    names = in_words([_metric_name(metric) for metric in large.index])
+    return f"{text}, except for {names}, where up to {percent(large.max())} is"
 
 
 def _metric_name(metric: str) -> str:
@@ -143,9 +163,8 @@ def _effects_of(effects: pd.DataFrame) -> str:
         none = tested[tested["metric"].isin(absent)]
         names = in_words([_metric_name(metric) for metric in absent], "or")
         sentences.append(
-            f"No effect was found on {names if shares else 'any system metric'}: the largest share "
-            f"of variance is {percent(none['effect_size'].max())}, the smallest adjusted p value "
-            f"{rough(none['p_adjusted'].min())}."
+            f"No effect was found on {names if shares else 'any system metric'} (smallest adjusted "
+            f"p value {rough(none['p_adjusted'].min())}); {_room_for_effects(none)}."
         )
     return " ".join(sentences)
 
@@ -205,7 +224,8 @@ def _step_against_sample(tested: pd.DataFrame) -> list[str]:
     ]
 
 
-def _cost_model_sentences(cost_model: pd.DataFrame) -> list[str]:
+def _cost_model_sentences(cost_model: pd.DataFrame, tested: pd.DataFrame) -> list[str]:
+    """Say what a step costs, and what follows for the batch size, where a straight line fits."""
     fitted = cost_model.dropna(subset=["fixed_ms"])
     if fitted.empty:
         return []
@@ -216,18 +236,25 @@ def _cost_model_sentences(cost_model: pd.DataFrame) -> list[str]:
             "step time varies: over this grid it hardly depends on the batch size."
         ]
     sentences = [
-        f"In {out_of(len(told), len(fitted), 'pair')} a straight line of the batch size explains at "
-        f"least half of what step time varies: there a step costs a fixed "
+        f"In {out_of(len(told), len(fitted), 'pair')} a straight line of the batch size explains "
+        f"{span(told['r_squared'], percent)} of what step time varies: there a step costs a fixed "
         f"{span(told['fixed_ms'], rough)} ms plus {span(told['per_sample_us'], rough)} µs for each "
         "sample of its batch."
     ]
     half = told["half_batch_size"]
     if half.between(0, float("inf"), inclusive="neither").all():
+        # Fixed and variable cost are equal there. So a batch of up to half that size may double
+        # at a third more per step, and no batch halves the cost per sample again.
+        largest = tested.loc[tested["hyperparameter"] == "batch_size", "highest_level"].max()
+        beyond = f" (the largest run was {number(largest)})" if half.max() > largest else ""
         sentences.append(
-            "Half of a step is fixed cost at a batch size of about "
-            f"{span(half, lambda value: rough(round(value)))}; smaller batches pay mostly for "
-            "being called."
+            "By this line, half of a step is fixed cost at a batch size of about "
+            f"{span(half, lambda value: rough(round(value)))}{beyond}. Well below it a larger batch "
+            "hardly lengthens a step and so makes each sample cheaper; well above it a step grows "
+            "with its batch, and no sample can cost less than half of what it costs there."
         )
+    if len(told) < len(fitted):
+        sentences.append("Elsewhere the line fits too poorly to choose a batch size by.")
     return sentences
 
 

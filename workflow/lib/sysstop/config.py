@@ -34,6 +34,7 @@ def check_config(config: Mapping[str, Any], schemas: Path) -> None:
     if not mistakes:
         mistakes += _pair_mistakes(config)
         mistakes += _batch_size_mistakes(config)
+        mistakes += _constraint_mistakes(config["constraints"])
         for name in config["study"]["arms"]:
             mistakes += _arm_mistakes(name, arm_entry(config, name), config["budget"])
     if mistakes:
@@ -116,6 +117,12 @@ def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
+def _constraint_mistakes(constraints: Mapping[str, float]) -> Iterator[str]:
+    for metric in constraints:
+        if metric not in metric_names("system"):
+            yield _unknown(f"system metric in constraints.{metric}", metric, metric_names("system"))
+
+
 def _arm_mistakes(name: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[str]:
     key, rule = f"arms.{name}", arm["rule"]
     if name == BASELINE_ARM and rule != NO_RULE:
@@ -169,7 +176,7 @@ def _metric_mistakes(key: str, arm: Mapping[str, Any]) -> Iterator[str]:
 
 def _never_fires(key: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[str]:
     windows = math.ceil(budget["steps"] / budget["window_steps"])
-    grace = arm.get("grace_windows", 0)
+    grace = arm.get("grace_windows", RULES[arm["rule"]].grace_windows)
     metric, limit = arm.get("metric"), arm.get("limit")
     if grace < 0 or grace != int(grace):
         yield f"{key}.grace_windows: found {grace}; a whole number from 0 is needed"

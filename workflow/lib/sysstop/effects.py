@@ -3,8 +3,12 @@
 Hyperparameters are compared like with like. Trials that diverged are missing from the grid, mostly
 those of high learning rates, so the trials that are left at two learning rates differ in their
 batch sizes too. Comparing the levels' plain means would show the batch size's effect as the
-learning rate's. Each effect is therefore taken from an additive model of all hyperparameters and
-the repetition, as what its hyperparameter explains beyond the others ("type II" sums of squares).
+learning rate's. Each effect is therefore taken from a model of all hyperparameters and the
+repetition, as what its hyperparameter explains beyond the others ("type II" sums of squares).
+
+What an effect is compared with, the error term, is how far repetitions of one configuration differ.
+Only where a study has too few repetitions it is what an additive model leaves, so that interactions
+of hyperparameters count as noise.
 """
 
 from collections.abc import Iterator
@@ -14,7 +18,6 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from scipy import stats
-from scipy.linalg import orth
 from scipy.optimize import nnls
 
 from sysstop.metrics import METRIC_BY_NAME, metric_names
@@ -24,8 +27,11 @@ from sysstop.tables import TRIALS_SCHEMA, checked
 HYPERPARAMETERS = ("batch_size", "learning_rate", "alpha")
 PAIR_KEYS = ["dataset", "algorithm"]
 
+REPETITIONS, INTERACTIONS = "repetitions", "interactions"
 # Beneath this many trials more than the model has parameters, its residuals say nothing.
 MIN_RESIDUAL_DEGREES = 5
+# Shares smaller than this are rounding errors.
+ROUNDING = 1e-9
 BOOTSTRAP_SAMPLES = 1000
 BOOTSTRAP_SEED = 0
 INTERVAL_PERCENTILES = (2.5, 97.5)
@@ -43,6 +49,7 @@ EFFECTS_SCHEMA = pa.DataFrameSchema(
         "hyperparameter": pa.Column(str, pa.Check.isin(HYPERPARAMETERS)),
         "n": _COUNT,
         "levels": _COUNT,
+        "error_term": pa.Column(str, pa.Check.isin([REPETITIONS, INTERACTIONS, ""])),
         **{
             name: pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER)
             for name in ("effect_size", "effect_low", "effect_high")
@@ -78,42 +85,70 @@ COST_MODEL_SCHEMA = pa.DataFrameSchema(
 
 
 @dataclass(frozen=True)
-class AdditiveModel:
+class EffectModel:
     """What the values of n trials consist of: one hyperparameter, the other columns, and noise.
 
-    `others` (n x p) and `own` (n x q) are orthonormal bases: of a constant and the levels of the
-    other columns, and of what the hyperparameter's levels add to these. q is the hyperparameter's
-    degrees of freedom, 0 where its levels cannot be told from those of another hyperparameter.
+    `others` (n x p), `own` (n x q) and `interactions` (n x r) are orthonormal bases: of a constant
+    and what the other columns explain, of what the hyperparameter's levels add to these, and of
+    what the configurations add to both. q is the hyperparameter's degrees of freedom, 0 where its
+    levels cannot be told from those of another hyperparameter. r is 0 where interactions count as
+    noise.
     """
 
     others: np.ndarray
     own: np.ndarray
+    interactions: np.ndarray
+
+    @property
+    def error_term(self) -> str:
+        """What the effect is compared with, as `effect_table` names it."""
+        return REPETITIONS if self.interactions.shape[1] else INTERACTIONS
+
+    @property
+    def bases(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The bases of the others, the own and the interactions' part."""
+        return self.others, self.own, self.interactions
 
     @property
     def residual_degrees(self) -> int:
         """The trials beyond the model's parameters."""
-        return len(self.own) - self.others.shape[1] - self.own.shape[1]
+        return len(self.own) - sum(basis.shape[1] for basis in self.bases)
+
+    @property
+    def residual_shares(self) -> np.ndarray:
+        """The share of each trial's noise that stays in its residual (n), 0 where none does."""
+        return 1 - sum((basis**2).sum(axis=1) for basis in self.bases)
 
     @property
     def can_be_tested(self) -> bool:
         """Whether there is an effect to be told and noise to compare it with."""
         return self.own.shape[1] > 0 and self.residual_degrees >= MIN_RESIDUAL_DEGREES
 
-    def parts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Split values (n or n x draws) into the others' part, the own part and the residual."""
-        by_others = self.others @ (self.others.T @ values)
-        by_own = self.own @ (self.own.T @ values)
-        return by_others, by_own, values - by_others - by_own
+    def parts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Split values (n) into the others', the own and the interactions' part and the rest."""
+        fitted = [basis @ (basis.T @ values) for basis in self.bases]
+        return *fitted, values - sum(fitted)
+
+    def aligned(self, values: np.ndarray) -> np.ndarray:
+        """Return values (n) without the others' and the interactions' part.
+
+        They are rounded, so that values which differ by rounding errors alone have one rank.
+        """
+        by_others, _, by_interactions, _ = self.parts(values)
+        unit = ROUNDING * np.ptp(values)
+        return np.round((values - by_others - by_interactions) / unit) * unit
 
     def variances(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the sum of squares of the own part, the residual mean square and the total sum."""
+        """Return the sum of squares of the own part, the residual mean square and the total sum.
+
+        `values` are n, or n x draws.
+        """
         # Lengths along the bases, because whole parts of thousands of draws would take their time.
         centred = values - values.mean(axis=0)
         total = np.einsum("i...,i...->...", centred, centred)
-        by_others = ((self.others.T @ centred) ** 2).sum(axis=0)
-        by_own = ((self.own.T @ centred) ** 2).sum(axis=0)
-        noise = np.maximum(0.0, total - by_others - by_own) / self.residual_degrees
-        return by_own, noise, total
+        explained = [((basis.T @ centred) ** 2).sum(axis=0) for basis in self.bases]
+        noise = np.maximum(0.0, total - sum(explained)) / self.residual_degrees
+        return explained[1], noise, total
 
 
 def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
@@ -128,23 +163,25 @@ def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
       be biased upwards, the more the fewer the trials, so that a null effect would not look null.
       `effect_low` and `effect_high`: `omega_squared_interval`.
     - `p_value`: does the metric depend on the hyperparameter at all? F test of an aligned rank
-      transform: the other columns' effects are taken out, the rest is replaced by its ranks, and
-      the same additive model tested on these (Wobbrock et al. 2011, doi:10.1145/1978942.1978963).
-      It does not ask for normal noise, and unlike a Kruskal-Wallis test on the plain values it is
-      neither deceived by missing trials nor blinded by the batch size's effect. `p_adjusted`
-      (Benjamini and Hochberg) keeps the false discovery rate over the whole table.
-    - `rank_correlation`: Spearman's, of the hyperparameter and the metric without the other
-      columns' effects. It tells the direction, and how monotonic the effect is, not how large.
+      transform: all other effects are taken out, the rest is replaced by its ranks, and the same
+      model tested on these (Wobbrock et al. 2011, doi:10.1145/1978942.1978963). It does not ask for
+      normal noise, and unlike a Kruskal-Wallis test on the plain values it is neither deceived by
+      missing trials nor blinded by the batch size's effect. `p_adjusted` (Benjamini and Hochberg)
+      keeps the false discovery rate over the whole table.
+    - `error_term`: the noise that both compare the effect with, "repetitions" or "interactions"
+      (`effect_model`), empty where there is no effect to tell.
+    - `rank_correlation`: Spearman's, of the hyperparameter and the metric without all other
+      effects. It tells the direction, and how monotonic the effect is, not how large.
     - `median_at_lowest`, `median_at_highest`: the metric's median, in its unit, at the
       hyperparameter's lowest and highest level, over configurations that completed at both.
 
     Metrics are analysed on a logarithmic scale, since costs multiply, except percentages, which are
     bounded ratios near their ceiling and may be 0 (`analysis_scale`).
 
-    Assumed: trials are independent given their configuration and repetition, effects add up on the
-    analysis scale (interactions count as noise), and for the interval that noise is alike within a
-    level. A drift of the machine during a repetition that follows the order of the grid cannot be
-    told from an effect.
+    Assumed: trials are independent given their configuration and repetition, the repetition adds the
+    same to all trials on the analysis scale, and for the interval that noise is alike within a
+    level. With the error term "interactions", effects are also assumed to add up. A drift of the
+    machine during a repetition that follows the order of the grid cannot be told from an effect.
 
     Effects are NaN where a hyperparameter has one level, cannot be told from another one, where
     there are too few trials (`MIN_RESIDUAL_DEGREES`), or where the metric never changes.
@@ -180,17 +217,48 @@ def analysis_scale(values: pd.Series, unit: str) -> pd.Series:
     return values if unit == "%" else np.log(values.where(values > 0))
 
 
-def additive_model(trials: pd.DataFrame, hyperparameter: str) -> AdditiveModel:
+def effect_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
+    """Return the model to test a hyperparameter with: of repetitions if there are enough.
+
+    `repetition_model` needs configurations that completed more than once, and combinations of the
+    other hyperparameters that completed at several levels of this one. Where it has too few
+    residual degrees (`MIN_RESIDUAL_DEGREES`), or tells less of the hyperparameter apart than
+    `additive_model`, the latter is returned.
+    """
+    additive = additive_model(trials, hyperparameter)
+    if trials["repetition"].nunique() < 2:
+        return additive
+    repeated = repetition_model(trials, hyperparameter)
+    tells_all = repeated.own.shape[1] == additive.own.shape[1]
+    return repeated if tells_all and repeated.can_be_tested else additive
+
+
+def additive_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
     """Return the model of one hyperparameter beside the other ones and the repetition.
 
-    All columns count as categories, so that no shape of the effects is assumed.
+    All columns count as categories, so that no shape of the effects is assumed. Their interactions
+    are part of the noise.
     """
     columns = [name for name in (*HYPERPARAMETERS, "repetition") if name != hyperparameter]
-    others = orth(np.column_stack([np.ones(len(trials)), *(_levels(trials[c]) for c in columns)]))
-    own = _levels(trials[hyperparameter])
-    own = own - others @ (others.T @ own)
-    directions, sizes, _ = np.linalg.svd(own, full_matrices=False)
-    return AdditiveModel(others, directions[:, sizes > 1e-8])
+    others = _basis(np.column_stack([np.ones(len(trials)), *(_levels(trials[c]) for c in columns)]))
+    own = _basis(_levels(trials[hyperparameter]), others)
+    return EffectModel(others, own, np.empty((len(trials), 0)))
+
+
+def repetition_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
+    """Return the model whose noise is how far repetitions of a configuration differ ("pure error").
+
+    Every configuration has a level of its own, and so has every repetition. What counts as the
+    others' part includes the interaction of the other two hyperparameters: where trials are
+    missing it would otherwise leak into the hyperparameter's own part, and a hyperparameter that
+    does nothing would seem to do something.
+    """
+    other_names = [name for name in HYPERPARAMETERS if name != hyperparameter]
+    combinations = trials.groupby(other_names).ngroup()
+    configurations = trials.groupby(list(HYPERPARAMETERS)).ngroup()
+    others = _basis(np.column_stack([_levels(combinations), _levels(trials["repetition"])]))
+    own = _basis(_levels(trials[hyperparameter]), others)
+    return EffectModel(others, own, _basis(_levels(configurations), others, own))
 
 
 def omega_squared(
@@ -201,43 +269,49 @@ def omega_squared(
     (effect - degrees * noise) / (total + noise), with the sums of squares of the effect and of all
     values and the residual mean square (Hays 1963).
     """
-    return np.clip((effect - degrees * noise) / (total + noise), 0.0, 1.0)
+    share = (effect - degrees * noise) / (total + noise)
+    # Without the last decimals, rounding errors are not taken for a tiny share.
+    return np.clip(np.round(share, 12), 0.0, 1.0)
 
 
 def omega_squared_interval(
-    model: AdditiveModel, values: np.ndarray, levels: np.ndarray, samples: int
+    model: EffectModel, values: np.ndarray, levels: np.ndarray, samples: int
 ) -> tuple[float, float]:
     """Return the 95 % bootstrap percentile interval of omega squared.
 
     The grid is fixed, so residuals are drawn again and not trials: within each of the
-    hyperparameter's `levels`, since its noise may differ between them. They are enlarged by what
-    the fit took from them, and the effect that they are added to is reduced by what noise gave to
-    it; otherwise every sample would hold the noise of the measurement and its own, and the
-    interval lie too high.
+    hyperparameter's `levels` (n), since its noise may differ between them. They are enlarged by
+    what the fit took from them (Davison and Hinkley 1997, section 6.2.3), and the parts that they
+    are added to are reduced by what noise gave to these; otherwise every sample would hold the
+    noise of the measurement and its own, and the interval lie too high.
     """
-    by_others, by_own, residual = model.parts(values)
-    effect, noise, _ = model.variances(values)
-    degrees = model.own.shape[1]
-    own_scale = np.sqrt(max(0.0, 1 - degrees * noise / effect)) if effect > 0 else 0.0
-    residual = residual * np.sqrt(len(values) / model.residual_degrees)
+    centred = values - values.mean()
+    _, noise, _ = model.variances(centred)
+    *fitted, residual = model.parts(centred)
+    # The mean is gone, and with it one of the others' degrees.
+    degrees = [basis.shape[1] for basis in model.bases] - np.array([1, 0, 0])
+    signal = sum(map(_without_noise, fitted, degrees * noise))
+    # A configuration that completed once has no residual of its own to draw.
+    kept = model.residual_shares
+    known = kept > ROUNDING
+    enlarged = residual / np.sqrt(np.where(known, kept, np.nan))
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     drawn = np.empty((len(values), samples))
     for level in np.unique(levels):
-        of_level = np.flatnonzero(levels == level)
-        drawn[of_level] = rng.choice(residual[of_level], (len(of_level), samples))
-    drawn += (by_others + own_scale * by_own)[:, None]
-    shares = omega_squared(*model.variances(drawn), degrees)
+        of_level = levels == level
+        pool = enlarged[known & of_level] if (known & of_level).any() else enlarged[known]
+        drawn[of_level] = rng.choice(pool, (of_level.sum(), samples))
+    shares = omega_squared(*model.variances(drawn + signal[:, None]), model.own.shape[1])
     low, high = np.percentile(shares, INTERVAL_PERCENTILES)
     return float(low), float(high)
 
 
-def aligned_rank_test(model: AdditiveModel, values: np.ndarray) -> float:
-    """Return the p value of the hyperparameter's effect on the ranks of the aligned values."""
-    by_others, _, _ = model.parts(values)
-    effect, noise, _ = model.variances(stats.rankdata(values - by_others))
+def aligned_rank_test(model: EffectModel, values: np.ndarray) -> float:
+    """Return the p value of the hyperparameter's effect on the ranks of the aligned values (n)."""
+    effect, noise, total = model.variances(stats.rankdata(model.aligned(values)))
     degrees = model.own.shape[1]
-    if noise == 0:
-        return 0.0 if effect > 0 else np.nan
+    if noise <= ROUNDING * total:
+        return 0.0 if effect > ROUNDING * total else 1.0
     return float(stats.f.sf(effect / degrees / noise, degrees, model.residual_degrees))
 
 
@@ -288,23 +362,44 @@ def _levels(column: pd.Series) -> np.ndarray:
     return pd.get_dummies(column).to_numpy(float)
 
 
-def _effect(trials: pd.DataFrame, values: np.ndarray, hyperparameter: str) -> dict[str, float]:
+def _basis(columns: np.ndarray, *known: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis of what columns (n x k) add to the known orthonormal bases."""
+    for basis in known:
+        columns = columns - basis @ (basis.T @ columns)
+    directions, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    return directions[:, sizes > 1e-8]
+
+
+def _without_noise(part: np.ndarray, squares_of_noise: float) -> np.ndarray:
+    """Return a part of the values (n) with its sum of squares reduced by that of noise."""
+    squares = (part**2).sum()
+    return part * np.sqrt(max(0.0, 1 - squares_of_noise / squares)) if squares > 0 else part
+
+
+def _effect(
+    trials: pd.DataFrame, values: np.ndarray, hyperparameter: str
+) -> dict[str, float | str]:
     levels = trials[hyperparameter].to_numpy(float)
-    effect = {"n": len(trials), "levels": len(np.unique(levels))}
+    effect = {"n": len(trials), "levels": len(np.unique(levels)), "error_term": ""}
     if effect["levels"] < 2 or np.ptp(values) == 0:
         return effect
-    model = additive_model(trials, hyperparameter)
+    model = effect_model(trials, hyperparameter)
     if not model.can_be_tested:
         return effect
     low, high = omega_squared_interval(model, values, levels, BOOTSTRAP_SAMPLES)
-    aligned = values - model.parts(values)[0]
     return effect | {
+        "error_term": model.error_term,
         "effect_size": omega_squared(*model.variances(values), model.own.shape[1]),
         "effect_low": low,
         "effect_high": high,
-        "rank_correlation": stats.spearmanr(levels, aligned).statistic,
+        "rank_correlation": _rank_correlation(levels, model.aligned(values)),
         "p_value": aligned_rank_test(model, values),
     }
+
+
+def _rank_correlation(levels: np.ndarray, aligned: np.ndarray) -> float:
+    """Return Spearman's rank correlation, 0 where the aligned values are all the same."""
+    return stats.spearmanr(levels, aligned).statistic if np.ptp(aligned) > 0 else 0.0
 
 
 def _medians_at_ends(trials: pd.DataFrame, metric: str, hyperparameter: str) -> dict[str, float]:

@@ -142,6 +142,7 @@ def arm_description(arm: Mapping[str, Any]) -> str:
 def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
     """Return what each arm saved and lost, as means over the repetitions (see `budgets`).
 
+    With several repetitions the saving of time has its 95 % interval, which makes the column text.
     The baseline comes first among the arms of a data set and algorithm.
     """
     place = {arm: at for at, arm in enumerate(arm_order(budget["arm"]))}
@@ -158,7 +159,7 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
             "Arm": summary["arm"].map(arm_label),
             "Trials stopped (%)": 100 * summary["trials_stopped"] / summary["trials"],
             "Training time (s)": summary["train_time_s"],
-            "Time saved (%)": 100 * summary["saved_fraction"],
+            "Time saved (%)": _with_interval(summary, "saved_fraction"),
             "Noise floor (%)": 100 * summary["noise_floor"],
             "Steps saved (%)": 100 * summary["saved_steps_fraction"],
             "Winner stopped": [
@@ -172,6 +173,24 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
             "Test regret": summary["test_regret"],
         }
     )
+
+
+def _with_interval(summary: pd.DataFrame, fraction: str) -> pd.Series:
+    """Return a fraction in percent, as "31 (25 to 36)" where there are several repetitions."""
+    columns = [100 * summary[name] for name in (fraction, f"{fraction}_low", f"{fraction}_high")]
+    if (summary["repetitions"] == 1).all():
+        return columns[0]
+    texts = []
+    for value, low, high in zip(*columns, strict=True):
+        text = _tenths(value)
+        known = not pd.isna(low) and low < high
+        texts.append(f"{text} ({_tenths(low)} to {_tenths(high)})" if known else text)
+    return pd.Series(texts, summary.index)
+
+
+def _tenths(value: float) -> str:
+    """Return a number with one decimal below 10, else with none."""
+    return number(round(value, 1 if abs(value) < 10 else 0))
 
 
 def effect_digest(effects: pd.DataFrame) -> pd.DataFrame:

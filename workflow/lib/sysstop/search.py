@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import shutil
 import tempfile
 import time
@@ -25,7 +24,7 @@ from ray.tune.schedulers import FIFOScheduler
 from sysstop.host_load import HostLoad
 from sysstop.journal import Journal, journal_entry
 from sysstop.stopping import Rule
-from sysstop.studies import Trial
+from sysstop.studies import Trial, search_order
 from sysstop.trial_actor import TrialActor
 
 PROGRESS_INTERVAL_S = 5.0
@@ -121,8 +120,11 @@ def run_search(
     the time spent in training and evaluation) and how busy the host was (see `HostLoad`); nothing
     where no trial was left to run.
     """
-    trial_ids = [trial_id for trial_id in trials if trial_id not in journal.finished]
-    random.Random(order_seed).shuffle(trial_ids)
+    trial_ids = [
+        trial_id
+        for trial_id in search_order(trials, order_seed)
+        if trial_id not in journal.finished
+    ]
     if not trial_ids:
         return {}
     with _scratch_folder() as storage:

@@ -1,7 +1,8 @@
 """Stopping rules: small pure objects that see the windows so far and answer stop or go on.
 
-Every rule turns the windows of a trial into one number, its signal, and fires as soon as the signal
-exceeds the rule's limit. The live search and the offline replay ask the very same objects.
+Every rule turns each window of a trial into one number, its signal, and fires as soon as the signal
+exceeds the rule's limit. The live search and the offline replay ask the very same objects: the
+search about one trial after each window, the replay about all windows of all trials at once.
 
 A new rule is one class here, entered in `RULES`.
 """
@@ -10,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import numpy as np
+
 Window = Mapping[str, float]
+Courses = Mapping[str, np.ndarray]
+"""Metrics by name, each an array whose last axis is a trial's windows (... x windows)."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,12 @@ class Rule(Protocol):
     limit: float
     grace_windows: int
 
-    def signal(self, windows: Sequence[Window], steps_planned: int) -> float:
-        """Return the number that is compared with the limit, from all windows so far."""
+    def signals(self, courses: Courses, steps_planned: np.ndarray | int) -> np.ndarray:
+        """Return the number that is compared with the limit after each window (... x windows).
+
+        What it says after a window depends on that window and those before it alone. `courses`
+        has at least `step` and the rule's metric; `steps_planned` fits their leading axes.
+        """
         ...
 
 
@@ -51,9 +60,9 @@ class MetricLimit:
     limit: float
     grace_windows: int = 0
 
-    def signal(self, windows: Sequence[Window], steps_planned: int) -> float:
-        """Return the metric's value in the latest window, in the metric's unit."""
-        return windows[-1][self.metric]
+    def signals(self, courses: Courses, steps_planned: np.ndarray | int) -> np.ndarray:
+        """Return the metric's value in each window, in the metric's unit."""
+        return courses[self.metric]
 
 
 @dataclass(frozen=True)
@@ -61,24 +70,23 @@ class PredictedTrainTime:
     """Stop as soon as the training time predicted for the whole trial exceeds the limit.
 
     The prediction extrapolates linearly from the windows so far; the first window, which holds the
-    warm-up, gives no pace of its own once there is a second one.
+    warm-up, gives no pace of its own once there is a second one. Alone it predicts far too much, so
+    that the rule would stop nearly every trial: by default it is not asked then.
     """
 
     name: ClassVar[str] = "predicted_train_time"
     stopped_is_candidate: ClassVar[bool] = False
     limit: float
-    grace_windows: int = 0
+    grace_windows: int = 1
     metric: ClassVar[str] = "train_time_s"
 
-    def signal(self, windows: Sequence[Window], steps_planned: int) -> float:
-        """Return the predicted training time of the whole trial in seconds."""
-        first, latest = windows[0], windows[-1]
-        if len(windows) == 1:
-            seconds_per_step = latest["train_time_s"] / latest["step"]
-        else:
-            seconds = latest["train_time_s"] - first["train_time_s"]
-            seconds_per_step = seconds / (latest["step"] - first["step"])
-        return latest["train_time_s"] + seconds_per_step * (steps_planned - latest["step"])
+    def signals(self, courses: Courses, steps_planned: np.ndarray | int) -> np.ndarray:
+        """Return the training time predicted for the whole trial after each window, in seconds."""
+        step, seconds = courses["step"], courses[self.metric]
+        own_seconds, own_steps = seconds - seconds[..., :1], step - step[..., :1]
+        own_seconds[..., 0], own_steps[..., 0] = seconds[..., 0], step[..., 0]
+        steps_left = np.expand_dims(steps_planned, -1) - step
+        return seconds + own_seconds / own_steps * steps_left
 
 
 @dataclass(frozen=True)
@@ -100,29 +108,43 @@ class Plateau:
         """The windows without improvement that are tolerated."""
         return float(self.patience)
 
-    def signal(self, windows: Sequence[Window], steps_planned: int) -> float:
+    def signals(self, courses: Courses, steps_planned: np.ndarray | int) -> np.ndarray:
         """Return the number of windows since the metric last improved."""
-        best, best_at = windows[0][self.metric], 0
-        for at, window in enumerate(windows):
-            if window[self.metric] < best - self.min_improvement:
-                best, best_at = window[self.metric], at
-        return float(len(windows) - 1 - best_at)
+        values = courses[self.metric]
+        best, since_best = values[..., 0], np.zeros(values.shape)
+        for window in range(1, values.shape[-1]):
+            improved = values[..., window] < best - self.min_improvement
+            best = np.where(improved, values[..., window], best)
+            since_best[..., window] = np.where(improved, 0, since_best[..., window - 1] + 1)
+        return since_best
 
 
 RULES: dict[str, type] = {rule.name: rule for rule in (MetricLimit, PredictedTrainTime, Plateau)}
 
 
-def decide(rule: Rule | None, windows: Sequence[Window], steps_planned: int) -> Stop | None:
-    """Ask a rule whether a trial is to stop after these windows.
+def heeded_signals(rule: Rule, courses: Courses, steps_planned: np.ndarray | int) -> np.ndarray:
+    """Return a rule's signals after each window, minus infinity where they can stop nothing.
 
     A rule is not asked in its first `grace_windows` windows, nor once the planned steps are done. A
     signal that is not a number never stops a trial.
     """
-    if rule is None or len(windows) <= rule.grace_windows:
+    signals = np.array(rule.signals(courses, steps_planned), dtype=float)
+    # Not so where a trial is done, nor where it had ended before (its step is not a number).
+    goes_on = courses["step"] < np.expand_dims(steps_planned, -1)
+    signals[~goes_on | np.isnan(signals)] = -np.inf
+    signals[..., : rule.grace_windows] = -np.inf
+    return signals
+
+
+def decide(rule: Rule | None, windows: Sequence[Window], steps_planned: int) -> Stop | None:
+    """Ask a rule whether a trial is to stop after these windows."""
+    if rule is None:
         return None
-    if windows[-1]["step"] >= steps_planned:
-        return None
-    value = rule.signal(windows, steps_planned)
+    courses = {
+        name: np.array([window[name] for window in windows], dtype=float)
+        for name in ("step", rule.metric)
+    }
+    value = float(heeded_signals(rule, courses, steps_planned)[-1])
     if value > rule.limit:
         return Stop(rule.name, rule.metric, rule.limit, value)
     return None

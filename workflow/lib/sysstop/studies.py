@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -126,6 +127,18 @@ def derive_seed(seed: int, *parts: object) -> int:
     """
     text = "\x1f".join([str(seed), *map(str, parts)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def order_seed(seed: int, dataset: str, algorithm: str, repetition: int) -> int:
+    """Return the seed of the order in which all arms of these search their grid."""
+    return derive_seed(seed, dataset, algorithm, repetition)
+
+
+def search_order(trial_ids: Iterable[str], order_seed: int) -> list[str]:
+    """Return the trials in the random order in which a search starts them."""
+    trial_ids = sorted(trial_ids)
+    random.Random(order_seed).shuffle(trial_ids)
+    return trial_ids
 
 
 def plan_trial(

@@ -13,7 +13,7 @@ from sysstop.ray_session import ray_session
 from sysstop.search import run_search
 from sysstop.splits import load_split
 from sysstop.stopping import Rule
-from sysstop.studies import Budget, Study, Trial, derive_seed, plan_trials
+from sysstop.studies import Budget, Study, Trial, order_seed, plan_trials
 from sysstop.trial_process import LIBRARY_FOLDER
 
 
@@ -50,7 +50,7 @@ def search_study(
             split_folder,
             journal,
             workers=workers,
-            order_seed=derive_seed(seed, study.dataset, study.algorithm, study.repetition),
+            order_seed=order_seed(seed, study.dataset, study.algorithm, study.repetition),
             tell=tell,
         )
     warning = busy_warning(search)

@@ -71,11 +71,13 @@ def counted(count: int, singular: str, plural: str = "") -> str:
 
 
 def out_of(count: int, total: int, singular: str, plural: str = "") -> str:
-    """Return how many of a number of things: "all 4 studies", "none of 4 studies"."""
+    """Return how many of a number of things: "all 4 studies", "both studies", "none of 4 studies"."""
     if count == 0:
         return f"no {singular}" if total == 1 else f"none of {counted(total, singular, plural)}"
     if total == 1:
         return f"the only {singular}"
+    if count == total == 2:
+        return f"both {plural or f'{singular}s'}"
     whole = counted(total, singular, plural)
     return f"all {whole}" if count == total else f"{count:,} of {whole}"
 

@@ -1,0 +1,317 @@
+"""The replay on traces whose truth is known, and against a recomputation that shares no code."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from generated_tables import ARMS, budget, trials_and_windows
+
+from sysstop.comparing_rules import BestCost, MedianRule, SuccessiveHalving
+from sysstop.metrics import metric_names
+from sysstop.replay import (
+    MOST_LIMITS,
+    REPLAY_SCHEMA,
+    Recording,
+    pooled_limits,
+    random_best,
+    recordings,
+    replay_stops,
+    replay_summary,
+    replay_table,
+    replayed_rules,
+    trial_signals,
+    virtual_search,
+)
+from sysstop.stopping import MetricLimit, heeded_signals
+
+RULES = replayed_rules(ARMS)
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return trials_and_windows(
+        pairs=[
+            ("digits", "logistic_regression"),
+            ("diabetes_progression", "linear_regression"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def replay(simulated):
+    return replay_table(*simulated, RULES, workers=2, seed=2023)
+
+
+def recording(**courses):
+    """A recording of complete trials; each course is trials x windows, 100 steps a window."""
+    shape = np.shape(next(iter(courses.values())))
+    nothing = {name: np.full(shape, np.nan) for name in metric_names()}
+    seconds = np.tile(np.arange(1.0, shape[1] + 1), (shape[0], 1))
+    steps = 100 * seconds
+    given = {name: np.array(values, dtype=float) for name, values in courses.items()}
+    times = {"step": steps, "train_time_s": seconds, "wall_time_s": seconds}
+    return Recording(
+        np.array([f"trial{at}" for at in range(shape[0])]),
+        np.full(shape[0], 100 * shape[1]),
+        np.full(shape[0], True),
+        np.full(shape[0], shape[1]),
+        nothing | times | given,
+    )
+
+
+def recomputed_by_hand(trials, windows, point):
+    """One point of the replay for a metric limit, in plain pandas: rows of windows, one by one."""
+    mine = (trials["dataset"] == point["dataset"]) & (trials["repetition"] == point["repetition"])
+    mine &= (trials["arm"] == "none") & (trials["algorithm"] == point["algorithm"])
+    used_steps = used_time = all_steps = all_time = stopped_trials = 0
+    best = baseline_best = -np.inf
+    for _, trial in trials[mine].iterrows():
+        rows = windows[
+            (windows["trial_id"] == trial["trial_id"])
+            & (windows["dataset"] == trial["dataset"])
+            & (windows["algorithm"] == trial["algorithm"])
+            & (windows["arm"] == "none")
+            & (windows["repetition"] == trial["repetition"])
+        ].sort_values("window")
+        end, stopped = rows.iloc[-1], False
+        for _, row in rows.iterrows():
+            if row["step"] < trial["steps_planned"] and row[point["metric"]] > point["limit"]:
+                end, stopped = row, True
+                break
+        used_steps += end["step"]
+        used_time += end["train_time_s"]
+        all_steps += rows.iloc[-1]["step"]
+        all_time += rows.iloc[-1]["train_time_s"]
+        stopped_trials += stopped
+        if trial["status"] == "completed":
+            baseline_best = max(baseline_best, trial["score"])
+            best = best if stopped else max(best, trial["score"])
+    return {
+        "trials_stopped": stopped_trials,
+        "saved_steps_fraction": 1 - used_steps / all_steps,
+        "saved_time_fraction": 1 - used_time / all_time,
+        "regret": baseline_best - best if np.isfinite(best) else np.nan,
+    }
+
+
+def test_three_points_agree_with_a_recomputation_in_plain_pandas(simulated, replay):
+    of_limits = replay[(replay["rule"] == "metric_limit") & replay["trials_stopped"].gt(0)]
+    for metric, place in (("step_time_ms", 0.3), ("memory_peak_mb", 0.6), ("train_time_s", 0.8)):
+        of_metric = of_limits[of_limits["metric"] == metric]
+        point = of_metric.iloc[int(place * len(of_metric))]
+        expected = recomputed_by_hand(*simulated, point)
+        for name, value in expected.items():
+            assert point[name] == pytest.approx(value, abs=1e-9, nan_ok=True), (metric, name)
+
+
+def test_the_budget_table_agrees_with_a_recomputation_in_plain_pandas(simulated):
+    trials, windows = simulated
+    table = budget(trials)
+    keys = ["dataset", "algorithm", "repetition"]
+    ends = windows.sort_values("window").groupby([*keys, "arm", "trial_id"]).tail(1)
+    used = ends.groupby([*keys, "arm"])[["step", "train_time_s"]].sum().reset_index()
+    baseline = used[used["arm"] == "none"].set_index(keys)
+    assert len(table) == len(used)
+    for _, study in table.iterrows():
+        is_study = (used[[*keys, "arm"]] == study[[*keys, "arm"]]).all(axis=1)
+        mine = used[is_study].iloc[0]
+        full = baseline.loc[tuple(study[keys])]
+        assert study["steps_used"] == mine["step"]
+        saved_s = full["train_time_s"] - mine["train_time_s"]
+        assert study["train_time_saved_s"] == pytest.approx(saved_s)
+        assert study["saved_fraction"] == pytest.approx(saved_s / full["train_time_s"])
+        own = trials[(trials[[*keys, "arm"]] == study[[*keys, "arm"]]).all(axis=1)]
+        full = trials[(trials[keys] == study[keys]).all(axis=1) & (trials["arm"] == "none")]
+        best, full_best = (t.loc[t["candidate"], "score"].max() for t in (own, full))
+        assert study["regret"] == pytest.approx(full_best - best, nan_ok=True)
+        stopped = set(own.loc[own["status"] == "stopped", "trial_id"])
+        winners = full.loc[full["candidate"]].sort_values(
+            ["score", "trial_id"], ascending=[False, True]
+        )
+        assert study["winner_stopped"] == (winners["trial_id"].iloc[0] in stopped)
+
+
+def test_the_table_has_every_rule_on_every_system_metric(replay):
+    assert list(replay.columns) == list(REPLAY_SCHEMA.columns)
+    of_limits = replay[replay["rule"] == "metric_limit"]
+    assert set(of_limits["metric"]) == set(metric_names("system"))
+    others = {"predicted_train_time", "plateau", "median", "best_cost", "successive_halving"}
+    assert set(replay["rule"]) == {"metric_limit", *others}
+
+
+def test_the_largest_limit_stops_nothing_and_a_smaller_one_never_less(replay):
+    own = replay[replay["rule"].isin(["metric_limit", "predicted_train_time", "plateau"])]
+    keys = ["dataset", "algorithm", "repetition", "rule", "metric"]
+    for _, curve in own.sort_values("limit").groupby(keys):
+        assert (curve["trials_stopped"].diff().dropna() <= 0).all()
+        assert (curve["saved_steps_fraction"].diff().dropna() <= 1e-12).all()
+    largest = own.sort_values("limit").groupby(keys[:2] + keys[3:]).tail(1)
+    assert (largest["trials_stopped"] == 0).all()
+    assert (largest["saved_time_fraction"] == 0).all()
+
+
+def test_a_trial_is_stopped_if_and_only_if_its_largest_signal_exceeds_the_limit(simulated, replay):
+    signals = trial_signals(*simulated, RULES)
+    keys = ["dataset", "algorithm", "repetition", "rule", "metric"]
+    largest = {names: group["largest_signal"] for names, group in signals.groupby(keys)}
+    own = replay[replay["rule"].isin({rule.name for rule in RULES})]
+    for point in own.sample(200, random_state=1).to_dict("records"):
+        stopped = (largest[tuple(point[key] for key in keys)] > point["limit"]).sum()
+        assert point["trials_stopped"] == stopped
+
+
+def test_a_known_winner_is_lost_and_a_known_saving_found():
+    known = recording(
+        memory_mb=[[10, 10, 10, 10], [10, 50, 50, 50], [90, 90, 90, 90]],
+        score=[[0.1, 0.2, 0.3, 0.5], [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.9]],
+    )
+    signals = heeded_signals(MetricLimit("memory_mb", 40), known.courses, known.steps_planned)
+    stops = replay_stops(signals, known, 40)
+    assert list(stops.windows_used) == [4, 2, 1]
+    assert list(stops.stopped) == [False, True, True]
+    assert known.winner == 2
+
+
+def test_limits_are_all_values_that_tell_trials_apart_and_never_too_many():
+    few = np.array([[3.0, 1.0, -np.inf], [2.0, 5.0, -np.inf]])
+    assert list(pooled_limits([few])) == [2, 3, 5]
+    many = np.random.default_rng(1).normal(size=(100, 30))
+    limits = pooled_limits([many])
+    assert len(limits) == MOST_LIMITS
+    assert limits[-1] == many.max()
+
+
+def test_random_stopping_of_a_known_grid():
+    # Of three trials with scores 3, 2 and 1, one thrown away at random leaves 3, 3 or 2 as the best.
+    assert random_best(np.array([1.0, 3.0, 2.0]), trials=3) == pytest.approx(
+        [3, 8 / 3, 2, np.nan], nan_ok=True
+    )
+
+
+def test_random_stopping_is_what_drawing_gives():
+    rng = np.random.default_rng(3)
+    scores = rng.normal(size=8)
+    drawn = []
+    for _ in range(20_000):
+        kept = rng.permutation(10)[:4]  # two of the ten trials diverged, six are thrown away
+        drawn.append(scores[kept[kept < 8]].max())
+    assert random_best(scores, trials=10)[6] == pytest.approx(np.mean(drawn), abs=0.02)
+
+
+def test_on_pure_noise_no_limit_beats_random_stopping():
+    """The metric says nothing about the score: regrets equal those of random stopping on average."""
+    rng = np.random.default_rng(4)
+    differences = []
+    for _ in range(200):
+        noise = recording(
+            memory_mb=np.repeat(rng.normal(100, 10, (16, 1)), 3, axis=1),
+            score=np.repeat(rng.normal(0, 1, (16, 1)), 3, axis=1),
+        )
+        signals = heeded_signals(MetricLimit("memory_mb", 0), noise.courses, noise.steps_planned)
+        stops = replay_stops(signals, noise, np.median(signals[:, 0]))
+        kept = noise.final_scores()[~stops.stopped]
+        differences.append(random_best(noise.final_scores(), 16)[stops.stopped.sum()] - kept.max())
+    standard_error = np.std(differences) / np.sqrt(len(differences))
+    assert abs(np.mean(differences)) < 3 * standard_error
+
+
+def test_in_virtual_time_a_worker_takes_the_next_trial_as_soon_as_it_is_free():
+    # Two workers: the first trial takes 5 s, in which the second and third are done with 2 s each.
+    times = [[2, 5], [1, 2], [1, 2]]
+    known = recording(train_time_s=times, wall_time_s=times)
+    seen = []
+
+    class Spy(BestCost):
+        def signal(self, own, window, others, finished):
+            seen.append((own, window, list(others), list(finished)))
+            return 0.0
+
+    stops = virtual_search(known, Spy(), limit=1.0, workers=2, order=[0, 1, 2])
+    assert not stops.stopped.any()
+    assert seen[0] == (1, 0, [], [])
+    assert seen[-1] == (5, 1, [2, 2], [2, 2])
+    assert len(seen) == 6
+
+
+def test_the_median_rule_stops_a_trial_that_is_worse_than_most_before_it():
+    losses = [[1.0, 1.0]] * 4 + [[9.0, 9.0]]
+    known = recording(val_loss=losses)
+    stops = virtual_search(known, MedianRule(), limit=0.5, workers=1, order=range(5))
+    assert list(stops.stopped) == [False] * 4 + [True]
+    assert stops.windows_used[4] == 1
+
+
+def test_the_cheapest_finished_trial_bounds_the_cost_of_later_ones():
+    times = [[1, 2, 3, 4], [10, 20, 30, 40], [1, 2, 3, 4]]
+    known = recording(train_time_s=times, wall_time_s=times)
+    stops = virtual_search(known, BestCost(), limit=4.0, workers=1, order=range(3))
+    assert list(stops.windows_used) == [4, 2, 4]  # stopped after 20 s, beyond 4 times 4 s
+
+
+def test_successive_halving_keeps_the_best_share_at_each_rung():
+    losses = [[1, 1, 1, 1], [2, 2, 2, 2], [3, 3, 3, 3], [0.5, 0.5, 0.5, 0.5]]
+    known = recording(val_loss=losses)
+    stops = virtual_search(known, SuccessiveHalving(), limit=0.4, workers=1, order=range(4))
+    assert list(stops.stopped) == [False, True, True, False]
+
+
+def test_a_diverging_loss_counts_as_the_worst():
+    known = recording(val_loss=[[1.0, 1.0]] * 4 + [[np.nan, np.nan]])
+    stops = virtual_search(known, MedianRule(), limit=0.5, workers=1, order=range(5))
+    assert stops.stopped[4]
+
+
+def test_the_summary_finds_the_free_saving_and_the_knee():
+    points = [(4, 0.0, 0.0), (3, 0.4, 0.0), (2, 0.5, 0.01), (1, 0.6, 1.0), (0, 0.9, np.nan)]
+    curve = pd.DataFrame(points, columns=["limit", "saved_time_fraction", "regret"])
+    keys = {"dataset": "digits", "algorithm": "linear_regression", "rule": "metric_limit"}
+    curve = curve.assign(**keys, metric="memory_mb", repetition=1, random_regret=0.5)
+    curve["saved_steps_fraction"] = curve["saved_time_fraction"]
+    summary = replay_summary(curve).iloc[0]
+    assert (summary["free_limit"], summary["free_saved_time_fraction"]) == (3, 0.4)
+    assert (summary["knee_limit"], summary["knee_regret"]) == (2, 0.01)
+    assert summary["knee_random_regret"] == 0.5
+
+
+def test_a_limit_is_free_only_if_it_is_in_every_repetition():
+    keys = {"dataset": "digits", "algorithm": "linear_regression", "rule": "metric_limit"}
+    curve = pd.DataFrame(
+        [(1, 5, 0.4, 0.0), (2, 5, 0.4, 0.1), (1, 9, 0.1, 0.0), (2, 9, 0.1, 0.0)],
+        columns=["repetition", "limit", "saved_time_fraction", "regret"],
+    ).assign(**keys, metric="memory_mb", random_regret=0.0, saved_steps_fraction=0.0)
+    assert replay_summary(curve).iloc[0]["free_limit"] == 9
+
+
+def test_a_study_in_which_all_diverge_has_no_regret(simulated):
+    pair = ("digits", "logistic_regression")
+    tables = trials_and_windows(pairs=[pair], repetitions=1, all_diverge=[pair])
+    table = replay_table(*tables, RULES, workers=2, seed=1)
+    assert table["regret"].isna().all()
+    assert not table["winner_stopped"].any()
+
+
+def test_failed_trials_are_left_out(simulated):
+    trials, windows = simulated
+    failed = trials["trial_id"] == trials["trial_id"].iloc[0]
+    changed = trials.assign(status=trials["status"].mask(failed, "failed"))
+    assert all(
+        trials["trial_id"].iloc[0] not in recording.trial_ids
+        for _, recording in recordings(changed, windows)
+    )
+
+
+def test_ten_times_the_limits_cost_little_more_than_one_reading_of_the_windows():
+    """A large study: signals are computed once, and a limit is one comparison with them."""
+    rng = np.random.default_rng(5)
+    large = recording(memory_mb=rng.normal(100, 10, (2000, 50)), score=rng.random((2000, 50)))
+    rule = MetricLimit("memory_mb", np.inf)
+    began = time.process_time()
+    signals = heeded_signals(rule, large.courses, large.steps_planned)
+    for limit in pooled_limits([signals])[:20]:
+        replay_stops(signals, large, limit)
+    few = time.process_time() - began
+    began = time.process_time()
+    for limit in pooled_limits([signals]):
+        replay_stops(signals, large, limit)
+    assert time.process_time() - began < 20 * few

@@ -1,0 +1,17 @@
+"""Recommend a configuration within the constraints, and a rule that finds it."""
+
+import pandas as pd
+
+from sysstop.job import job
+from sysstop.recommendations import configuration_table, pareto_table, recommendation_table
+from sysstop.replay import replayed_rules
+
+with job(snakemake):
+    trials = pd.read_parquet(snakemake.input.trials)
+    windows = pd.read_parquet(snakemake.input.windows)
+    constraints = snakemake.params.constraints
+    configurations = configuration_table(trials, constraints)
+    pareto_table(configurations).to_parquet(snakemake.output.pareto, index=False)
+    rules = replayed_rules(snakemake.params.arms)
+    table = recommendation_table(trials, windows, rules, constraints)
+    table.to_parquet(snakemake.output.recommendations, index=False)

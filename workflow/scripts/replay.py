@@ -1,0 +1,16 @@
+"""Replay every rule at many limits on the baseline's windows."""
+
+import pandas as pd
+
+from sysstop.job import job
+from sysstop.replay import replay_summary, replay_table, replayed_rules, trial_signals
+
+with job(snakemake):
+    trials = pd.read_parquet(snakemake.input.trials)
+    windows = pd.read_parquet(snakemake.input.windows)
+    rules = replayed_rules(snakemake.params.arms)
+    workers, seed = snakemake.params.workers, snakemake.params.seed
+    replay = replay_table(trials, windows, rules, workers, seed)
+    replay.to_parquet(snakemake.output.replay, index=False)
+    replay_summary(replay).to_parquet(snakemake.output.summary, index=False)
+    trial_signals(trials, windows, rules).to_parquet(snakemake.output.signals, index=False)

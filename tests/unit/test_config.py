@@ -124,14 +124,6 @@ def test_a_limit_that_can_never_fire_is_refused(config, arm):
         check_config(config, SCHEMAS)
 
 
-def test_a_rule_that_waits_longer_than_there_are_windows_is_refused(config):
-    config["budget"]["window_steps"] = config["budget"]["steps"] // 2
-    config["arms"] = {"none": {"rule": "none"}, "fast": {"rule": "predicted_train_time", "limit": 1}}
-    config["study"]["arms"] = ["none", "fast"]
-    with pytest.raises(UserError, match=r"arms\.fast: the rule can never stop a trial"):
-        check_config(config, SCHEMAS)
-
-
 def test_a_limit_that_can_just_fire_is_accepted(config):
     config["arms"]["memory"] = {"rule": "plateau", "patience": 7}
     config["arms"]["plateau"] = LIMIT | {"limit": 1, "grace_windows": 8}

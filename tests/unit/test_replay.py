@@ -283,6 +283,43 @@ def test_a_limit_is_free_only_if_it_is_in_every_repetition():
     assert replay_summary(curve).iloc[0]["free_limit"] == 9
 
 
+def test_a_limit_found_in_one_repetition_is_judged_by_the_others():
+    keys = {"dataset": "digits", "algorithm": "linear_regression", "rule": "metric_limit"}
+    points = [(1, 5, 0.4, 0.0), (2, 5, 0.3, 0.1), (1, 9, 0.1, 0.0), (2, 9, 0.2, 0.0)]
+    columns = ["repetition", "limit", "saved_time_fraction", "regret"]
+    curve = pd.DataFrame(points, columns=columns)
+    curve = curve.assign(**keys, metric="memory_mb", random_regret=0.0, saved_steps_fraction=0.0)
+    # 5 is chosen in the first repetition, 9 in the second.
+    both = replay_summary(curve).iloc[0]
+    assert both["transfer_saved_time_fraction"] == pytest.approx((0.3 + 0.1) / 2)
+    assert both["transfer_regret"] == pytest.approx((0.1 + 0.0) / 2)
+    once = replay_summary(curve[curve["repetition"] == 1]).iloc[0]
+    assert once[["transfer_saved_time_fraction", "transfer_regret"]].isna().all()
+
+
+def test_on_pure_noise_a_limit_found_in_hindsight_promises_what_it_does_not_keep():
+    rng = np.random.default_rng(6)
+    keys = {"dataset": "digits", "algorithm": "linear_regression"}
+    summaries = []
+    for _ in range(30):
+        noise = {r: (rng.random(16), rng.random(16)) for r in (1, 2, 3)}
+        rows = []
+        for limit in np.concatenate([readings for readings, _ in noise.values()]):
+            for repetition, (readings, scores) in noise.items():
+                kept = readings <= limit
+                regret = scores.max() - scores[kept].max() if kept.any() else np.nan
+                rows.append((repetition, limit, 1 - kept.mean(), regret))
+        columns = ["repetition", "limit", "saved_time_fraction", "regret"]
+        curve = pd.DataFrame(rows, columns=columns).assign(
+            **keys, rule="metric_limit", metric="memory_mb", random_regret=0.0
+        )
+        curve["saved_steps_fraction"] = curve["saved_time_fraction"]
+        summaries.append(replay_summary(curve))
+    found = pd.concat(summaries)
+    assert (found["free_regret"].dropna() == 0).all()
+    assert (found["transfer_regret"] == 0).mean() < 0.1
+
+
 def test_a_study_in_which_all_diverge_has_no_regret(simulated):
     pair = ("digits", "logistic_regression")
     tables = trials_and_windows(pairs=[pair], repetitions=1, all_diverge=[pair])

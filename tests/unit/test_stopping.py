@@ -11,6 +11,7 @@ from sysstop.stopping import (
     Stop,
     decide,
     heeded_signals,
+    predicted_train_time,
 )
 
 PLANNED = 500
@@ -68,9 +69,8 @@ def test_the_baseline_never_stops():
 def test_the_predicted_training_time_extrapolates_the_pace_after_the_first_window(
     train_times, predicted
 ):
-    trace = windows("train_time_s", *train_times)
-    courses = {name: np.array([window[name] for window in trace]) for name in trace[0]}
-    signals = PredictedTrainTime(limit=1.0).signals(courses, PLANNED)
+    step = 100.0 * np.arange(1, len(train_times) + 1)
+    signals = predicted_train_time(step, np.array(train_times), PLANNED)
     assert signals[-1] == pytest.approx(predicted)
 
 
@@ -80,10 +80,12 @@ def test_the_prediction_stops_before_the_limit_itself_is_reached():
 
 
 def test_a_slow_warm_up_alone_stops_no_trial_by_its_predicted_time():
-    warm_up_first = windows("train_time_s", 4, 5, 6, 7, 8)
-    assert first_stop(PredictedTrainTime(limit=9.0), warm_up_first) is None
-    asked_at_once = PredictedTrainTime(limit=9.0, grace_windows=0)
-    assert first_stop(asked_at_once, warm_up_first)[0] == 1
+    assert first_stop(PredictedTrainTime(limit=9.0), windows("train_time_s", 4, 5, 6, 7, 8)) is None
+
+
+def test_a_first_window_beyond_the_limit_stops_a_trial_without_any_prediction():
+    stop = first_stop(PredictedTrainTime(limit=9.0), windows("train_time_s", 9.5, 10, 11))[1]
+    assert stop.value == 9.5
 
 
 def test_the_plateau_fires_once_the_patience_is_exceeded():

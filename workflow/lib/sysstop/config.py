@@ -176,7 +176,7 @@ def _metric_mistakes(key: str, arm: Mapping[str, Any]) -> Iterator[str]:
 
 def _never_fires(key: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[str]:
     windows = math.ceil(budget["steps"] / budget["window_steps"])
-    grace = arm.get("grace_windows", RULES[arm["rule"]].grace_windows)
+    grace = arm.get("grace_windows", 0)
     metric, limit = arm.get("metric"), arm.get("limit")
     if grace < 0 or grace != int(grace):
         yield f"{key}.grace_windows: found {grace}; a whole number from 0 is needed"

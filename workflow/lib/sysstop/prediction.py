@@ -1,6 +1,6 @@
 """RQ2: how early a trial's final training time, memory and step time can be told.
 
-The prediction of training time is that of the stopping rule `PredictedTrainTime`; memory and step
+The prediction of training time is `stopping.predicted_train_time`; memory and step
 time are predicted to stay what they have been so far.
 """
 
@@ -10,7 +10,12 @@ import pandera.pandas as pa
 
 from sysstop.noise import PAIR_KEYS
 from sysstop.replay import Recording, recordings, replay_stops
-from sysstop.stopping import MetricLimit, PredictedTrainTime, heeded_signals
+from sysstop.stopping import (
+    MetricLimit,
+    PredictedTrainTime,
+    heeded_signals,
+    predicted_train_time,
+)
 from sysstop.tables import TRIALS_SCHEMA, checked
 
 WINDOWS_SEEN = (1, 2, 4, 8)
@@ -24,7 +29,7 @@ _PAIR_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in ("dataset", "algo
 PREDICTION_SCHEMA = pa.DataFrameSchema(
     {
         **_PAIR_COLUMNS,
-        "metric": pa.Column(str, pa.Check.isin(PREDICTED_METRICS)),
+        "metric": pa.Column(str, pa.Check.isin(PREDICTED_METRICS), coerce=True),
         "windows_seen": pa.Column(int, pa.Check.isin(WINDOWS_SEEN), coerce=True),
         "trials": pa.Column(int, pa.Check.ge(1), coerce=True),
         "median_error": _SHARE,
@@ -42,7 +47,7 @@ PREDICTION_SAVING_SCHEMA = pa.DataFrameSchema(
         "limit": pa.Column(float, coerce=True),
         "saved_on_value": _SHARE,
         "saved_on_prediction": _SHARE,
-        "too_slow": pa.Column(int, pa.Check.ge(0), coerce=True),
+        "within_limit": pa.Column(int, pa.Check.ge(0), coerce=True),
         "wrongly_stopped": pa.Column(int, pa.Check.ge(0), coerce=True),
     },
     strict=True,
@@ -87,8 +92,8 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
 
     One row per baseline study and limit; limits are quantiles of its completed trials' training
     time. `saved_on_value` and `saved_on_prediction` are shares of the baseline's training time.
-    `too_slow` counts the completed trials whose time exceeds the limit, `wrongly_stopped` those
-    that the prediction stops although they would have kept it.
+    `within_limit` counts the completed trials whose time keeps the limit, `wrongly_stopped` those
+    of them that the prediction stops.
     """
     rows = []
     for keys, recording in recordings(trials, windows):
@@ -104,8 +109,8 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
                 used_s = recording.after("train_time_s", stops.windows_used).sum()
                 saved[rule.name] = max(0.0, 1 - used_s / time_s.sum())
                 stopped[rule.name] = stops.stopped
-            too_slow = recording.completed & (time_s > limit)
-            wrong = stopped[PredictedTrainTime.name] & recording.completed & ~too_slow
+            within = recording.completed & (time_s <= limit)
+            wrong = stopped[PredictedTrainTime.name] & within
             rows.append(
                 {
                     **keys,
@@ -113,7 +118,7 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
                     "limit": limit,
                     "saved_on_value": saved[MetricLimit.name],
                     "saved_on_prediction": saved[PredictedTrainTime.name],
-                    "too_slow": int(too_slow.sum()),
+                    "within_limit": int(within.sum()),
                     "wrongly_stopped": int(wrong.sum()),
                 }
             )
@@ -125,8 +130,7 @@ def _predictions(recording: Recording, metric: str) -> tuple[np.ndarray, np.ndar
     """Return the predictions after each window (trials x windows) and the final values (trials)."""
     values = recording.courses[metric]
     if metric == PredictedTrainTime.metric:
-        rule = PredictedTrainTime(limit=np.inf)
-        predicted = rule.signals(recording.courses, recording.steps_planned)
+        predicted = predicted_train_time(recording.courses["step"], values, recording.steps_planned)
         return predicted, recording.after(metric, recording.windows)
     if metric == "memory_peak_mb":
         return values, np.nanmax(values, axis=1)

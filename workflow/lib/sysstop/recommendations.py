@@ -130,7 +130,7 @@ def recommendation_table(
         studies.setdefault(tuple(keys[name] for name in PAIR), []).append(recording)
     rows = []
     for pair, of_pair in studies.items():
-        mine = configurations[(configurations[PAIR] == pair).all(axis=1)]
+        mine = configurations[(configurations[PAIR] == list(pair)).all(axis=1)]
         within = mine[mine["within_constraints"]]
         row = {
             **dict(zip(PAIR, pair, strict=True)),

@@ -64,6 +64,8 @@ REPLAY_SUMMARY_SCHEMA = pa.DataFrameSchema(
             for name in ("limit", "saved_time_fraction", "saved_steps_fraction", "regret")
         },
         "knee_random_regret": pa.Column(float, **_NUMBER),
+        "transfer_saved_time_fraction": pa.Column(float, **_NUMBER),
+        "transfer_regret": pa.Column(float, **_NUMBER),
     },
     strict=True,
     unique=["dataset", "algorithm", "rule", "metric"],
@@ -264,13 +266,17 @@ def replay_table(
 
 
 def replay_summary(replay: pd.DataFrame) -> pd.DataFrame:
-    """Return the two points of each rule's curve that matter (`REPLAY_SUMMARY_SCHEMA`).
+    """Return what matters of each rule's curve (`REPLAY_SUMMARY_SCHEMA`).
 
     The curve is saving of time against regret, both means over the repetitions at the same limit; a
     limit that leaves no model in any repetition is not on it. `free_` is the point of the largest
     saving without regret in any repetition, NaN if there is none that saves. `knee_` is where the
     curve bends: with both axes scaled to 1, the point furthest below the straight line between its
     ends (Satopaa et al. 2011, doi:10.1109/ICDCSW.2011.20), NaN where regret never rises.
+
+    Both are chosen with all trials known. What such a choice is worth afterwards is `transfer_`: the
+    limit that saves most without regret in one repetition, applied to the others (means over all
+    choices). NaN with one repetition, its regret also if a limit left no model elsewhere.
     """
     keys = ["dataset", "algorithm", "rule", "metric"]
     means = {name: (name, "mean") for name in ("saved_time_fraction", "saved_steps_fraction")}
@@ -280,6 +286,7 @@ def replay_summary(replay: pd.DataFrame) -> pd.DataFrame:
         largest_regret=("regret", lambda values: values.max(skipna=False)),
         random_regret=("random_regret", "mean"),
     )
+    curves = replay.groupby(keys)
     rows = []
     for names, curve in points.dropna(subset="regret").reset_index().groupby(keys, sort=False):
         row = dict(zip(keys, names, strict=True))
@@ -290,7 +297,7 @@ def replay_summary(replay: pd.DataFrame) -> pd.DataFrame:
                 row[f"{name}_{column}"] = point[column].iloc[0] if len(point) else np.nan
         knee = chosen["knee"]
         row["knee_random_regret"] = knee["random_regret"].iloc[0] if len(knee) else np.nan
-        rows.append(row)
+        rows.append(row | _transfer(curves.get_group(names)))
     table = pd.DataFrame(rows, columns=list(REPLAY_SUMMARY_SCHEMA.columns))
     return checked(table, REPLAY_SUMMARY_SCHEMA)
 
@@ -305,6 +312,26 @@ def _knee(curve: pd.DataFrame) -> pd.DataFrame:
         return curve.iloc[:0]
     below = (saving - saving.min()) / np.ptp(saving) - (regret - regret.min()) / np.ptp(regret)
     return reached.loc[[below.idxmax()]]
+
+
+def _transfer(curves: pd.DataFrame) -> dict[str, float]:
+    """Return what the free limit of each repetition saves and loses in the other ones."""
+    saving = curves.pivot(index="limit", columns="repetition", values="saved_time_fraction")
+    regret = curves.pivot(index="limit", columns="repetition", values="regret")
+    saved, lost = [], []
+    for repetition in saving.columns if saving.shape[1] > 1 else []:
+        free = saving.loc[regret[repetition] <= 0, repetition]
+        others = saving.columns.drop(repetition)
+        if free.empty or free.max() == 0:
+            saved.append(0.0)
+            lost.append(0.0)
+            continue
+        saved.append(saving.loc[free.idxmax(), others].mean())
+        lost.append(regret.loc[free.idxmax(), others].mean(skipna=False))
+    return {
+        "transfer_saved_time_fraction": np.mean(saved) if saved else np.nan,
+        "transfer_regret": np.mean(lost) if lost else np.nan,
+    }
 
 
 def trial_signals(

@@ -69,24 +69,35 @@ class MetricLimit:
 class PredictedTrainTime:
     """Stop as soon as the training time predicted for the whole trial exceeds the limit.
 
-    The prediction extrapolates linearly from the windows so far; the first window, which holds the
-    warm-up, gives no pace of its own once there is a second one. Alone it predicts far too much, so
-    that the rule would stop nearly every trial: by default it is not asked then.
+    The prediction is `predicted_train_time`. That of the first window holds the warm-up and would
+    be far too high, so that the rule then asks for the time used so far alone.
     """
 
     name: ClassVar[str] = "predicted_train_time"
     stopped_is_candidate: ClassVar[bool] = False
     limit: float
-    grace_windows: int = 1
+    grace_windows: int = 0
     metric: ClassVar[str] = "train_time_s"
 
     def signals(self, courses: Courses, steps_planned: np.ndarray | int) -> np.ndarray:
         """Return the training time predicted for the whole trial after each window, in seconds."""
-        step, seconds = courses["step"], courses[self.metric]
-        own_seconds, own_steps = seconds - seconds[..., :1], step - step[..., :1]
-        own_seconds[..., 0], own_steps[..., 0] = seconds[..., 0], step[..., 0]
-        steps_left = np.expand_dims(steps_planned, -1) - step
-        return seconds + own_seconds / own_steps * steps_left
+        seconds = courses[self.metric]
+        predicted = predicted_train_time(courses["step"], seconds, steps_planned)
+        predicted[..., 0] = seconds[..., 0]
+        return predicted
+
+
+def predicted_train_time(
+    step: np.ndarray, seconds: np.ndarray, steps_planned: np.ndarray | int
+) -> np.ndarray:
+    """Return the training time of the whole trial as predicted after each window (... x windows).
+
+    `step` and `seconds` (... x windows) are what the trial has used until then. It is extrapolated
+    linearly from all windows but the first, which holds the warm-up; after that one from itself.
+    """
+    own_seconds, own_steps = seconds - seconds[..., :1], step - step[..., :1]
+    own_seconds[..., 0], own_steps[..., 0] = seconds[..., 0], step[..., 0]
+    return seconds + own_seconds / own_steps * (np.expand_dims(steps_planned, -1) - step)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from sysstop.algorithms import ALGORITHMS
+from sysstop.metrics import METRIC_BY_NAME
 from sysstop.studies import BASELINE_ARM
 
 MISSING = "\u2013"
@@ -30,6 +31,11 @@ def number(value: float, digits: int = 3) -> str:
 def rough(value: float) -> str:
     """Return a number rounded to two significant digits."""
     return number(value if math.isnan(value) else float(f"{value:.2g}"))
+
+
+def tenths(value: float) -> str:
+    """Return a number with one decimal below 10, else with none."""
+    return number(round(value, 1 if abs(value) < 9.95 else 0))
 
 
 def percent(fraction: float) -> str:
@@ -100,6 +106,36 @@ def spoken(name: str) -> str:
 def algorithm_label(name: str) -> str:
     """Return an algorithm's name for readers."""
     return ALGORITHMS[name].label
+
+
+def metric_label(metric: str) -> str:
+    """Return a metric's name within a sentence."""
+    label = METRIC_BY_NAME[metric].label
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
+def rule_label(rule: str, metric: str) -> str:
+    """Return what a stopping rule does, as a noun within a sentence."""
+    return _RULE_LABELS[rule].format(metric=metric_label(metric))
+
+
+def limit_label(rule: str, metric: str, limit: float) -> str:
+    """Return the limit of a rule that looks at one trial, with its unit."""
+    return (
+        counted(round(limit), "window")
+        if rule == "plateau"
+        else with_unit(limit, METRIC_BY_NAME[metric].unit)
+    )
+
+
+_RULE_LABELS = {
+    "metric_limit": "limit on {metric}",
+    "predicted_train_time": "limit on predicted {metric}",
+    "plateau": "plateau of {metric}",
+    "median": "median rule on {metric}",
+    "best_cost": "multiple of the least {metric}",
+    "successive_halving": "successive halving on {metric}",
+}
 
 
 def pair_label(dataset: str, algorithm: str) -> str:

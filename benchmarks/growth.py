@@ -61,6 +61,8 @@ def search(folder: Path) -> dict[str, float]:
         ray_address="local",
         trials_file=folder / "trials.jsonl",
         summary_file=summary_file,
+        trial_timeout_s=None,
+        max_failed_fraction=0.0,
         tell=lambda message: None,
     )
     summary = json.loads(summary_file.read_text())

@@ -92,6 +92,8 @@ def search_order(folder: Path, workers: int, order: int) -> dict[str, dict[str, 
             journal,
             workers=workers,
             order_seed=order,
+            trial_timeout_s=None,
+            max_failed_fraction=0.0,
             tell=lambda message: None,
         )
     return {

@@ -15,6 +15,10 @@ from sysstop.arms import make_rule, stopped_is_candidate
 from sysstop.budgets import best_trials, budget_table
 from sysstop.journal import WINDOW_COLUMNS
 from sysstop.metrics import metric_names
+from sysstop.prediction import prediction_saving_table, prediction_table
+from sysstop.recommendations import configuration_table, pareto_table, recommendation_table
+from sysstop.replay import replay_summary, replay_table, replayed_rules, trial_signals
+from sysstop.replay_check import replay_check_table
 from sysstop.stopping import decide
 from sysstop.studies import BASELINE_ARM, Configuration, Study
 from sysstop.tables import TRIAL_KEYS, TRIALS_SCHEMA, WINDOWS_SCHEMA, checked, study_tables
@@ -78,7 +82,12 @@ def config(
         "split": {"test_fraction": 0.3, "folds": FOLDS},
         "arms": dict(arms),
         "constraints": {},
-        "search": {"workers": 2, "ray_address": "local"},
+        "search": {
+            "workers": 2,
+            "trial_timeout_s": None,
+            "max_failed_fraction": 0.1,
+            "ray_address": "local",
+        },
         "tracking": {"uri": "sqlite:///results/mlflow/mlflow.db"},
         "data": {"pmlb_cache": None},
         "datasets": datasets,
@@ -195,6 +204,27 @@ def budget(trials: pd.DataFrame) -> pd.DataFrame:
     best = best_trials(trials)
     scores = best[TRIAL_KEYS].assign(test_score=best["score"] - 0.01)
     return budget_table(trials, scores)
+
+
+def replay_results(
+    trials: pd.DataFrame,
+    windows: pd.DataFrame,
+    arms: Mapping[str, Mapping] = ARMS,
+    constraints: Mapping[str, float] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables that the replay, the predictions and the recommendations make of these."""
+    rules, constraints = replayed_rules(arms), constraints or {}
+    replay = replay_table(trials, windows, rules, workers=2, seed=2023)
+    return {
+        "replay": replay,
+        "replay_summary": replay_summary(replay),
+        "signals": trial_signals(trials, windows, rules),
+        "replay_check": replay_check_table(trials, windows, arms),
+        "prediction": prediction_table(trials, windows),
+        "prediction_saving": prediction_saving_table(trials, windows),
+        "recommendations": recommendation_table(trials, windows, rules, constraints),
+        "pareto": pareto_table(configuration_table(trials, constraints)),
+    }
 
 
 def environment() -> pd.DataFrame:

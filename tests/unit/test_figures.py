@@ -1,19 +1,27 @@
 from pathlib import Path
 
+import matplotlib.colors
+import numpy as np
+import pandas as pd
 import pytest
-from generated_tables import ARMS, GRID, PAIRS, budget, trials_and_windows
+from generated_tables import ARMS, GRID, PAIRS, budget, replay_results, trials_and_windows
 
 from sysstop.effects import cost_model, effect_table
 from sysstop.figures.budget import budget_figure, tradeoff_figure
 from sysstop.figures.cost import cost_figure
 from sysstop.figures.courses import courses_figure
 from sysstop.figures.effect_map import effect_map
+from sysstop.figures.pareto import best_configuration, pareto_figure
+from sysstop.figures.prediction import LEAST_ERROR_PERCENT, prediction_figure
+from sysstop.figures.replay import RULE_STYLES, mean_points, replay_figure
 from sysstop.figures.response import response_figure
 from sysstop.figures.style import arm_colours, save
 from sysstop.metrics import METRIC_BY_NAME, metric_names
+from sysstop.recommendations import configuration_table, pareto_table
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}
+CONSTRAINTS = {"step_time_ms": 4.0, "memory_peak_mb": 512.0}
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +29,19 @@ def study():
     return trials_and_windows(repetitions=1)
 
 
+@pytest.fixture(scope="module")
+def two_repetitions():
+    return replay_results(*trials_and_windows(PAIRS[:2]), constraints=CONSTRAINTS)
+
+
 def all_figures(trials, windows):
     dataset = trials["dataset"].iloc[0]
     of_dataset = trials[trials["dataset"] == dataset]
+    tables = replay_results(trials, windows, constraints=CONSTRAINTS)
+    replay, summary, pareto = (
+        tables[name][tables[name]["dataset"] == dataset]
+        for name in ("replay", "replay_summary", "pareto")
+    )
     return {
         "response": response_figure(of_dataset),
         "effects": effect_map(effect_table(trials)),
@@ -31,6 +49,9 @@ def all_figures(trials, windows):
         "budget": budget_figure(budget(trials)),
         "tradeoff": tradeoff_figure(budget(trials)),
         "courses": courses_figure(windows[windows["dataset"] == dataset], of_dataset),
+        "replay": replay_figure(replay, summary),
+        "prediction": prediction_figure(tables["prediction"]),
+        "pareto": pareto_figure(pareto, CONSTRAINTS),
     }
 
 
@@ -149,3 +170,205 @@ def test_a_run_of_the_baseline_alone_says_that_there_is_nothing_to_compare():
 
 def test_an_arm_has_the_same_colour_whatever_the_order_of_the_arms():
     assert arm_colours(["plateau", "memory"]) == arm_colours(["memory", "none", "plateau"])
+
+
+def lines_of(axes, colour):
+    return [line for line in axes.lines if matplotlib.colors.same_color(line.get_color(), colour)]
+
+
+def has_line(lines, x, y):
+    return any(
+        len(line.get_xdata()) == len(x)
+        and np.allclose(line.get_xdata(), x)
+        and np.allclose(line.get_ydata(), y)
+        for line in lines
+    )
+
+
+def test_every_replayed_rule_is_drawn_apart_from_the_others(two_repetitions):
+    replayed = two_repetitions["replay"][["rule", "metric"]].drop_duplicates()
+    assert set(replayed.itertuples(index=False, name=None)) == set(RULE_STYLES)
+    looks = [(style.colour, style.dashed) for style in RULE_STYLES.values()]
+    assert len(set(looks)) == len({style.label for style in RULE_STYLES.values()}) == len(looks)
+
+
+def test_the_replay_figure_draws_each_rule_and_its_random_stopping_as_means(two_repetitions):
+    replay = two_repetitions["replay"]
+    panels = replay_figure(replay, two_repetitions["replay_summary"]).axes[1:4]
+    of_pair = replay[replay["algorithm"] == "logistic_regression"]
+    for (rule, metric), style in RULE_STYLES.items():
+        of_rule = of_pair[(of_pair["rule"] == rule) & (of_pair["metric"] == metric)]
+        means = of_rule.groupby("limit")[["saved_time_fraction", "regret", "random_regret"]].mean()
+        left = means[~of_rule["regret"].isna().groupby(of_rule["limit"]).any()]
+        saved = 100 * left["saved_time_fraction"]
+        assert any(
+            has_line(lines_of(axes, style.colour), saved, left["regret"])
+            and any(
+                np.allclose(line.get_ydata(), left["random_regret"], equal_nan=True)
+                for line in lines_of(axes, "0.62")
+                if len(line.get_ydata()) == len(left)
+            )
+            for axes in panels
+        ), style.label
+
+
+def test_a_limit_that_leaves_no_model_in_one_repetition_is_not_on_the_curve(two_repetitions):
+    replay = two_repetitions["replay"].copy()
+    first = replay.iloc[-1]
+    replay.loc[replay.index[-1], "regret"] = np.nan
+    points = mean_points(replay)
+    same = (points[["algorithm", "rule", "metric", "limit"]] == first[
+        ["algorithm", "rule", "metric", "limit"]
+    ]).all(axis=1)  # fmt: skip
+    assert points.loc[same, "regret"].isna().all()
+    assert same.sum() == 1
+
+
+def test_the_replay_figure_ranks_the_rules_and_marks_their_points(two_repetitions):
+    summary = two_repetitions["replay_summary"]
+    ranking, *panels = replay_figure(two_repetitions["replay"], summary).axes[:4]
+    of_pair = summary[summary["algorithm"] == "logistic_regression"].set_index(["rule", "metric"])
+    rules = {style.label: names for names, style in RULE_STYLES.items()}
+    ranked = [rules[label.get_text()] for label in ranking.get_yticklabels()]
+    saved = of_pair["free_saved_time_fraction"].fillna(0.0)
+    assert list(saved[ranked]) == sorted(saved, reverse=True)
+    assert saved.max() > 0
+    for names, mark in of_pair.iterrows():
+        for point, marker in (("free", "o"), ("knee", "D")):
+            at = 100 * mark[f"{point}_saved_time_fraction"]
+            if np.isnan(at):
+                continue
+            marked = [
+                [
+                    line
+                    for line in lines_of(axes, RULE_STYLES[names].colour)
+                    if line.get_marker() == marker and np.isclose(line.get_xdata()[0], at)
+                ]
+                for axes in (ranking, *panels)
+            ]
+            assert marked[0]
+            assert any(
+                np.isclose(line.get_ydata()[0], mark[f"{point}_regret"])
+                for lines in marked[1:]
+                for line in lines
+            )
+
+
+def test_a_dot_is_open_if_random_stopping_loses_no_more(two_repetitions):
+    summary = two_repetitions["replay_summary"]
+
+    def filled(random_regret):
+        replay = two_repetitions["replay"].assign(random_regret=random_regret)
+        ranking = replay_figure(replay, summary).axes[0]
+        dots = [line for line in ranking.lines if line.get_marker() == "o"]
+        return [line.get_markerfacecolor() != "white" for line in dots]
+
+    assert all(filled(0.5))
+    assert not any(filled(-0.5))
+
+
+def test_an_algorithm_without_a_completed_trial_keeps_its_row():
+    tables = replay_results(*trials_and_windows(PAIRS[:2], all_diverge=PAIRS[:1], repetitions=1))
+    drawn = texts(replay_figure(tables["replay"], tables["replay_summary"]))
+    assert {"Logistic regression", "Support vector machine"} <= set(drawn)
+    assert drawn.count("no trial completed") == 1
+
+
+@pytest.mark.parametrize("error, row", [("median_error", 0), ("error_90", 1)])
+def test_the_prediction_figure_draws_every_pair_and_their_median(two_repetitions, error, row):
+    prediction = two_repetitions["prediction"]
+    panels = prediction_figure(prediction).axes
+    for at, metric in enumerate(["train_time_s", "step_time_ms", "memory_mb", "memory_peak_mb"]):
+        axes = panels[4 * row + at]
+        shown = prediction[prediction["metric"] == metric].pivot(
+            index="windows_seen", columns="algorithm", values=error
+        )
+        percent = (100 * shown).clip(lower=LEAST_ERROR_PERCENT)
+        assert len(axes.lines) == 3
+        for algorithm in shown:
+            assert has_line(axes.lines, shown.index, percent[algorithm])
+        assert has_line(lines_of(axes, "black"), shown.index, percent.median(axis=1))
+        if row == 0:
+            assert axes.get_title() == METRIC_BY_NAME[metric].label
+
+
+def test_the_prediction_of_a_single_pair_has_no_median_over_it(two_repetitions):
+    prediction = two_repetitions["prediction"]
+    figure = prediction_figure(prediction[prediction["algorithm"] == "logistic_regression"])
+    assert not any(lines_of(axes, "black") for axes in figure.axes)
+    assert "median of all" not in texts(figure)
+
+
+def test_no_completed_trial_is_said_instead_of_drawn(two_repetitions):
+    figures = [
+        replay_figure(two_repetitions["replay"], two_repetitions["replay_summary"].iloc[:0]),
+        prediction_figure(two_repetitions["prediction"].iloc[:0]),
+        pareto_figure(two_repetitions["pareto"].iloc[:0], {}),
+    ]
+    for figure in figures:
+        assert not figure.axes
+        assert any(text.startswith("No ") for text in texts(figure))
+
+
+def test_the_pareto_figure_draws_every_configuration_and_the_front(two_repetitions):
+    pareto = two_repetitions["pareto"]
+    panels = pareto_figure(pareto, {}).axes
+    for at, metric in enumerate(metric_names("system")):
+        of_panel = pareto[
+            (pareto["metric"] == metric) & (pareto["algorithm"].str.startswith("log"))
+        ]
+        points = [line for line in panels[at].lines if line.get_marker() == "o"]
+        drawn = {point for line in points for point in zip(*line.get_data(), strict=True)}
+        assert drawn == set(zip(of_panel["value"], of_panel["score"], strict=True))
+        front = of_panel[of_panel["on_front"]].sort_values("value")
+        steps = [line for line in panels[at].lines if line.get_drawstyle() == "steps-post"]
+        assert has_line(steps, front["value"], front["score"])
+
+
+def test_the_star_is_the_recommended_configuration(two_repetitions):
+    pareto, recommended = (two_repetitions[name] for name in ("pareto", "recommendations"))
+    panels = pareto_figure(pareto, CONSTRAINTS).axes
+    metrics = metric_names("system")
+    assert (recommended["score"] < recommended["unconstrained_score"]).any()
+    for row, (_, best) in enumerate(recommended.iterrows()):
+        for at, metric in enumerate(metrics):
+            axes = panels[len(metrics) * row + at]
+            star = next(line for line in axes.lines if line.get_marker() == "*")
+            assert has_line([star], [best[metric]], [best["score"]])
+
+
+def test_of_equal_scores_the_first_configuration_is_the_best():
+    pareto = pd.DataFrame(
+        {
+            "batch_size": [8, 2, 2, 2],
+            "learning_rate": [0.1, 0.1, 0.01, 0.001],
+            "alpha": 0.0,
+            "score": [0.9, 0.9, 0.9, 0.95],
+            "within_constraints": [True, True, True, False],
+        }
+    )
+    assert best_configuration(pareto).index.tolist() == [2]
+
+
+def test_a_limit_is_a_line_or_if_it_lies_beyond_the_panel_named(two_repetitions):
+    figure = pareto_figure(two_repetitions["pareto"], CONSTRAINTS)
+    step_time, *_, memory_peak = figure.axes[: len(metric_names("system"))]
+    assert has_line(step_time.lines, [4.0, 4.0], [0, 1])
+    assert not any(line.get_label() == "limit" for line in memory_peak.lines)
+    assert memory_peak.get_title(loc="right") == "limit 512\u00a0MB \N{RIGHTWARDS ARROW}"
+    assert memory_peak.get_xlim()[1] < 512
+    assert not any("limit" in text for text in texts(pareto_figure(free(two_repetitions), {})))
+
+
+def free(tables):
+    return tables["pareto"].assign(within_constraints=True)
+
+
+def test_errors_far_from_the_others_do_not_flatten_them():
+    trials, _ = trials_and_windows(PAIRS[2:3], BASELINE_ALONE, repetitions=1)
+    worst = trials.index[trials["status"] == "completed"][0]
+    trials.loc[worst, "score"] = -1e6
+    axes = pareto_figure(pareto_table(configuration_table(trials, {})), {}).axes[0]
+    bottom, top = axes.get_ylim()
+    assert top < bottom < 1000
+    assert any(line.get_marker() == "v" for line in axes.lines)

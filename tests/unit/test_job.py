@@ -1,9 +1,16 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from sysstop.errors import UserError
-from sysstop.job import failure_messages, job
+from sysstop.job import OWNER_VARIABLE, failure_messages, job
+from sysstop.trial_process import LIBRARY_FOLDER
 
 
 @pytest.fixture
@@ -24,6 +31,21 @@ def test_a_users_mistake_ends_in_one_message_without_a_traceback(snakemake, caps
     assert capsys.readouterr().err == "error: data.path: no such file\n"
 
 
+def test_a_full_disk_ends_in_one_message_too(snakemake, capsys):
+    with pytest.raises(SystemExit), job(snakemake), Path("/dev/full").open("w") as full:
+        full.write("a result")
+        full.flush()
+    message = capsys.readouterr().err
+    assert message.startswith("error: A file: The disk is full; free some space, then run")
+    assert "finished trials are kept" in message and "Traceback" not in message
+
+
+def test_a_file_that_may_not_be_written_is_named(snakemake, tmp_path, capsys):
+    with pytest.raises(SystemExit), job(snakemake):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "trials.parquet"))
+    assert f"error: {tmp_path / 'trials.parquet'}: It may not be" in capsys.readouterr().err
+
+
 def test_what_failed_jobs_said_is_found_through_snakemakes_log(snakemake, tmp_path):
     with pytest.raises(SystemExit), job(snakemake):
         raise UserError("data.path: no such file,\nwrite another")
@@ -38,3 +60,22 @@ def test_a_fault_of_the_program_keeps_its_traceback_in_the_log(snakemake, tmp_pa
     assert "Traceback" in text
     messages = failure_messages(snakemake_log(tmp_path, snakemake.log[0]))
     assert messages == ["error: ZeroDivisionError: division by zero"]
+
+
+def test_a_job_does_not_outlive_its_owner(tmp_path):
+    script = """
+import sys, time
+from types import SimpleNamespace
+from sysstop.job import job
+with job(SimpleNamespace(log=[sys.argv[1]])):
+    print("working", flush=True)
+    time.sleep(600)
+"""
+    owner = subprocess.Popen(["sleep", "600"])
+    environment = os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER), OWNER_VARIABLE: str(owner.pid)}
+    command = [sys.executable, "-c", script, str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as worker:
+        assert worker.stdout.readline() == b"working\n"
+        owner.kill()
+        owner.wait()
+        assert worker.wait(timeout=30) == -signal.SIGKILL

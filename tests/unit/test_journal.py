@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from sysstop.journal import Journal, journal_entry, read_trials
+from sysstop.journal import (
+    Journal,
+    count_failed_search,
+    journal_entry,
+    read_failed_searches,
+    read_trials,
+)
 from sysstop.training import train
 
 IDENTITY = {"seed": 1}
@@ -30,6 +36,24 @@ def test_a_journal_gives_back_what_was_written_bit_for_bit(tmp_path, entry):
 def test_a_journal_continues_with_the_trials_it_holds(tmp_path, entry):
     Journal(tmp_path / "j", IDENTITY).append(entry("a"))
     assert Journal(tmp_path / "j", IDENTITY).finished == {"a": "completed"}
+
+
+def test_a_continued_journal_has_lost_its_failed_trials(tmp_path, entry):
+    journal = Journal(tmp_path / "j", IDENTITY)
+    journal.append(entry("a") | {"status": "failed"})
+    journal.append(entry("b"))
+    assert journal.finished == {"a": "failed", "b": "completed"}
+    again = Journal(tmp_path / "j", IDENTITY)
+    assert again.finished == {"b": "completed"}
+    again.append(entry("a"))
+    assert [trial["trial_id"] for trial in read_trials(tmp_path / "j")] == ["b", "a"]
+
+
+def test_searches_with_failed_trials_are_counted(tmp_path):
+    assert read_failed_searches(tmp_path) == 0
+    count_failed_search(tmp_path)
+    count_failed_search(tmp_path)
+    assert read_failed_searches(tmp_path) == 2
 
 
 def test_a_journal_of_another_study_is_begun_anew(tmp_path, entry):

@@ -62,6 +62,26 @@ def test_one_ray_serves_an_owner_and_ends_with_it(owner, ray_of, end):
     wait_until(lambda: not folder_of(owner).exists())
 
 
+def test_ray_listens_on_the_loopback_interface_alone(owner, ray_of):
+    ray_of(owner)
+    listening = {
+        connection.laddr.ip.removeprefix("::ffff:")
+        for pid in processes_of(owner)
+        for connection in psutil.Process(pid).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_ray_that_died_is_replaced_by_another(owner, ray_of, name):
+    address = ray_of(owner)
+    (process,) = (pid for pid in processes_of(owner) if psutil.Process(pid).name() == name)
+    os.kill(process, signal.SIGKILL)
+    wait_until(lambda: not (folder_of(owner) / "address").exists())
+    assert ray_of(owner) != address
+
+
 def test_two_owners_have_a_ray_and_a_token_each(owner, ray_of):
     with subprocess.Popen(["sleep", "600"]) as other:
         try:

@@ -1,5 +1,6 @@
 """Real searches with real Ray on a small grid."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sysstop.errors import UserError
 from sysstop.journal import Journal, read_trials
 from sysstop.metrics import metric_names
 from sysstop.ray_session import ray_session
@@ -27,7 +29,15 @@ TRIALS = plan_trials(STUDY, GRID, BUDGET, seed=1, fold_rows=100)
 def search(split_folder, tmp_path):
     """Run a search; return the finished trials by id, and what was told."""
 
-    def run(name="journal", trials=TRIALS, rule=None, workers=2, order_seed=1):
+    def run(
+        name="journal",
+        trials=TRIALS,
+        rule=None,
+        workers=2,
+        order_seed=1,
+        trial_timeout_s=None,
+        max_failed_fraction=0.25,
+    ):
         told = []
         journal = Journal(tmp_path / name, {})
         with ray_session("local", workers):
@@ -38,6 +48,8 @@ def search(split_folder, tmp_path):
                 journal,
                 workers=workers,
                 order_seed=order_seed,
+                trial_timeout_s=trial_timeout_s,
+                max_failed_fraction=max_failed_fraction,
                 tell=told.append,
             )
         return {trial["trial_id"]: trial for trial in read_trials(journal.path)}, told
@@ -119,6 +131,65 @@ def test_a_failing_trial_does_not_fail_the_others(search):
     assert sorted(statuses) == ["completed"] * 3 + ["failed"]
     assert "no such algorithm" in finished[name]["stop_reason"]
     assert told[-1].startswith("4 of 4 trials done, 1 failed,")
+
+
+def test_a_failed_trial_is_tried_again_and_no_other(search):
+    broken = dict(TRIALS)
+    name = next(iter(broken))
+    broken[name] = replace(broken[name], algorithm="no such algorithm")
+    first, _ = search(trials=broken)
+    again, _ = search()
+    assert (first[name]["status"], again[name]["status"]) == ("failed", "completed")
+    assert set(again) == set(TRIALS)
+    others = set(TRIALS) - {name}
+    assert all(str(again[other]) == str(first[other]) for other in others)
+
+
+def test_a_study_of_too_many_failing_trials_ends_and_says_why(search, tmp_path):
+    broken = {
+        trial_id: replace(trial, algorithm="no such algorithm")
+        for trial_id, trial in TRIALS.items()
+    }
+    whole = next(iter(TRIALS))
+    broken[whole] = TRIALS[whole]
+    with pytest.raises(UserError) as error:
+        search(trials=broken, workers=1)
+    assert "2 of 4 trials failed" in str(error.value)
+    assert "search.max_failed_fraction = 0.25" in str(error.value)
+    assert "2 x KeyError: 'no such algorithm'" in str(error.value)
+
+
+def test_a_full_disk_ends_the_study_at_once_and_keeps_what_was_written(search, monkeypatch):
+    append, kept = Journal.append, []
+
+    def append_two(journal, trial):
+        if len(kept) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(journal.path))
+        append(journal, trial)
+        kept.append(trial["trial_id"])
+
+    monkeypatch.setattr(Journal, "append", append_two)
+    grid = GRID | {"alpha": [10.0**-power for power in range(1, 9)]}
+    trials = plan_trials(STUDY, grid, BUDGET, seed=1, fold_rows=100)
+    with pytest.raises(OSError, match="No space left"):
+        search(trials=trials)
+    monkeypatch.setattr(Journal, "append", append)
+    finished, _ = search(trials=trials)
+    assert list(finished)[:2] == kept
+    assert set(finished) == set(trials)
+    assert {trial["status"] for trial in finished.values()} == {"completed"}
+
+
+def test_a_trial_that_hangs_is_ended_and_the_others_go_on(search):
+    hanging = dict(TRIALS)
+    name = next(iter(hanging))
+    endless = replace(BUDGET, steps=10**9, window_steps=10**9)
+    hanging[name] = replace(hanging[name], steps_planned=10**9, budget=endless)
+    finished, _ = search(trials=hanging, trial_timeout_s=5)
+    assert finished[name]["status"] == "failed"
+    assert "search.trial_timeout_s = 5 s" in finished[name]["stop_reason"]
+    others = [trial["status"] for trial_id, trial in finished.items() if trial_id != name]
+    assert others == ["completed"] * 3
 
 
 def test_short_trials_share_as_many_actors_as_there_are_workers(search, monkeypatch):

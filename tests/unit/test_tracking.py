@@ -113,3 +113,10 @@ def test_a_failed_trial_without_a_window_is_a_failed_run(store):
 def test_a_store_that_cannot_be_used_is_named_by_its_key(uri):
     with pytest.raises(UserError, match=r"tracking\.uri: MLflow cannot use '" + uri):
         open_store(uri)
+
+
+def test_a_password_in_the_address_is_not_told():
+    with pytest.raises(UserError) as error:
+        open_store("postgresql://me:secret@127.0.0.1:1/runs")
+    assert "secret" not in str(error.value)
+    assert "postgresql://me:***@127.0.0.1:1/runs" in str(error.value)

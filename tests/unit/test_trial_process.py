@@ -143,6 +143,15 @@ def test_a_killed_trial_ends_alone_and_the_next_one_runs(process, request_for):
     assert run_to_the_end(process, request_for())[-1]["status"] == "completed"
 
 
+def test_a_trial_that_takes_too_long_for_a_window_is_killed_and_the_next_one_runs(
+    process, request_for
+):
+    start_endless_window(process, request_for)
+    assert process.next_window(timeout_s=0.5) is None
+    wait_until(lambda: not busy_trials())
+    assert run_to_the_end(process, request_for())[-1]["status"] == "completed"
+
+
 def test_an_exception_in_a_trial_is_told(process, request_for):
     process.start(request_for(algorithm="no such algorithm"))
     ended = process.next_window()

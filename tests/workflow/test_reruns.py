@@ -4,7 +4,16 @@ import contextlib
 
 import pytest
 
-TABLES = {"export", "test_scores", "aggregate", "budget", "effects", "noise", "paper_tables"}
+REPLAY = {"replay", "replay_check", "prediction", "recommendations"}
+TABLES = {
+    "export",
+    "test_scores",
+    "aggregate",
+    "budget",
+    "effects",
+    "noise",
+    "paper_tables",
+} | REPLAY
 DOWNSTREAM = TABLES | {"report"}
 FIGURES = {
     "figure_response",
@@ -13,6 +22,9 @@ FIGURES = {
     "figure_budget",
     "figure_tradeoff",
     "figure_courses",
+    "figure_replay",
+    "figure_prediction",
+    "figure_pareto",
 }
 
 
@@ -86,8 +98,20 @@ def test_another_repetition_runs_that_repetition(finished):
     assert all("repetition=2" in wildcards for wildcards in searched(jobs))
 
 
-def test_more_workers_rerun_nothing(finished):
+def test_the_limits_of_an_application_rerun_no_search(finished):
+    config = finished.write_config("changed.yaml", constraints={"memory_mb": 100})
+    rules = rules_of(finished.planned_jobs(config=config))
+    assert rules == {"recommendations", "figure_pareto", "paper_tables", "report"}
+
+
+def test_more_workers_rerun_the_replay_of_a_search_and_no_search(finished):
     config = finished.write_config("changed.yaml", search__workers=1)
+    rules = rules_of(finished.planned_jobs(config=config))
+    assert rules == {"replay", "figure_replay", "paper_tables", "report"}
+
+
+def test_the_time_limit_of_a_trial_reruns_nothing(finished):
+    config = finished.write_config("changed.yaml", search__trial_timeout_s=99)
     assert finished.planned_jobs(config=config) == set()
 
 

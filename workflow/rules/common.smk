@@ -17,9 +17,11 @@ from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import arm_entry, needs_baseline
 from sysstop.config import check_config
 from sysstop.errors import UserError
-from sysstop.job import failure_messages
+from sysstop.job import OWNER_VARIABLE, failure_messages
+from sysstop.journal import read_failed_searches
 from sysstop.provenance import code_digest
 from sysstop.ray_head import LOCAL_RAY, private_environment
+from sysstop.run_lock import release_stale_lock
 from sysstop.studies import BASELINE_ARM, planned_pairs, planned_studies
 
 try:
@@ -27,6 +29,8 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+release_stale_lock(Path(".snakemake"))
+os.environ[OWNER_VARIABLE] = str(os.getpid())
 if config["search"]["ray_address"] == LOCAL_RAY:
     # The searches of this run share a Ray that ends with this process.
     os.environ.update(private_environment(os.getpid()))
@@ -95,6 +99,11 @@ def baseline_trials(wildcards):
         arm=BASELINE_ARM,
         repetition=wildcards.repetition,
     )
+
+
+def failed_searches(wildcards):
+    """How many searches of a study had failed trials; another one reruns it, to try these again."""
+    return read_failed_searches(Path(STUDY.format(**wildcards)))
 
 
 def tell_failures(snakemake_logs):

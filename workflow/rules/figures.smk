@@ -17,6 +17,9 @@ rule rq2:
         expand("results/figures/rq2_courses/{dataset}.svg", dataset=DATASETS),
         "results/figures/rq2_budget.svg",
         "results/figures/rq2_tradeoff.svg",
+        expand("results/figures/rq2_replay/{dataset}.svg", dataset=DATASETS),
+        "results/figures/rq2_prediction.svg",
+        expand("results/figures/rq2_pareto/{dataset}.svg", dataset=DATASETS),
 
 
 rule figure_response:
@@ -148,3 +151,68 @@ rule figure_courses:
         code=code("figure_courses"),
     script:
         "../scripts/figure_courses.py"
+
+
+rule figure_replay:
+    input:
+        replay="results/tables/replay.parquet",
+        summary="results/tables/replay_summary.parquet",
+    output:
+        svg=report(
+            "results/figures/rq2_replay/{dataset}.svg",
+            caption="../../report/replay.rst",
+            category="RQ2",
+            labels={"figure": "Saving and regret of every rule", "data set": "{dataset}"},
+        ),
+        pdf="results/figures/rq2_replay/{dataset}.pdf",
+    log:
+        "results/logs/figure_replay/{dataset}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        code=code("figure_replay"),
+    script:
+        "../scripts/figure_replay.py"
+
+
+rule figure_prediction:
+    input:
+        prediction="results/tables/prediction.parquet",
+    output:
+        svg=report(
+            "results/figures/rq2_prediction.svg",
+            caption="../../report/prediction.rst",
+            category="RQ2",
+            labels={"figure": "Error of early predictions", "data set": "all"},
+        ),
+        pdf="results/figures/rq2_prediction.pdf",
+    log:
+        "results/logs/figure_prediction.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        code=code("figure_prediction"),
+    script:
+        "../scripts/figure_prediction.py"
+
+
+rule figure_pareto:
+    input:
+        pareto="results/tables/pareto.parquet",
+    output:
+        svg=report(
+            "results/figures/rq2_pareto/{dataset}.svg",
+            caption="../../report/pareto.rst",
+            category="RQ2",
+            labels={"figure": "Score against system metrics", "data set": "{dataset}"},
+        ),
+        pdf="results/figures/rq2_pareto/{dataset}.pdf",
+    log:
+        "results/logs/figure_pareto/{dataset}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        constraints=config["constraints"],
+        code=code("figure_pareto"),
+    script:
+        "../scripts/figure_pareto.py"

@@ -6,11 +6,29 @@ rule paper_tables:
         budget="results/tables/budget.parquet",
         effects="results/tables/effects.parquet",
         noise="results/tables/noise.parquet",
+        replay_summary="results/tables/replay_summary.parquet",
+        replay_check="results/tables/replay_check.parquet",
+        prediction="results/tables/prediction.parquet",
+        prediction_saving="results/tables/prediction_saving.parquet",
+        recommendations="results/tables/recommendations.parquet",
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
     output:
         **{
             name: f"results/tables/{name}.tex"
-            for name in ["datasets", "metrics", "algorithms", "arms", "budget", "effects", "noise"]
+            for name in [
+                "datasets",
+                "metrics",
+                "algorithms",
+                "arms",
+                "budget",
+                "effects",
+                "noise",
+                "replay",
+                "replay_check",
+                "prediction",
+                "prediction_saving",
+                "recommendations",
+            ]
         },
     log:
         "results/logs/paper_tables.log",
@@ -25,16 +43,38 @@ rule paper_tables:
 
 rule report:
     input:
-        trials="results/tables/trials.parquet",
-        budget="results/tables/budget.parquet",
-        effects="results/tables/effects.parquet",
-        noise="results/tables/noise.parquet",
-        cost_model="results/tables/cost_model.parquet",
-        environment="results/tables/environment.parquet",
+        tables=expand(
+            "results/tables/{table}.parquet",
+            table=[
+                "trials",
+                "budget",
+                "effects",
+                "noise",
+                "cost_model",
+                "environment",
+                "replay",
+                "replay_summary",
+                "signals",
+                "replay_check",
+                "prediction",
+                "prediction_saving",
+                "recommendations",
+            ],
+        ),
         figures=[path for path in rules.rq1.input + rules.rq2.input if path.endswith(".svg")],
         captions=expand(
             f"{workflow.basedir}/report/{{figure}}.rst",
-            figure=["response", "effects", "cost", "budget", "tradeoff", "courses"],
+            figure=[
+                "response",
+                "effects",
+                "cost",
+                "budget",
+                "tradeoff",
+                "courses",
+                "replay",
+                "prediction",
+                "pareto",
+            ],
         ),
         template=f"{workflow.basedir}/report/report.html.jinja",
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),

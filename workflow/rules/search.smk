@@ -19,6 +19,7 @@ rule search:
         grid=config["grid"],
         budget=config["budget"],
         seed=config["study"]["seed"],
+        failed_searches=failed_searches,
         code=code("search"),
     script:
         "../scripts/search.py"

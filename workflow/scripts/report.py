@@ -10,9 +10,8 @@ from sysstop.paper_tables import read_split_summaries
 from sysstop.report import render_report, report_figures
 
 with job(snakemake):
-    names = ("trials", "budget", "effects", "noise", "cost_model", "environment")
     page = render_report(
-        tables={name: pd.read_parquet(snakemake.input[name]) for name in names},
+        tables={Path(file).stem: pd.read_parquet(file) for file in snakemake.input.tables},
         figures=report_figures(snakemake.input.figures, snakemake.input.captions),
         config=snakemake.config,
         split_summaries=read_split_summaries(snakemake.input.splits),

@@ -7,10 +7,11 @@ import pandas as pd
 
 from sysstop.arms import make_rule
 from sysstop.job import job
+from sysstop.run_lock import alone_in
 from sysstop.studies import Budget, Study
 from sysstop.study_run import search_study
 
-with job(snakemake):
+with job(snakemake), alone_in(Path(snakemake.output.trials).parent):
     wildcards, params = snakemake.wildcards, snakemake.params
     settings = snakemake.config["search"]
     study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
@@ -25,6 +26,8 @@ with job(snakemake):
         code=params.code,
         workers=min(snakemake.threads, settings["workers"]),
         ray_address=settings["ray_address"],
+        trial_timeout_s=settings["trial_timeout_s"],
+        max_failed_fraction=settings["max_failed_fraction"],
         trials_file=Path(snakemake.output.trials),
         summary_file=Path(snakemake.output.summary),
         tell=lambda message: print(f"{study.key}: {message}", file=sys.stderr, flush=True),

@@ -20,6 +20,7 @@ from sysstop.wording import (
     capitalised,
     counted,
     in_words,
+    metric_label,
     number,
     out_of,
     pair_label,
@@ -88,7 +89,7 @@ def _main_effects(tested: pd.DataFrame) -> list[str]:
         elif large.empty:
             slight.append(name)
         else:
-            metrics = [_metric_name(metric) for metric in large["metric"].unique()]
+            metrics = [metric_label(metric) for metric in large["metric"].unique()]
             sentences.append(
                 f"{capitalised(spoken(name))} moves {in_words(metrics)}: it explains "
                 f"{span(large['effect_size'], percent)} of "
@@ -99,7 +100,7 @@ def _main_effects(tested: pd.DataFrame) -> list[str]:
         names = in_words([spoken(name) for name in slight])
         sentences.append(
             f"{capitalised(names)} {'has' if len(slight) == 1 else 'have'} slight effects at most: "
-            f"never more than {percent(largest)} of a metric's variance, or a change of the metric "
+            f"never more than {percent(max(0.001, largest))} of a metric's variance, or a change of the metric "
             "itself that bears on nothing."
         )
     if without:
@@ -126,13 +127,8 @@ def _room_for_effects(absent: pd.DataFrame) -> str:
     )
     if large.empty:
         return text
-    names = in_words([_metric_name(metric) for metric in large.index])
+    names = in_words([metric_label(metric) for metric in large.index])
     return f"{text}, except for {names}, where up to {percent(large.max())} is"
-
-
-def _metric_name(metric: str) -> str:
-    label = METRIC_BY_NAME[metric].label
-    return label if label.isupper() else label.lower()
 
 
 def _effects_of(effects: pd.DataFrame) -> str:
@@ -151,8 +147,8 @@ def _effects_of(effects: pd.DataFrame) -> str:
         where = ""
         if len(shown) < len(of_metric):
             where = f" (in {out_of(len(shown), len(of_metric), 'pair')})"
-        shares.append(f"{span(shown['effect_size'], percent)} of {_metric_name(metric)}{where}")
-        directions.append(f"{_metric_name(metric)} {_direction(metric, shown)}")
+        shares.append(f"{span(shown['effect_size'], percent)} of {metric_label(metric)}{where}")
+        directions.append(f"{metric_label(metric)} {_direction(metric, shown)}")
     sentences = []
     if shares:
         sentences += [
@@ -161,7 +157,7 @@ def _effects_of(effects: pd.DataFrame) -> str:
         ]
     if absent:
         none = tested[tested["metric"].isin(absent)]
-        names = in_words([_metric_name(metric) for metric in absent], "or")
+        names = in_words([metric_label(metric) for metric in absent], "or")
         sentences.append(
             f"No effect was found on {names if shares else 'any system metric'} (smallest adjusted "
             f"p value {rough(none['p_adjusted'].min())}); {_room_for_effects(none)}."
@@ -268,7 +264,7 @@ def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, A
     if stopping.empty:
         return Answer(
             "No stopping arm was run, only the full-budget baseline, so this run says nothing "
-            "about savings. Name arms under study.arms to compare.",
+            "about savings measured live. Name arms under study.arms to compare.",
             [],
         )
     compared = stopping.dropna(subset=["baseline_best_score", "saved_fraction"])
@@ -312,7 +308,7 @@ def _noise_sentences(compared: pd.DataFrame, noise: pd.DataFrame) -> list[str]:
         ]
     floor = noise.pivot(index=["dataset", "algorithm"], columns="metric", values="floor")
     floors = [
-        f"{_metric_name(metric)} {span(floor[metric], percent)}"
+        f"{metric_label(metric)} {span(floor[metric], percent)}"
         for metric in ("train_time_s", "step_time_ms", "memory_mb")
     ]
     sentences = [

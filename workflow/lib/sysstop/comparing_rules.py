@@ -29,6 +29,10 @@ class ComparingRule(Protocol):
     metric: ClassVar[str]
     limits: ClassVar[Sequence[float]]
 
+    def asks_after(self, window: int) -> bool:
+        """Return whether the rule is asked after a window (from 0)."""
+        ...
+
     def own_values(self, courses: Courses) -> np.ndarray:
         """Return what a trial is judged by after each window (trials x windows)."""
         ...
@@ -63,6 +67,10 @@ class MedianRule:
     limits: ClassVar[Sequence[float]] = SHARES
     least_others: ClassVar[int] = 3
 
+    def asks_after(self, window: int) -> bool:
+        """Return True: the rule is asked after every window."""
+        return True
+
     def own_values(self, courses: Courses) -> np.ndarray:
         """Return the smallest validation loss so far."""
         return np.minimum.accumulate(courses[self.metric], axis=-1)
@@ -91,7 +99,11 @@ class BestCost:
     name: ClassVar[str] = "best_cost"
     stopped_is_candidate: ClassVar[bool] = False
     metric: ClassVar[str] = "train_time_s"
-    limits: ClassVar[Sequence[float]] = tuple(np.geomspace(1, 32, 21).round(2).tolist())
+    limits: ClassVar[Sequence[float]] = tuple(np.geomspace(1, 32, 11).round(2).tolist())
+
+    def asks_after(self, window: int) -> bool:
+        """Return True: the rule is asked after every window."""
+        return True
 
     def own_values(self, courses: Courses) -> np.ndarray:
         """Return the training time so far in seconds."""
@@ -119,6 +131,10 @@ class SuccessiveHalving:
     metric: ClassVar[str] = "val_loss"
     limits: ClassVar[Sequence[float]] = SHARES
 
+    def asks_after(self, window: int) -> bool:
+        """Return whether the window is a rung."""
+        return (window + 1) & window == 0
+
     def own_values(self, courses: Courses) -> np.ndarray:
         """Return the validation loss of each window."""
         return courses[self.metric]
@@ -129,9 +145,6 @@ class SuccessiveHalving:
         self, own: float, window: int, others: Sequence[float], finished: Sequence[float]
     ) -> float:
         """Return the share of those at the rung, itself included, that are better than the trial."""
-        count = window + 1
-        if count & window:  # no power of two
-            return NOT_ASKED
         return bisect_left(others, own) / (len(others) + 1)
 
 

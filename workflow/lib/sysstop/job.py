@@ -1,37 +1,78 @@
-"""What every job of the workflow shares: its log, and an end in one clear message."""
+"""What every job of the workflow shares: its log, its owner, and an end in one clear message."""
 
 import contextlib
+import errno
+import os
 import re
+import select
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sysstop.errors import UserError
 
+# Names the process, the run's Snakemake, whose end is the end of its jobs too.
+OWNER_VARIABLE = "SYSSTOP_OWNER_PID"
 ERROR_MARK = "error: "
+# Faults of the disk that the user can mend, and how.
+REMEDIES = {
+    errno.ENOSPC: "The disk is full; free some space",
+    errno.EDQUOT: "The disk's quota is used up; free some space",
+    errno.EROFS: "The disk is read-only; make it writable",
+    errno.EACCES: "It may not be read or written; change its permissions",
+}
 
 
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[None]:
-    """Run a script's work; turn a `UserError` into one message on stderr and in the rule's log.
+    """Run a script's work; turn what the user can mend into one message on stderr and in the log.
 
-    Any other exception keeps its traceback, in the log as well.
+    That is a `UserError`, and an `OSError` of `REMEDIES`. Any other exception keeps its traceback, in
+    the log as well. The job is killed when its owner ends, so that no job outlives its run.
     """
+    _die_with_owner()
     log = Path(snakemake.log[0])
     log.write_text("")
     try:
         yield
     except UserError as error:
-        message = f"{ERROR_MARK}{error}"
-        log.write_text(message + "\n")
-        print(message, file=sys.stderr, flush=True)
-        raise SystemExit(1) from None
+        _end(log, str(error))
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in REMEDIES:
+            _end(
+                log,
+                f"{error.filename or 'A file'}: {REMEDIES[error.errno]}, then run the same command "
+                f"again; finished trials are kept. ({error.strerror})",
+            )
         summary = f"{ERROR_MARK}{type(error).__name__}: {error}"
         log.write_text(f"{traceback.format_exc()}\n{summary}\n")
         raise
+
+
+def _die_with_owner() -> None:
+    """Kill this process as soon as the one that `OWNER_VARIABLE` names has ended."""
+    if OWNER_VARIABLE not in os.environ:
+        return
+    owner = os.pidfd_open(int(os.environ[OWNER_VARIABLE]))
+
+    def wait() -> None:
+        select.select([owner], [], [])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _end(log: Path, message: str) -> NoReturn:
+    """End the job with a message as its last word, even where there is no room for a log."""
+    message = f"{ERROR_MARK}{message}"
+    print(message, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        log.write_text(message + "\n")
+    raise SystemExit(1) from None
 
 
 def failure_messages(snakemake_log: Path) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 from sysstop.metrics import metric_names
 from sysstop.studies import Trial
 
+_FAILED_SEARCHES = "failed_searches"
 WINDOW_COLUMNS = ("step", *metric_names(), "memory_baseline_mb")
 
 
@@ -47,7 +48,8 @@ def journal_entry(trial_id: str, trial: Trial, records: Sequence[Mapping[str, An
 class Journal:
     """The status of each finished trial of one study by its id; the trials are in the file.
 
-    `identity` is all that decides the trials; a journal of another identity is begun anew.
+    `identity` is all that decides the trials; a journal of another identity is begun anew. One that
+    is continued has lost its failed trials, which are to be tried again.
     """
 
     path: Path
@@ -67,9 +69,11 @@ class Journal:
                 trial = json.loads(line)
             except json.JSONDecodeError:
                 break  # the line that a crash cut short, always the last
+            if trial["status"] == "failed":
+                continue
             kept.append(line)
             self.finished[trial["trial_id"]] = trial["status"]
-        # Whatever follows the last whole line is cut off, so that the next line starts clean.
+        # Whatever follows the last whole line is cut off too, so that the next line starts clean.
         beside = self.path.with_suffix(".new")
         beside.write_text("\n".join(kept) + "\n")
         beside.replace(self.path)
@@ -92,3 +96,15 @@ def read_trials(path: Path) -> Iterator[dict]:
             trial = json.loads(line)
             trial["losses"] = np.frombuffer(base64.b64decode(trial["losses"]))
             yield trial
+
+
+def read_failed_searches(study_folder: Path) -> int:
+    """Return how many searches of a study ended with failed trials."""
+    count = study_folder / _FAILED_SEARCHES
+    return int(count.read_text()) if count.exists() else 0
+
+
+def count_failed_search(study_folder: Path) -> None:
+    """Remember that another search of a study ended with failed trials."""
+    count = read_failed_searches(study_folder) + 1
+    (study_folder / _FAILED_SEARCHES).write_text(str(count))

@@ -25,9 +25,11 @@ from sysstop.wording import (
     arm_order,
     capitalised,
     counted,
+    metric_label,
     number,
     percent,
     spoken,
+    tenths,
     with_unit,
 )
 
@@ -135,8 +137,7 @@ def arm_description(arm: Mapping[str, Any]) -> str:
     else:
         limit = with_unit(arm["limit"], metric.unit)
     predicted = "predicted " if rule.name.startswith("predicted") else ""
-    label = metric.label if metric.label.isupper() else metric.label.lower()
-    return f"as soon as its {predicted}{label} exceeds {limit}"
+    return f"as soon as its {predicted}{metric_label(metric.name)} exceeds {limit}"
 
 
 def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
@@ -182,15 +183,10 @@ def _with_interval(summary: pd.DataFrame, fraction: str) -> pd.Series:
         return columns[0]
     texts = []
     for value, low, high in zip(*columns, strict=True):
-        text = _tenths(value)
+        text = tenths(value)
         known = not pd.isna(low) and low < high
-        texts.append(f"{text} ({_tenths(low)} to {_tenths(high)})" if known else text)
+        texts.append(f"{text} ({tenths(low)} to {tenths(high)})" if known else text)
     return pd.Series(texts, summary.index)
-
-
-def _tenths(value: float) -> str:
-    """Return a number with one decimal below 10, else with none."""
-    return number(round(value, 1 if abs(value) < 10 else 0))
 
 
 def effect_digest(effects: pd.DataFrame) -> pd.DataFrame:

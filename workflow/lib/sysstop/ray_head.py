@@ -15,10 +15,12 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
+from sysstop.job import OWNER_VARIABLE
 from sysstop.trial_process import LIBRARY_FOLDER, SERVER_VARIABLE, THREAD_LIMITS
 
 LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
-OWNER_VARIABLE = "SYSSTOP_OWNER_PID"
 START_TIMEOUT_S = 120
 OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a few bytes
 
@@ -26,12 +28,15 @@ OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a 
 def private_environment(owner_pid: int) -> dict[str, str]:
     """Return the environment of the processes that share the owner's private Ray.
 
-    It holds the token without which Ray lets nobody in, and the socket of the templates of trials.
-    Ray reads it when it is imported, so it must be set before a process starts.
+    It holds the token without which Ray lets nobody in, and the socket of the templates of trials,
+    and keeps Ray to the loopback interface. Ray reads it when it is imported, so it must be set
+    before a process starts.
     """
     folder = Path(f"/tmp/sysstop-{os.getuid()}-{owner_pid}")
     return {
         OWNER_VARIABLE: str(owner_pid),
+        # Ray's switch between clusters, which other hosts must reach, and one host's own use.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
         SERVER_VARIABLE: str(folder / "trials"),
@@ -81,10 +86,10 @@ def _start(cores: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Hold Ray until the owner ends: `python -m sysstop.ray_head OWNER_PID CORES`."""
+    """Hold Ray until it or the owner ends: `python -m sysstop.ray_head OWNER_PID CORES`."""
     owner_pid, cores = int(sys.argv[1]), int(sys.argv[2])
     folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
-    # A file descriptor of the owner becomes readable when the owner ends, whatever the reason.
+    # A file descriptor of a process becomes readable when it ends, whatever the reason.
     owner = os.pidfd_open(owner_pid)
     templates = subprocess.Popen(
         [sys.executable, "-m", "sysstop.trial_template", os.environ[SERVER_VARIABLE]]
@@ -103,7 +108,13 @@ def main() -> None:
     beside = folder / "address.new"
     beside.write_text(context.address_info["gcs_address"])
     beside.rename(folder / "address")
-    select.select([owner], [], [])
+    ray_processes = [
+        os.pidfd_open(child.pid)
+        for child in psutil.Process().children()
+        if child.name() in ("gcs_server", "raylet")
+    ]
+    # A Ray that died is taken away, so that the next study starts another one.
+    select.select([owner, *ray_processes], [], [])
     ray.shutdown()
     templates.kill()
     shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,8 @@ import jinja2
 import pandas as pd
 
 from sysstop.algorithms import ALGORITHMS
-from sysstop.answers import answer_rq1, answer_rq2, borders_of_grid
+from sysstop.answers import Answer, answer_rq1, answer_rq2, borders_of_grid
+from sysstop.explorer import explorer_html
 from sysstop.paper_tables import (
     algorithm_table,
     arm_table,
@@ -23,9 +24,17 @@ from sysstop.paper_tables import (
     noise_digest,
     numeric_columns,
 )
+from sysstop.replay_findings import replay_points, replay_sentences
+from sysstop.replay_tables import (
+    prediction_digest,
+    prediction_saving_digest,
+    recommendation_digest,
+    replay_check_digest,
+    replay_digest,
+)
 from sysstop.stability import CRITERIA
 from sysstop.studies import BASELINE_ARM
-from sysstop.wording import counted, in_words, out_of, percent
+from sysstop.wording import counted, in_words, limit_label, metric_label, out_of, percent
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,9 @@ FIGURE_KINDS = {
     "budget": FigureKind("RQ2", "Budget used, budget saved and regret", ("budget",)),
     "tradeoff": FigureKind("RQ2", "Saving against regret", ("budget",)),
     "courses": FigureKind("RQ2", "Which trials were stopped", ("windows", "trials")),
+    "replay": FigureKind("RQ2", "Saving and regret of every rule", ("replay", "replay_summary")),
+    "prediction": FigureKind("RQ2", "Error of early predictions", ("prediction",)),
+    "pareto": FigureKind("RQ2", "Score against system metrics", ("pareto",)),
 }
 """The figures by name, in the order of the report.
 
@@ -133,7 +145,8 @@ def render_report(
     Parameters
     ----------
     tables
-        trials, budget, effects, noise, cost_model and environment, as in results/tables.
+        trials, budget, effects, noise, cost_model, environment, replay, replay_summary, signals,
+        replay_check, prediction, prediction_saving and recommendations, as in results/tables.
     figures
         The figures in the order in which they appear; captions are plain text.
     config
@@ -152,24 +165,31 @@ def render_report(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    trials, budget = tables["trials"], tables["budget"]
     return environment.get_template(template.name).render(
-        subtitle=_subtitle(config, trials),
+        subtitle=_subtitle(config, tables["trials"]),
         rq1=answer_rq1(tables["effects"], tables["cost_model"]),
-        rq2=answer_rq2(budget, tables["noise"], config),
+        rq2=_answer_rq2(tables, config),
+        explorer=explorer_html(tables["replay"], tables["signals"]),
         figures={
             question: [
                 figure for figure in figures if FIGURE_KINDS[figure.kind].question == question
             ]
             for question in ("RQ1", "RQ2")
         },
-        result_tables=_result_tables(tables),
+        result_tables=[*_result_tables(tables), *_replay_tables(tables, config)],
         study_tables=_study_tables(config, split_summaries),
         method=_method(config),
         limitations=_limitations(config, tables),
         environment=_environment_table(tables["environment"]),
         provenance=_provenance_table(provenance),
     )
+
+
+def _answer_rq2(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Answer:
+    live = answer_rq2(tables["budget"], tables["noise"], config)
+    sentences = [live.paragraph, *replay_sentences(tables["replay_summary"])]
+    points = [*live.points, *replay_points(tables, config["constraints"])]
+    return Answer(" ".join(sentences), points)
 
 
 def _subtitle(config: Mapping[str, Any], trials: pd.DataFrame) -> str:
@@ -194,7 +214,8 @@ def _result_tables(tables: Mapping[str, pd.DataFrame]) -> list[HtmlTable]:
             "best score minus the arm's, test regret the same on the held-out part, and a dash means "
             "that no trial was left. The noise floor is the largest share by which the training time "
             "of one of the pair's studies differed from the baseline's in the trials that it did not "
-            "stop; a saving of time below it is none. Winner stopped counts the repetitions in which the arm stopped "
+            "stop; a saving of time below it is none. With several repetitions, time saved has its "
+            "95 % bootstrap interval. Winner stopped counts the repetitions in which the arm stopped "
             "the trial that the full budget chose.",
         ),
         html_table(
@@ -216,6 +237,55 @@ def _result_tables(tables: Mapping[str, pd.DataFrame]) -> list[HtmlTable]:
             "Step time = fixed cost + batch size x cost per sample.",
         ),
     ]
+
+
+def _replay_tables(
+    tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]
+) -> list[HtmlTable]:
+    limits = ", ".join(
+        f"{metric_label(metric)} at most {limit_label('metric_limit', metric, limit)}"
+        for metric, limit in config["constraints"].items()
+    )
+    digests = [
+        html_table(
+            replay_digest(tables["replay_summary"]),
+            "What each rule could save",
+            "Every rule at every limit, replayed on the baseline. A pair is a data set and an "
+            "algorithm; savings are of training time, medians over the pairs. Saved without regret "
+            "is what the best limit saves if it is known beforehand, 0 where there is none. At the "
+            "knee more saving begins to cost much regret; random stopping is that of as many trials "
+            "after as many windows. Other repetitions: the best limit of one repetition applied to "
+            "them.",
+        ),
+        html_table(
+            replay_check_digest(tables["replay_check"]),
+            "Live searches against their replay",
+            "Trials are stopped alike if live search and replay stop them after the same window, or "
+            "neither does. Near the limit: the reading is as close to it as two readings of one "
+            "trial differ. Savings are medians over the studies.",
+        ),
+        html_table(
+            prediction_digest(tables["prediction"]),
+            "Error of the prediction",
+            "How far the final value is missed: the median over the trials and, in brackets, what "
+            "90 % of them stay within; both as medians over data sets and algorithms. Training time "
+            "is extrapolated, the other metrics are predicted to stay what they have been.",
+        ),
+        html_table(
+            prediction_saving_digest(tables["prediction_saving"]),
+            "Stopping on the predicted training time",
+            "Medians over the studies, in replay.",
+        ),
+        html_table(
+            recommendation_digest(tables["recommendations"]),
+            "Recommended configurations",
+            f"The best configuration that keeps your limits ({limits or 'none given'}) in every "
+            "repetition, and the rule that trains it to its end and stops most of the others: a "
+            "bound, as its limit is known only in hindsight. Your limits save what stopping on them "
+            "saves.",
+        ),
+    ]
+    return [table for table in digests if table.rows]
 
 
 def _study_tables(
@@ -255,10 +325,15 @@ def _method(config: Mapping[str, Any]) -> list[str]:
         "costly to be wanted; a trial that the plateau rule stopped can, because it had ceased to "
         "improve. Diverged trials are results, but never the best.",
         "Effects of hyperparameters come from the completed trials of the baseline. The share of "
-        "variance that one explains is taken from an additive model of all hyperparameters and the "
-        "repetition (omega squared); p values come from an aligned rank test and are adjusted for "
-        "the number of tests (Benjamini and Hochberg). An effect is called found where the adjusted "
-        "p value is below 0.05.",
+        "variance that one explains is taken from a model of all hyperparameters and the repetition "
+        "(omega squared); p values come from an aligned rank test and are adjusted for the number of "
+        "tests (Benjamini and Hochberg). Both compare an effect with how far repetitions of one "
+        "configuration differ or, where there are too few of these, with what an additive model "
+        "leaves. An effect is called found where the adjusted p value is below 0.05.",
+        "The replay asks a rule about the windows of the baseline, which trains every trial to the "
+        "end, and so tells what any limit would have saved and lost. Rules that compare trials with "
+        "each other are replayed in a virtual search with the same number of workers and the same "
+        "order of trials.",
     ]
 
 
@@ -271,6 +346,9 @@ def _limitations(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) 
         *_reading_limits(trials, tables["environment"]),
         "Batch size is not what it is elsewhere: scikit-learn updates on one sample at a time inside "
         "a mini-batch, so a larger batch means more updates in a step, not a better gradient.",
+        "A replay takes it that trials would have run as they did in the baseline, and leaves out the "
+        "time between trials. With few trials in a grid the best of many limits saves a lot by luck: "
+        "trust what a limit saves in other repetitions, not what it saves where it was found.",
         "Regret is measured on the validation folds that chose the best trial; the regret on the test "
         "part is from one model for each winner. A regret of zero does not mean that nothing was at "
         "stake, only that this grid had another trial as good.",

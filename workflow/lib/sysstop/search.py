@@ -21,6 +21,7 @@ os.environ |= {
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 
+from sysstop.errors import UserError
 from sysstop.host_load import HostLoad
 from sysstop.journal import Journal, journal_entry
 from sysstop.stopping import Rule
@@ -42,7 +43,10 @@ class StudyObserver(tune.Stopper):
 
     trials: Mapping[str, Trial]
     journal: Journal
+    max_failed_fraction: float
     tell: Callable[[str], None]
+    failures: Counter[str] = field(default_factory=Counter)
+    broken: OSError | None = None
     records: dict[str, list[dict]] = field(default_factory=dict)
     used_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0.0))
     host_load: HostLoad | None = None
@@ -56,12 +60,30 @@ class StudyObserver(tune.Stopper):
 
     def __call__(self, trial_id: str, result: dict) -> bool:
         """Take the records of the windows out of a result, which Tune would keep for ever."""
-        self.add(result["config"]["trial_id"], result.pop("report").records, result["hostname"])
+        try:
+            self.add(result["config"]["trial_id"], result.pop("report").records, result["hostname"])
+        except OSError as error:  # Tune would take it for the trial's own failure, and go on
+            self.broken = error
         return False
 
     def stop_all(self) -> bool:
-        """Never stop the whole study."""
-        return False
+        """Stop the whole study if more trials failed than may, or if the journal cannot be written."""
+        return self.broken is not None or self._too_many_failed()
+
+    def _too_many_failed(self) -> bool:
+        return self.failures.total() > self.max_failed_fraction * len(self.trials)
+
+    def check_failures(self) -> None:
+        """Raise `UserError` if more trials failed than may."""
+        if not self._too_many_failed():
+            return
+        reasons = [f"\n  - {count} x {why}" for why, count in self.failures.most_common(5)]
+        raise UserError(
+            f"{self.failures.total()} of {len(self.trials)} trials failed, which is more than "
+            f"search.max_failed_fraction = {self.max_failed_fraction:g} allows, so the study was "
+            f"ended:{''.join(reasons)}\nThe other trials are kept: once the cause is mended, run the "
+            "same command again, and it goes on with those that are missing."
+        )
 
     def add(self, trial_id: str, records: list[dict], host: str) -> None:
         """Keep a trial's records; journal the trial once they say how it ended."""
@@ -74,6 +96,8 @@ class StudyObserver(tune.Stopper):
         trial = journal_entry(trial_id, self.trials[trial_id], kept)
         self.journal.append(trial)
         del self.records[trial_id]
+        if trial["status"] == "failed":
+            self.failures[trial["stop_reason"]] += 1
         for account in ACCOUNTS:
             self.used_s[account] += sum(trial["windows"][account][-1:])
         self.load = self.host_load.read(self.used_s["cpu_time_s"])
@@ -110,15 +134,19 @@ def run_search(
     *,
     workers: int,
     order_seed: int,
+    trial_timeout_s: float | None,
+    max_failed_fraction: float,
     tell: Callable[[str], None],
 ) -> dict[str, float]:
     """Run all trials that the journal does not hold yet, `workers` at a time.
 
     To be called within a `ray_session`. Trials run in random order, the same in every arm (so seed
     it by data set, algorithm and repetition), so that a drift of the machine's speed is not taken
-    for an effect of a hyperparameter. Returns `wall_time_s`, `overhead_s` (wall time x workers minus
-    the time spent in training and evaluation) and how busy the host was (see `HostLoad`); nothing
-    where no trial was left to run.
+    for an effect of a hyperparameter. A trial that takes longer than `trial_timeout_s` fails.
+
+    Returns `wall_time_s`, `overhead_s` (wall time x workers minus the time spent in training and
+    evaluation) and how busy the host was (see `HostLoad`); nothing where no trial was left to run.
+    Raises `UserError` as soon as more than `max_failed_fraction` of all trials have failed.
     """
     trial_ids = [
         trial_id
@@ -129,9 +157,13 @@ def run_search(
         return {}
     with _scratch_folder() as storage:
         trainable = tune.with_parameters(
-            TrialActor, trials=dict(trials), rule=rule, split_folder=split_folder.resolve()
+            TrialActor,
+            trials=dict(trials),
+            rule=rule,
+            split_folder=split_folder.resolve(),
+            trial_timeout_s=trial_timeout_s,
         )
-        observer = StudyObserver(trials, journal, tell)
+        observer = StudyObserver(trials, journal, max_failed_fraction, tell)
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1}),
             param_space={"trial_id": tune.grid_search(trial_ids)},
@@ -153,11 +185,14 @@ def run_search(
         began = time.monotonic()
         results = tuner.fit()
         wall_time_s = time.monotonic() - began
+    if observer.broken:
+        raise observer.broken
     for result in results:
         if result.error:  # its actor died, so that no record told of it
             reason = str(result.error).strip().splitlines()[-1][:2000]
             failed = {"status": "failed", "stop_reason": reason}
             observer.add(result.config["trial_id"], [failed], host="")
+    observer.check_failures()
     used_s = observer.used_s
     worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
     overhead_s = wall_time_s * workers - worked_s

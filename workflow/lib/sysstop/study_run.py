@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sysstop.host_load import busy_warning
-from sysstop.journal import Journal
+from sysstop.journal import Journal, count_failed_search
 from sysstop.provenance import environment, folder_digest, git_state
 from sysstop.ray_session import ray_session
 from sysstop.search import run_search
@@ -28,6 +28,8 @@ def search_study(
     code: str,
     workers: int,
     ray_address: str,
+    trial_timeout_s: float | None,
+    max_failed_fraction: float,
     trials_file: Path,
     summary_file: Path,
     tell: Callable[[str], None],
@@ -38,6 +40,9 @@ def search_study(
     decides its results has changed (`code` is a digest of the code). `trials_file` is that journal,
     once it is complete; `summary_file` (JSON) tells how long the search took, on which machine, and
     how busy that was. `tell` is given progress and warnings.
+
+    Where trials failed, the journal stays, for the next search of the study to try these trials
+    again, and `journal.read_failed_searches` is one more.
     """
     trials = plan_trials(study, grid, budget, seed, load_split(split_folder).fold_train_rows)
     identity = _identity(trials, rule, folder_digest(split_folder), code)
@@ -51,8 +56,11 @@ def search_study(
             journal,
             workers=workers,
             order_seed=order_seed(seed, study.dataset, study.algorithm, study.repetition),
+            trial_timeout_s=trial_timeout_s,
+            max_failed_fraction=max_failed_fraction,
             tell=tell,
         )
+    failed = list(journal.finished.values()).count("failed")
     warning = busy_warning(search)
     if warning:
         tell(warning)
@@ -61,13 +69,19 @@ def search_study(
         "rule": identity["rule"],
         "trials": len(trials),
         "resumed_trials": resumed,
+        "failed_trials": failed,
         "workers": workers,
         "machine_was_busy": bool(warning),
         **search,
         "environment": environment() | git_state(LIBRARY_FOLDER),
     }
     summary_file.write_text(json.dumps(summary, indent=2))
-    journal.path.rename(trials_file)
+    if failed:
+        count_failed_search(trials_file.parent)
+        trials_file.unlink(missing_ok=True)
+        trials_file.hardlink_to(journal.path)
+    else:
+        journal.path.rename(trials_file)
 
 
 def _identity(trials: Mapping[str, Trial], rule: Rule | None, data: str, code: str) -> dict:

@@ -4,8 +4,10 @@ One experiment per data set and algorithm, one run per trial. The runs of a stud
 its search, when nothing is being measured, and replace the study's earlier runs.
 """
 
+import contextlib
 import math
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +26,7 @@ from sysstop.studies import Study
 
 METRICS_PER_REQUEST = 800  # MLflow allows 1000 metrics, parameters and tags in all
 RUNS_PER_PAGE = 1000
+LONGEST_REASON = 300
 PARAMETERS = ("batch_size", "learning_rate", "alpha", "steps_planned")
 TAGS = ("status", "stop_reason", "stop_metric", "host")
 STOP_NUMBERS = ("stop_limit", "stop_value")
@@ -34,17 +37,26 @@ def open_store(uri: str) -> MlflowClient:
 
     Raises `UserError` when it cannot be reached.
     """
-    try:
+    with _mistakes_told(
+        uri,
+        "Use a database (sqlite:///path/to/mlflow.db, postgresql://...) or the address of a running "
+        "tracking server (http://...).",
+    ):
         mlflow.set_tracking_uri(uri)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"tracking.uri: MLflow cannot use {uri!r}: {str(error).strip().splitlines()[0]} Use a database "
-            "(sqlite:///path/to/mlflow.db, postgresql://...) or the address of a running tracking "
-            "server (http://...)."
-        ) from error
     return client
+
+
+@contextlib.contextmanager
+def _mistakes_told(uri: str, remedy: str) -> Iterator[None]:
+    """Turn errors of MLflow into a `UserError` that names the store, without its password."""
+    try:
+        yield
+    except (MlflowException, OSError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0][:LONGEST_REASON].rstrip(".")
+        message = f"tracking.uri: MLflow cannot use {uri!r}: {reason}. {remedy}"
+        raise UserError(re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", message)) from error
 
 
 def experiment_name(study: Study) -> str:
@@ -59,14 +71,20 @@ def replace_runs(
 
     `trials` are entries of the study's journal; `tags` are added to each run. System and quality
     metrics are written for every window, the others once, for the whole trial. Returns the runs' ids
-    by trial id.
+    by trial id. Raises `UserError` when the store cannot be written.
     """
-    experiment_id = _experiment_id(client, experiment_name(study))
-    for run in list(_runs(client, experiment_id, study)):
-        client.delete_run(run.info.run_id)
-    return {
-        trial["trial_id"]: _write_run(client, experiment_id, study, trial, tags) for trial in trials
-    }
+    with _mistakes_told(
+        mlflow.get_tracking_uri(),
+        "The study's trials are kept; see that nothing else holds the store and that a server runs, "
+        "then run the same command again.",
+    ):
+        experiment_id = _experiment_id(client, experiment_name(study))
+        for run in list(_runs(client, experiment_id, study)):
+            client.delete_run(run.info.run_id)
+        return {
+            trial["trial_id"]: _write_run(client, experiment_id, study, trial, tags)
+            for trial in trials
+        }
 
 
 def _experiment_id(client: MlflowClient, name: str) -> str:

@@ -1,5 +1,6 @@
 """The Ray actor behind a trial. Its module is all that Ray's workers import, so it stays light."""
 
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +27,16 @@ class TrialActor(tune.Trainable):
     """A Ray actor that has trials run in processes of their own and reports their windows."""
 
     def setup(
-        self, config: dict, trials: Mapping[str, Trial], rule: Rule | None, split_folder: Path
+        self,
+        config: dict,
+        trials: Mapping[str, Trial],
+        rule: Rule | None,
+        split_folder: Path,
+        trial_timeout_s: float | None,
     ) -> None:
         """Start the first trial."""
         self._trials, self._rule, self._split_folder = trials, rule, split_folder
+        self._trial_timeout_s = trial_timeout_s
         self._process = TrialProcess()
         self.reset_config(config)
 
@@ -37,6 +44,7 @@ class TrialActor(tune.Trainable):
         """Go on to another trial in the same actor."""
         trial = self._trials[new_config["trial_id"]]
         self._process.start(Request(trial, self._rule, self._split_folder))
+        self._began = time.monotonic()
         return True
 
     def step(self) -> dict:
@@ -50,12 +58,26 @@ class TrialActor(tune.Trainable):
         return {"report": Report(records), tune.result.DONE: records[-1]["status"] is not None}
 
     def _next_record(self) -> dict:
-        answer = self._process.next_window()
-        if not isinstance(answer, Ended):
+        limit_s = self._trial_timeout_s
+        left_s = None if limit_s is None else limit_s - (time.monotonic() - self._began)
+        answer = self._process.next_window(left_s)
+        if isinstance(answer, dict):
             return answer
-        reason = answer.error or f"its process ended with exit code {answer.exit_code}"
-        return {"status": "failed", "stop_reason": reason}
+        return {"status": "failed", "stop_reason": _failure(answer, limit_s)}
 
     def cleanup(self) -> None:
         """End the template process."""
         self._process.close()
+
+
+def _failure(ended: Ended | None, limit_s: float | None) -> str:
+    """Say why a trial's process ended before the trial did."""
+    if ended is None:
+        return f"it was not done after search.trial_timeout_s = {limit_s:g} s"
+    if ended.error:
+        return ended.error
+    if ended.exit_code == -signal.SIGKILL:
+        return (
+            "its process was killed, as Linux does when memory runs out; try fewer search.workers"
+        )
+    return f"its process ended with exit code {ended.exit_code}"

@@ -64,11 +64,15 @@ class TrialProcess:
         self._connection.send(request)
         self._running = True
 
-    def next_window(self) -> dict | Ended:
+    def next_window(self, timeout_s: float | None = None) -> dict | Ended | None:
         """Return the next window's record, or how the process ended if it died before its end.
 
-        After a record with a status, the trial's process is gone.
+        After a record with a status, the trial's process is gone. So it is when `timeout_s` have
+        passed without an answer, where None is returned; None as timeout waits for ever.
         """
+        if timeout_s is not None and not self._connection.poll(max(0.0, timeout_s)):
+            self.close()
+            return None
         answer = self._receive()
         if isinstance(answer, dict) and answer["status"] is not None:
             self._receive()

@@ -1,0 +1,11 @@
+"""Draw how early a trial's final training time, memory and step time can be told."""
+
+import pandas as pd
+
+from sysstop.figures.prediction import prediction_figure
+from sysstop.figures.style import save
+from sysstop.job import job
+
+with job(snakemake):
+    prediction = pd.read_parquet(snakemake.input.prediction)
+    save(prediction_figure(prediction), snakemake.output.svg, snakemake.output.pdf)

@@ -21,7 +21,7 @@ from sysstop.replay import (
     replay_table,
     replayed_rules,
     trial_signals,
-    virtual_search,
+    virtual_searches,
 )
 from sysstop.stopping import MetricLimit, heeded_signals
 
@@ -227,17 +227,17 @@ def test_in_virtual_time_a_worker_takes_the_next_trial_as_soon_as_it_is_free():
             seen.append((own, window, list(others), list(finished)))
             return 0.0
 
-    stops = virtual_search(known, Spy(), limit=1.0, workers=2, order=[0, 1, 2])
+    (stops,) = virtual_searches(known, Spy(), limits=[1.0], workers=2, order=[0, 1, 2])
     assert not stops.stopped.any()
     assert seen[0] == (1, 0, [], [])
-    assert seen[-1] == (5, 1, [2, 2], [2, 2])
+    assert seen[-1] == (5, 1, [], [2, 2])
     assert len(seen) == 6
 
 
 def test_the_median_rule_stops_a_trial_that_is_worse_than_most_before_it():
     losses = [[1.0, 1.0]] * 4 + [[9.0, 9.0]]
     known = recording(val_loss=losses)
-    stops = virtual_search(known, MedianRule(), limit=0.5, workers=1, order=range(5))
+    (stops,) = virtual_searches(known, MedianRule(), limits=[0.5], workers=1, order=range(5))
     assert list(stops.stopped) == [False] * 4 + [True]
     assert stops.windows_used[4] == 1
 
@@ -245,20 +245,20 @@ def test_the_median_rule_stops_a_trial_that_is_worse_than_most_before_it():
 def test_the_cheapest_finished_trial_bounds_the_cost_of_later_ones():
     times = [[1, 2, 3, 4], [10, 20, 30, 40], [1, 2, 3, 4]]
     known = recording(train_time_s=times, wall_time_s=times)
-    stops = virtual_search(known, BestCost(), limit=4.0, workers=1, order=range(3))
+    (stops,) = virtual_searches(known, BestCost(), limits=[4.0], workers=1, order=range(3))
     assert list(stops.windows_used) == [4, 2, 4]  # stopped after 20 s, beyond 4 times 4 s
 
 
 def test_successive_halving_keeps_the_best_share_at_each_rung():
     losses = [[1, 1, 1, 1], [2, 2, 2, 2], [3, 3, 3, 3], [0.5, 0.5, 0.5, 0.5]]
     known = recording(val_loss=losses)
-    stops = virtual_search(known, SuccessiveHalving(), limit=0.4, workers=1, order=range(4))
+    (stops,) = virtual_searches(known, SuccessiveHalving(), limits=[0.4], workers=1, order=range(4))
     assert list(stops.stopped) == [False, True, True, False]
 
 
 def test_a_diverging_loss_counts_as_the_worst():
     known = recording(val_loss=[[1.0, 1.0]] * 4 + [[np.nan, np.nan]])
-    stops = virtual_search(known, MedianRule(), limit=0.5, workers=1, order=range(5))
+    (stops,) = virtual_searches(known, MedianRule(), limits=[0.5], workers=1, order=range(5))
     assert stops.stopped[4]
 
 

@@ -256,7 +256,9 @@ def test_rq2_says_which_arm_lost_every_candidate(trials):
     lost = (table["arm"] == "memory") & (table["algorithm"] == "logistic_regression")
     table.loc[lost, ["best_score", "regret", "test_score", "test_regret"]] = float("nan")
     answer = answer_rq2(table, noise_table(trials), config())
-    assert "In 2 studies no trial was left to choose from: memory on digits" in answer.paragraph
+    assert (
+        "In 2 studies no trial was left to choose from, with the arm memory (2)" in answer.paragraph
+    )
     assert "In 2 studies it left no trial" in dict(answer.points)["memory"]
 
 

@@ -116,11 +116,13 @@ def _room_for_effects(absent: pd.DataFrame) -> str:
     """Say how large effects that were not found may be, by the upper ends of their intervals."""
     bounds = absent.groupby("metric", sort=False)["effect_high"].max()
     small, large = bounds[bounds < SUBSTANTIAL_SHARE], bounds[bounds >= SUBSTANTIAL_SHARE]
-    if small.empty:
-        return (
+    if len(large) > len(small):
+        text = (
             f"but up to {percent(large.max())} of a metric's variance is compatible with the "
             "readings, so they do not rule one out"
         )
+        names = in_words([metric_label(metric) for metric in small.index])
+        return f"{text}, except on {names}" if len(small) else text
     text = (
         f"at most {percent(max(0.001, small.max()))} of a metric's variance is compatible with the "
         "readings"
@@ -351,15 +353,11 @@ def _lost_all_sentence(compared: pd.DataFrame) -> str:
     empty = compared[compared["best_score"].isna()]
     if empty.empty:
         return "Every arm kept at least one trial to choose from."
-    names = [
-        f"{arm} on {pair_label(dataset, algorithm)}"
-        for dataset, algorithm, arm in empty[["dataset", "algorithm", "arm"]]
-        .drop_duplicates()
-        .itertuples(index=False)
-    ]
+    by_arm = empty.groupby("arm").size()
+    arms = [f"{arm} ({count})" for arm, count in by_arm.items()]
     return (
-        f"In {counted(len(empty), 'study', 'studies')} no trial was left to choose from: "
-        f"{in_words(names)}."
+        f"In {counted(len(empty), 'study', 'studies')} no trial was left to choose from, with the "
+        f"{'arm' if len(arms) == 1 else 'arms'} {in_words(arms)}."
     )
 
 

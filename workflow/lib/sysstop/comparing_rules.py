@@ -2,7 +2,7 @@
 
 They are what stopping on system metrics has to be compared with. What such a rule sees depends on
 which trials have run so far, so they are not replayed trial by trial but in the study's virtual
-time (see `replay.virtual_search`). They do not run live.
+time (see `replay.virtual_searches`). They do not run live.
 """
 
 from bisect import bisect_left
@@ -21,12 +21,14 @@ NOT_ASKED = -np.inf
 class ComparingRule(Protocol):
     """What every comparing rule offers; it stops a trial whose signal exceeds the limit.
 
-    `limits` are those that the replay tries.
+    `limits` are those that the replay tries. Unless the rule `compares_windows`, it is not told what
+    others have shown at the same window.
     """
 
     name: ClassVar[str]
     stopped_is_candidate: ClassVar[bool]
     metric: ClassVar[str]
+    compares_windows: ClassVar[bool]
     limits: ClassVar[Sequence[float]]
 
     def asks_after(self, window: int) -> bool:
@@ -64,6 +66,7 @@ class MedianRule:
     name: ClassVar[str] = "median"
     stopped_is_candidate: ClassVar[bool] = True
     metric: ClassVar[str] = "val_loss"
+    compares_windows: ClassVar[bool] = True
     limits: ClassVar[Sequence[float]] = SHARES
     least_others: ClassVar[int] = 3
 
@@ -99,6 +102,7 @@ class BestCost:
     name: ClassVar[str] = "best_cost"
     stopped_is_candidate: ClassVar[bool] = False
     metric: ClassVar[str] = "train_time_s"
+    compares_windows: ClassVar[bool] = False
     limits: ClassVar[Sequence[float]] = tuple(np.geomspace(1, 32, 11).round(2).tolist())
 
     def asks_after(self, window: int) -> bool:
@@ -129,6 +133,7 @@ class SuccessiveHalving:
     name: ClassVar[str] = "successive_halving"
     stopped_is_candidate: ClassVar[bool] = True
     metric: ClassVar[str] = "val_loss"
+    compares_windows: ClassVar[bool] = True
     limits: ClassVar[Sequence[float]] = SHARES
 
     def asks_after(self, window: int) -> bool:

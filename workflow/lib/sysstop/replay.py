@@ -171,14 +171,19 @@ def replay_stops(signals: np.ndarray, recording: Recording, limit: float) -> Sto
     return Stops(np.where(stopped, fires.argmax(axis=1) + 1, recording.windows), stopped)
 
 
-def virtual_search(
-    recording: Recording, rule: ComparingRule, limit: float, workers: int, order: Sequence[int]
-) -> Stops:
-    """Search the recorded trials again with a rule that compares them, in virtual time.
+def virtual_searches(
+    recording: Recording,
+    rule: ComparingRule,
+    limits: Sequence[float],
+    workers: int,
+    order: Sequence[int],
+) -> list[Stops]:
+    """Search the recorded trials again at each limit of a rule that compares them, in virtual time.
 
     `workers` trials run at once and start in `order` (places in the recording). Each window takes
     the wall time that was recorded, and the rule sees what others have shown until then.
     """
+    # Single numbers of lists are read faster than those of arrays.
     own, shown = (
         np.where(np.isnan(values), np.inf, values).tolist()
         for values in (rule.own_values(recording.courses), rule.shown_values(recording.courses))
@@ -188,35 +193,39 @@ def virtual_search(
     windows = range(max(last) + 1)
     # The first window from each on after which the rule is asked.
     asked_from = [next(filter(rule.asks_after, windows[first:]), max(last)) for first in windows]
-    shown_at: list[list[float]] = [[] for _ in windows]
-    finished: list[float] = []
-    windows_used, stopped = recording.windows.copy(), np.zeros(len(last), dtype=bool)
-    waiting = iter(order)
 
     def next_event(trial: int, began_s: float, first: int) -> tuple[float, int, float, int]:
         """When a trial is next asked about or ends, which trial, when it began, which window."""
         window = min(last[trial], asked_from[first])
         return began_s + ends_s[trial][window], trial, began_s, window
 
-    running = [next_event(trial, 0.0, 0) for trial in islice(waiting, workers)]
-    heapq.heapify(running)
-    while running:
-        now_s, trial, began_s, window = running[0]
-        signal = rule.signal(own[trial][window], window, shown_at[window], finished)
-        insort(shown_at[window], shown[trial][window])
-        if window < last[trial] and signal <= limit:
-            heapq.heapreplace(running, next_event(trial, began_s, window + 1))
-            continue
-        if window < last[trial]:
-            windows_used[trial], stopped[trial] = window + 1, True
-        elif recording.completed[trial]:
-            insort(finished, shown[trial][window])
-        following = next(waiting, None)
-        if following is None:
-            heapq.heappop(running)
-        else:
-            heapq.heapreplace(running, next_event(following, now_s, 0))
-    return Stops(windows_used, stopped)
+    def search(limit: float) -> Stops:
+        shown_at: list[list[float]] = [[] for _ in windows]
+        finished: list[float] = []
+        windows_used, stopped = recording.windows.copy(), np.zeros(len(last), dtype=bool)
+        waiting = iter(order)
+        running = [next_event(trial, 0.0, 0) for trial in islice(waiting, workers)]
+        heapq.heapify(running)
+        while running:
+            now_s, trial, began_s, window = running[0]
+            signal = rule.signal(own[trial][window], window, shown_at[window], finished)
+            if rule.compares_windows:
+                insort(shown_at[window], shown[trial][window])
+            if window < last[trial] and signal <= limit:
+                heapq.heapreplace(running, next_event(trial, began_s, window + 1))
+                continue
+            if window < last[trial]:
+                windows_used[trial], stopped[trial] = window + 1, True
+            elif recording.completed[trial]:
+                insort(finished, shown[trial][window])
+            following = next(waiting, None)
+            if following is None:
+                heapq.heappop(running)
+            else:
+                heapq.heapreplace(running, next_event(following, now_s, 0))
+        return Stops(windows_used, stopped)
+
+    return [search(limit) for limit in limits]
 
 
 def pooled_limits(signals: Sequence[np.ndarray]) -> np.ndarray:
@@ -267,9 +276,7 @@ def replay_table(
             ids = list(recording.trial_ids)
             order = [ids.index(name) for name in search_order(ids, order_seed(seed, **keys))]
             for rule in COMPARING_RULES:
-                stops = [
-                    virtual_search(recording, rule, limit, workers, order) for limit in rule.limits
-                ]
+                stops = virtual_searches(recording, rule, rule.limits, workers, order)
                 rows += _rows(keys, recording, rule, rule.limits, stops)
     table = pd.DataFrame(rows, columns=list(REPLAY_SCHEMA.columns))
     return checked(table, REPLAY_SCHEMA)

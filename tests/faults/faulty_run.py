@@ -20,6 +20,14 @@ GRID = {
     "alpha": [0.1, 0.01, 0.001, 0.0001],
 }
 TRIALS = 32
+ONE_STUDY = {
+    "study__datasets": ["iris"],
+    "study__algorithms": ["logistic_regression"],
+    "study__arms": ["none"],
+    "grid": GRID,
+    "budget__steps": 400,
+    "budget__window_steps": 100,
+}
 QUALITY = ["train_loss", "val_loss", "accuracy", "score"]
 
 
@@ -96,20 +104,10 @@ class FaultyRun:
 
 
 def make_project(folder, **changes):
+    """Return a copy of the project in a new folder with the config `faults.yaml`."""
     folder.mkdir()
     project = copy_project(folder)
-    # 4 folds of 1500 steps take about half a second.
-    project.write_config(
-        "faults.yaml",
-        study__datasets=["iris"],
-        study__algorithms=["logistic_regression"],
-        study__arms=["none"],
-        grid=GRID,
-        budget__steps=1500,
-        budget__window_steps=150,
-        split__folds=4,
-        **changes,
-    )
+    project.write_config("faults.yaml", **(ONE_STUDY | changes))
     return project
 
 

@@ -18,6 +18,7 @@ from tests.faults.faulty_run import (
 )
 
 KILLS = 20
+LONG = {"budget__steps": 4000, "budget__window_steps": 400, "split__folds": 4}
 
 
 def kill_job(run):
@@ -46,10 +47,9 @@ WAYS = {
 }
 
 
-def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(
-    project, start, tmp_path
-):
-    undisturbed = make_project(tmp_path / "undisturbed")
+def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(start, tmp_path):
+    project = make_project(tmp_path / "disturbed", **LONG)
+    undisturbed = make_project(tmp_path / "undisturbed", **LONG)
     assert start(in_project=undisturbed).wait() == 0
     assert_complete(undisturbed)
 
@@ -57,7 +57,7 @@ def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(
     progress = []
     for kill in range(KILLS):
         way = list(WAYS)[kill % len(WAYS)]
-        run = start()
+        run = start(in_project=project)
         before = finished_trials(project)
         # From the start of the run to some trials into its search.
         delay_s, trials = rng.choice([(rng.uniform(0, 6), None), (0, rng.randint(1, 3))])
@@ -77,7 +77,7 @@ def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(
         assert progress[-1] >= before, "finished trials were lost"
     assert progress[-1] < TRIALS, "the study was over before the last kill"
 
-    last = start()
+    last = start(in_project=project)
     assert last.wait() == 0, last.said[-3000:]
     last.wait_until_gone()
     assert_complete(project)

@@ -162,11 +162,11 @@ def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
       explains beyond the others, 0 where it explains no more than noise would. Eta squared would
       be biased upwards, the more the fewer the trials, so that a null effect would not look null.
       `effect_low` and `effect_high`: `omega_squared_interval`.
-    - `p_value`: does the metric depend on the hyperparameter at all? F test of an aligned rank
-      transform: all other effects are taken out, the rest is replaced by its ranks, and the same
-      model tested on these (Wobbrock et al. 2011, doi:10.1145/1978942.1978963). It does not ask for
-      normal noise, and unlike a Kruskal-Wallis test on the plain values it is neither deceived by
-      missing trials nor blinded by the batch size's effect. `p_adjusted` (Benjamini and Hochberg)
+    - `p_value`: does the metric depend on the hyperparameter at all? The larger p value of two F
+      tests (`effect_p_value`): on the values, and on an aligned rank transform, for which all other
+      effects are taken out and the rest is replaced by its ranks (Wobbrock et al. 2011,
+      doi:10.1145/1978942.1978963). Unlike a Kruskal-Wallis test on the plain values they are not
+      blinded by the batch size's effect. `p_adjusted` (Benjamini and Hochberg)
       keeps the false discovery rate over the whole table.
     - `error_term`: the noise that both compare the effect with, "repetitions" or "interactions"
       (`effect_model`), empty where there is no effect to tell.
@@ -306,9 +306,18 @@ def omega_squared_interval(
     return float(low), float(high)
 
 
-def aligned_rank_test(model: EffectModel, values: np.ndarray) -> float:
-    """Return the p value of the hyperparameter's effect on the ranks of the aligned values (n)."""
-    effect, noise, total = model.variances(stats.rankdata(model.aligned(values)))
+def effect_p_value(model: EffectModel, values: np.ndarray) -> float:
+    """Return the p value of the hyperparameter's effect on the values (n) and on their ranks.
+
+    It is the larger one of two F tests, so that an effect is found only if both find it. That on the
+    ranks of the aligned values is not deceived by outliers, but where trials are missing it calls
+    noise an effect in 7 % of cases at the level of 5 % (simulated); that on the values is not.
+    """
+    return max(_f_test(model, values), _f_test(model, stats.rankdata(model.aligned(values))))
+
+
+def _f_test(model: EffectModel, values: np.ndarray) -> float:
+    effect, noise, total = model.variances(values)
     degrees = model.own.shape[1]
     if noise <= ROUNDING * total:
         return 0.0 if effect > ROUNDING * total else 1.0
@@ -393,7 +402,7 @@ def _effect(
         "effect_low": low,
         "effect_high": high,
         "rank_correlation": _rank_correlation(levels, model.aligned(values)),
-        "p_value": aligned_rank_test(model, values),
+        "p_value": effect_p_value(model, values),
     }
 
 

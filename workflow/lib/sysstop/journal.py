@@ -79,12 +79,19 @@ class Journal:
         beside.replace(self.path)
 
     def append(self, trial: Mapping[str, Any]) -> None:
-        """Add a finished trial (a `journal_entry`) and see it on the disk before returning."""
+        """Add a finished trial (a `journal_entry`) and see it on the disk before returning.
+
+        Raises `OSError`, which names the file, where it cannot be written.
+        """
         losses = base64.b64encode(np.asarray(trial["losses"], float).tobytes()).decode()
-        with self.path.open("a") as file:
-            file.write(json.dumps(dict(trial) | {"losses": losses}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(dict(trial) | {"losses": losses}) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
         self.finished[trial["trial_id"]] = trial["status"]
 
 

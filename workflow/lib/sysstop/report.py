@@ -326,7 +326,7 @@ def _method(config: Mapping[str, Any]) -> list[str]:
         "improve. Diverged trials are results, but never the best.",
         "Effects of hyperparameters come from the completed trials of the baseline. The share of "
         "variance that one explains is taken from a model of all hyperparameters and the repetition "
-        "(omega squared); p values come from an aligned rank test and are adjusted for the number of "
+        "(omega squared); p values are those of F tests on values and on aligned ranks, adjusted for the number of "
         "tests (Benjamini and Hochberg). Both compare an effect with how far repetitions of one "
         "configuration differ or, where there are too few of these, with what an additive model "
         "leaves. An effect is called found where the adjusted p value is below 0.05.",

@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric as MlflowMetric
 from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from sysstop.errors import UserError
 from sysstop.metrics import metric_names
@@ -53,7 +54,7 @@ def _mistakes_told(uri: str, remedy: str) -> Iterator[None]:
     """Turn errors of MLflow into a `UserError` that names the store, without its password."""
     try:
         yield
-    except (MlflowException, OSError, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = str(error).strip().splitlines()[0][:LONGEST_REASON].rstrip(".")
         message = f"tracking.uri: MLflow cannot use {uri!r}: {reason}. {remedy}"
         raise UserError(re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", message)) from error

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench lock
+.PHONY: demo test faults check bench lock
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores 2 --configfile config/demo.yaml
@@ -11,6 +11,9 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/pytest
+
+faults: .venv/installed
+	$(BIN)/pytest tests/faults
 
 check: .venv/installed
 	$(BIN)/ruff check

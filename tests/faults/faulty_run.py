@@ -2,9 +2,10 @@
 
 import contextlib
 import os
-import signal
+import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pandas as pd
 import psutil
@@ -28,7 +29,6 @@ ONE_STUDY = {
     "budget__steps": 400,
     "budget__window_steps": 100,
 }
-QUALITY = ["train_loss", "val_loss", "accuracy", "score"]
 
 
 class FaultyRun:
@@ -46,6 +46,8 @@ class FaultyRun:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self.temporary_folder = Path(f"/tmp/sysstop-{os.getuid()}-{self.process.pid}")
+        self.cut_off = False
 
     @property
     def running(self):
@@ -93,10 +95,13 @@ class FaultyRun:
             time.sleep(0.1)
         left = [" ".join(process.cmdline())[:150] for process in self.processes()]
         assert not left
-        assert not os.path.exists(f"/tmp/sysstop-{os.getuid()}-{self.process.pid}")  # noqa: PTH110
+        if self.cut_off:  # nobody was left to clean up
+            shutil.rmtree(self.temporary_folder, ignore_errors=True)
+        assert not self.temporary_folder.exists()
 
     def kill_all(self):
         """What a power cut does: everything ends at once."""
+        self.cut_off = True
         for process in [psutil.Process(self.process.pid), *self.processes()]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -124,11 +129,6 @@ def table(project, name):
     return pd.read_parquet(project.folder / STUDY / f"{name}.parquet")
 
 
-def quality(project):
-    """The machine-learning metrics of each window, by trial and window."""
-    return table(project, "windows").set_index(["trial_id", "window"])[QUALITY].sort_index()
-
-
 def assert_complete(project, status="completed"):
     """Each configuration is in the tables and in MLflow exactly once, and none is left running."""
     trials = table(project, "trials")
@@ -150,8 +150,3 @@ def last_message(run):
     """What the run said last, from the job's own message on."""
     said = run.said
     return said[said.rindex("error: ") :] if "error: " in said else ""
-
-
-def interrupt(run):
-    """What Ctrl-C does: a signal to every process of the terminal's group."""
-    os.killpg(run.process.pid, signal.SIGINT)

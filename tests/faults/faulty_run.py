@@ -2,15 +2,16 @@
 
 import contextlib
 import os
-import shutil
+import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pandas as pd
 import psutil
 from mlflow import MlflowClient
 
+from sysstop.metrics import metric_names
+from sysstop.run_folder import run_folder
 from tests.project import copy_project
 
 STUDY = "results/studies/iris/logistic_regression/none/repetition-1"
@@ -46,7 +47,7 @@ class FaultyRun:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.temporary_folder = Path(f"/tmp/sysstop-{os.getuid()}-{self.process.pid}")
+        self.temporary_folder = run_folder(self.process.pid)
         self.cut_off = False
 
     @property
@@ -89,15 +90,17 @@ class FaultyRun:
         return self.process.wait(timeout=seconds)
 
     def wait_until_gone(self, seconds=30):
-        """Wait until no process of the run is left, and fail if one is."""
+        """Wait until no process of the run is left, nor its folder unless all was killed at once."""
         deadline = time.monotonic() + seconds
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.1)
         left = [" ".join(process.cmdline())[:150] for process in self.processes()]
         assert not left
-        if self.cut_off:  # nobody was left to clean up
-            shutil.rmtree(self.temporary_folder, ignore_errors=True)
-        assert not self.temporary_folder.exists()
+        assert self.cut_off or not self.temporary_folder.exists()
+
+    def interrupt(self):
+        """What Ctrl-C does: a signal to every process of the terminal's group."""
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def kill_all(self):
         """What a power cut does: everything ends at once."""
@@ -127,6 +130,12 @@ def finished_trials(project):
 
 def table(project, name):
     return pd.read_parquet(project.folder / STUDY / f"{name}.parquet")
+
+
+def quality(project):
+    """The machine-learning metrics of each window, by trial and window."""
+    windows = table(project, "windows").set_index(["trial_id", "window"])
+    return windows[list(metric_names("quality"))].sort_index()
 
 
 def assert_complete(project, status="completed"):

@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from sysstop.ray_head import private_environment, private_ray
+from sysstop.ray_session import ray_session
+from sysstop.run_folder import run_folder
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def ray_of(monkeypatch):
 
 
 def folder_of(owner):
-    return Path(f"/tmp/sysstop-{os.getuid()}-{owner.pid}")
+    return run_folder(owner.pid) / "ray"
 
 
 def processes_of(owner):
@@ -59,7 +61,7 @@ def test_one_ray_serves_an_owner_and_ends_with_it(owner, ray_of, end):
     owner.send_signal(end)
     owner.wait()
     wait_until(lambda: not processes_of(owner))
-    wait_until(lambda: not folder_of(owner).exists())
+    wait_until(lambda: not run_folder(owner.pid).exists())
 
 
 def test_ray_listens_on_the_loopback_interface_alone(owner, ray_of):
@@ -75,11 +77,18 @@ def test_ray_listens_on_the_loopback_interface_alone(owner, ray_of):
 
 @pytest.mark.parametrize("name", ["raylet", "gcs_server"])
 def test_a_ray_that_died_is_replaced_by_another(owner, ray_of, name):
-    address = ray_of(owner)
+    ray = ray_of(owner)
     (process,) = (pid for pid in processes_of(owner) if psutil.Process(pid).name() == name)
     os.kill(process, signal.SIGKILL)
     wait_until(lambda: not (folder_of(owner) / "address").exists())
-    assert ray_of(owner) != address
+    assert ray_of(owner) != ray
+
+
+def test_a_ray_whose_head_was_killed_is_replaced_by_another(owner, ray_of):
+    ray = ray_of(owner)
+    os.kill(ray.head_pid, signal.SIGKILL)
+    wait_until(lambda: not set(processes_of(owner)) - {ray.head_pid})
+    assert ray_of(owner) != ray
 
 
 def test_two_owners_have_a_ray_and_a_token_each(owner, ray_of):
@@ -88,7 +97,7 @@ def test_two_owners_have_a_ray_and_a_token_each(owner, ray_of):
             assert ray_of(owner) != ray_of(other)
             tokens = {(folder_of(o) / "token").read_text() for o in (owner, other)}
             assert len(tokens) == 2
-            assert folder_of(owner).stat().st_mode & 0o077 == 0
+            assert run_folder(owner.pid).stat().st_mode & 0o077 == 0
         finally:
             other.kill()
 

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from sysstop.metrics import metric_names
 from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA
+from tests.project import copy_project
 
 STUDIES = 2 * 3  # two pairs of data set and algorithm, three arms
 GRID = 2 * 2
@@ -54,6 +56,20 @@ def test_a_stopped_arm_agrees_with_the_baseline_bit_for_bit_until_it_stops(table
     for arm, of_arm in windows[windows["arm"] != "none"].groupby("arm"):
         of_arm = of_arm.set_index(keys)[quality]
         pd.testing.assert_frame_equal(of_arm, baseline.loc[of_arm.index], check_exact=True), arm
+
+
+def test_the_same_seed_gives_the_same_models_whatever_the_workers_and_the_arms(table, tmp_path):
+    other = copy_project(tmp_path)
+    other.write_config("other.yaml", search__workers=1, study__arms=["plateau", "none"])
+    run = other.snakemake("results/tables/windows.parquet", config="other.yaml")
+    assert run.returncode == 0, run.stderr
+    again = pd.read_parquet(tmp_path / "results" / "tables" / "windows.parquet")
+    keys = ["dataset", "algorithm", "arm", "repetition", "trial_id", "window"]
+    quality = list(metric_names("quality"))
+    before = table("windows").query("arm != 'memory'").set_index(keys)[quality]
+    pd.testing.assert_frame_equal(
+        again.set_index(keys)[quality].sort_index(), before.sort_index(), check_exact=True
+    )
 
 
 def test_a_limit_below_all_memory_stops_every_trial_after_its_first_window(table):

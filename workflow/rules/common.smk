@@ -17,10 +17,11 @@ from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import arm_entry, needs_baseline
 from sysstop.config import check_config
 from sysstop.errors import UserError
-from sysstop.job import OWNER_VARIABLE, failure_messages
+from sysstop.job import failure_messages
 from sysstop.journal import read_failed_searches
 from sysstop.provenance import code_digest
 from sysstop.ray_head import LOCAL_RAY, private_environment
+from sysstop.run_folder import become_owner
 from sysstop.run_lock import release_stale_lock
 from sysstop.studies import BASELINE_ARM, planned_pairs, planned_studies
 
@@ -30,7 +31,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 release_stale_lock(Path(".snakemake"))
-os.environ[OWNER_VARIABLE] = str(os.getpid())
+become_owner()
 if config["search"]["ray_address"] == LOCAL_RAY:
     # The searches of this run share a Ray that ends with this process.
     os.environ.update(private_environment(os.getpid()))

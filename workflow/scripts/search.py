@@ -11,7 +11,7 @@ from sysstop.run_lock import alone_in
 from sysstop.studies import Budget, Study
 from sysstop.study_run import search_study
 
-with job(snakemake), alone_in(Path(snakemake.output.trials).parent):
+with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
     wildcards, params = snakemake.wildcards, snakemake.params
     settings = snakemake.config["search"]
     study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
@@ -31,4 +31,5 @@ with job(snakemake), alone_in(Path(snakemake.output.trials).parent):
         trials_file=Path(snakemake.output.trials),
         summary_file=Path(snakemake.output.summary),
         tell=lambda message: print(f"{study.key}: {message}", file=sys.stderr, flush=True),
+        give_up=give_up,
     )

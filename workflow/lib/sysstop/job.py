@@ -9,14 +9,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from sysstop.errors import UserError
+from sysstop.run_folder import OWNER_VARIABLE
 
-# Names the process, the run's Snakemake, whose end is the end of its jobs too.
-OWNER_VARIABLE = "SYSSTOP_OWNER_PID"
 ERROR_MARK = "error: "
 # Faults of the disk that the user can mend, and how.
 REMEDIES = {
@@ -28,17 +27,24 @@ REMEDIES = {
 
 
 @contextlib.contextmanager
-def job(snakemake: Any) -> Iterator[None]:
+def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
     """Run a script's work; turn what the user can mend into one message on stderr and in the log.
 
     That is a `UserError`, and an `OSError` of `REMEDIES`. Any other exception keeps its traceback, in
     the log as well. The job is killed when its owner ends, so that no job outlives its run.
+
+    Yields a function that ends the job at once with a message, from any of its threads.
     """
     _die_with_owner()
     log = Path(snakemake.log[0])
     log.write_text("")
+
+    def give_up(message: str) -> NoReturn:
+        _tell(log, message)
+        os._exit(1)
+
     try:
-        yield
+        yield give_up
     except UserError as error:
         _end(log, str(error))
     except Exception as error:
@@ -67,12 +73,16 @@ def _die_with_owner() -> None:
 
 
 def _end(log: Path, message: str) -> NoReturn:
-    """End the job with a message as its last word, even where there is no room for a log."""
+    _tell(log, message)
+    raise SystemExit(1) from None
+
+
+def _tell(log: Path, message: str) -> None:
+    """Say the job's last word, even where there is no room for a log."""
     message = f"{ERROR_MARK}{message}"
     print(message, file=sys.stderr, flush=True)
     with contextlib.suppress(OSError):
         log.write_text(message + "\n")
-    raise SystemExit(1) from None
 
 
 def failure_messages(snakemake_log: Path) -> list[str]:

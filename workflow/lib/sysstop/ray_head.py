@@ -6,6 +6,7 @@ down, however the owner ended: by success, failure, Ctrl-C or SIGKILL.
 """
 
 import fcntl
+import json
 import os
 import secrets
 import select
@@ -13,16 +14,25 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
-from sysstop.job import OWNER_VARIABLE
+from sysstop.run_folder import OWNER_VARIABLE, own_run_folder, run_folder
 from sysstop.trial_process import LIBRARY_FOLDER, SERVER_VARIABLE, THREAD_LIMITS
 
 LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
 START_TIMEOUT_S = 120
 OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a few bytes
+
+
+@dataclass(frozen=True)
+class PrivateRay:
+    """The address of a private Ray, and the process that ends when that Ray does."""
+
+    address: str
+    head_pid: int
 
 
 def private_environment(owner_pid: int) -> dict[str, str]:
@@ -32,7 +42,7 @@ def private_environment(owner_pid: int) -> dict[str, str]:
     and keeps Ray to the loopback interface. Ray reads it when it is imported, so it must be set
     before a process starts.
     """
-    folder = Path(f"/tmp/sysstop-{os.getuid()}-{owner_pid}")
+    folder = run_folder(owner_pid) / "ray"
     return {
         OWNER_VARIABLE: str(owner_pid),
         # Ray's switch between clusters, which other hosts must reach, and one host's own use.
@@ -43,27 +53,40 @@ def private_environment(owner_pid: int) -> dict[str, str]:
     }
 
 
-def private_ray(cores: int) -> str:
-    """Return the address of the private Ray of this process' owner; start it if it does not run.
+def private_ray(cores: int) -> PrivateRay:
+    """Return the private Ray of this process' owner; start it if it does not run.
 
-    Raises `RuntimeError` outside a `private_environment`, and with Ray's own words when Ray cannot be
-    started.
+    Raises `RuntimeError` outside a run, and with Ray's own words when Ray cannot be started.
     """
-    if OWNER_VARIABLE not in os.environ:
-        raise RuntimeError(
-            f"{OWNER_VARIABLE} is not set: start this process in private_environment"
-        )
-    folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
-    folder.mkdir(mode=0o700, exist_ok=True)
-    address_file = folder / "address"
-    with (folder / "lock").open("w") as lock:
+    folder = own_run_folder() / "ray"
+    with (folder.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not address_file.exists():
+        found = _running(folder)
+        if found is None:
             _start(cores, folder)
-        return address_file.read_text()
+            found = _running(folder)
+        if found is None:
+            raise RuntimeError("Ray died as soon as it had started")
+        return found
+
+
+def _running(folder: Path) -> PrivateRay | None:
+    address_file = folder / "address"
+    if not address_file.exists():
+        return None
+    ray = PrivateRay(**json.loads(address_file.read_text()))
+    try:
+        head = os.pidfd_open(ray.head_pid)
+    except ProcessLookupError:
+        return None
+    with os.fdopen(head):
+        ended, _, _ = select.select([head], [], [], 0)
+    return None if ended else ray
 
 
 def _start(cores: int, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # of a head that was killed
+    folder.mkdir(mode=0o700)
     (folder / "token").write_text(secrets.token_hex(32))
     log = folder / "log"
     with log.open("w") as output:
@@ -102,11 +125,12 @@ def main() -> None:
         num_cpus=cores,
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
-        _temp_dir=str(folder / "ray"),
+        _temp_dir=str(folder),
         log_to_driver=False,
     )
     beside = folder / "address.new"
-    beside.write_text(context.address_info["gcs_address"])
+    private = PrivateRay(context.address_info["gcs_address"], os.getpid())
+    beside.write_text(json.dumps(asdict(private)))
     beside.rename(folder / "address")
     ray_processes = [
         os.pidfd_open(child.pid)
@@ -114,10 +138,10 @@ def main() -> None:
         if child.name() in ("gcs_server", "raylet")
     ]
     # A Ray that died is taken away, so that the next study starts another one.
-    select.select([owner, *ray_processes], [], [])
+    ended, _, _ = select.select([owner, *ray_processes], [], [])
     ray.shutdown()
     templates.kill()
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder.parent if owner in ended else folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

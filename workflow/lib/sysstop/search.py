@@ -24,6 +24,7 @@ from ray.tune.schedulers import FIFOScheduler
 from sysstop.errors import UserError
 from sysstop.host_load import HostLoad
 from sysstop.journal import Journal, journal_entry
+from sysstop.run_folder import own_run_folder
 from sysstop.stopping import Rule
 from sysstop.studies import Trial, search_order
 from sysstop.trial_actor import TrialActor
@@ -201,7 +202,7 @@ def run_search(
 
 @contextlib.contextmanager
 def _scratch_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="sysstop-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="tune-", dir=own_run_folder()))
     try:
         yield folder
     finally:

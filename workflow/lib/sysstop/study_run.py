@@ -33,13 +33,14 @@ def search_study(
     trials_file: Path,
     summary_file: Path,
     tell: Callable[[str], None],
+    give_up: Callable[[str], Any] | None = None,
 ) -> None:
     """Search a study's grid; write its finished trials and sum the search up, in one file each.
 
     An interrupted search continues from the journal beside `trials_file`, as long as nothing that
     decides its results has changed (`code` is a digest of the code). `trials_file` is that journal,
     once it is complete; `summary_file` (JSON) tells how long the search took, on which machine, and
-    how busy that was. `tell` is given progress and warnings.
+    how busy that was. `tell` is given progress and warnings, `give_up` is for `ray_session`.
 
     Where trials failed, the journal stays, for the next search of the study to try these trials
     again, and `journal.read_failed_searches` is one more.
@@ -48,7 +49,7 @@ def search_study(
     identity = _identity(trials, rule, folder_digest(split_folder), code)
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)
-    with ray_session(ray_address, workers):
+    with ray_session(ray_address, workers, give_up):
         search = run_search(
             trials,
             rule,

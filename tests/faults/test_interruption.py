@@ -1,0 +1,109 @@
+"""A study killed at any moment goes on with the trials it had finished, and loses nothing."""
+
+import random
+import signal
+import time
+
+import pandas as pd
+
+from tests.faults.faulty_run import (
+    TARGET,
+    TRIALS,
+    assert_complete,
+    finished_trials,
+    last_message,
+    make_project,
+    quality,
+    table,
+)
+
+KILLS = 20
+LONG = {"budget__steps": 4000, "budget__window_steps": 400, "split__folds": 4}
+
+
+def kill_job(run):
+    for process in run.processes(".snakemake/scripts"):
+        process.kill()
+
+
+def kill_trial(run):
+    for process in run.trials()[:1]:
+        process.kill()
+
+
+def kill_ray(run):
+    for process in run.processes("raylet/raylet"):
+        process.kill()
+
+
+WAYS = {
+    "the job is killed": kill_job,
+    "a trial's process is killed": kill_trial,
+    "Ray is killed": kill_ray,
+    "Snakemake is killed": lambda run: run.process.kill(),
+    "Snakemake is terminated": lambda run: run.process.terminate(),
+    "Ctrl-C": lambda run: run.interrupt(),
+    "power-off": lambda run: run.kill_all(),
+}
+
+
+def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(start, tmp_path):
+    project = make_project(tmp_path / "disturbed", **LONG)
+    undisturbed = make_project(tmp_path / "undisturbed", **LONG)
+    assert start(in_project=undisturbed).wait() == 0
+    assert_complete(undisturbed)
+
+    rng = random.Random(2023)
+    progress = []
+    for kill in range(KILLS):
+        way = list(WAYS)[kill % len(WAYS)]
+        run = start(in_project=project)
+        before = finished_trials(project)
+        # From the start of the run to some trials into its search.
+        delay_s, trials = rng.choice([(rng.uniform(0, 6), None), (0, rng.randint(1, 3))])
+        if trials:
+            run.wait_for(lambda wanted=before + trials: finished_trials(project) >= wanted)
+        else:
+            time.sleep(delay_s)
+        print(f"{way} after {delay_s:.1f} s with {finished_trials(project)} trials")
+        assert run.running, run.said[-2000:]
+        WAYS[way](run)
+        if way == "a trial's process is killed":
+            time.sleep(1)
+            run.kill_all()
+        run.wait()
+        run.wait_until_gone()
+        if way == "Ray is killed" and trials:
+            assert "Ray died in the middle of the search" in last_message(run)
+        progress.append(finished_trials(project))
+        assert progress[-1] >= before, "finished trials were lost"
+    assert progress[-1] < TRIALS, "the study was over before the last kill"
+
+    last = start(in_project=project)
+    assert last.wait() == 0, last.said[-3000:]
+    last.wait_until_gone()
+    assert_complete(project)
+    pd.testing.assert_frame_equal(quality(project), quality(undisturbed), check_exact=True)
+    resumed = pd.read_json(
+        project.folder / TARGET.replace("trials.parquet", "search.json"), typ="series"
+    )
+    assert resumed["resumed_trials"] == progress[-1]
+
+
+def test_an_export_that_is_killed_leaves_no_run_behind(project, start):
+    run = start()
+    assert run.wait_for(lambda: run.processes("export.py"))
+    time.sleep(2.5)
+    run.kill_all()
+    assert start().wait() == 0
+    assert_complete(project)
+    assert len(table(project, "trials")) == TRIALS
+
+
+def test_a_run_that_is_terminated_ends_by_itself_and_keeps_its_trials(project, start):
+    run = start()
+    assert run.wait_for(lambda: finished_trials(project) >= 2)
+    run.process.send_signal(signal.SIGTERM)
+    run.wait(seconds=120)
+    run.wait_until_gone()
+    assert finished_trials(project) >= 2

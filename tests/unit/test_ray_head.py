@@ -5,13 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from sysstop.ray_head import private_environment, private_ray
-from sysstop.ray_session import ray_session
 from sysstop.run_folder import run_folder
 
 

@@ -6,8 +6,9 @@ from generated_tables import ARMS, budget, config, trials_and_windows
 from pandas.api.types import is_numeric_dtype
 
 from sysstop import paper_tables
-from sysstop.effects import effect_table
+from sysstop.effects import cost_model, effect_table
 from sysstop.metrics import METRICS
+from sysstop.wording import MISSING
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,20 @@ def test_an_effect_shows_its_interval_and_a_direction_only_if_it_was_found(trial
     digest = paper_tables.effect_digest(effects)
     assert set(digest["Batch size (%)"]) == {"90 (85 to 95), falls"}
     assert set(digest["Alpha (%)"]) == {"2 (0 to 6)"}
+
+
+def test_no_zero_has_a_minus(trials):
+    effects = effect_table(trials)
+    effects.loc[:, ["effect_size", "effect_low", "effect_high"]] = -0.0001
+    assert paper_tables.effect_digest(effects)["Alpha (%)"].str.startswith("0 (0 to 0)").all()
+    table = budget(trials).assign(test_regret=-1e-17)
+    assert (paper_tables.budget_summary(table)["Test regret"] == 0).all()
+
+
+def test_a_step_without_cost_per_sample_is_nowhere_half_fixed(trials):
+    model = cost_model(trials).assign(half_batch_size=float("inf"))
+    shown = paper_tables.display(paper_tables.cost_table(model))
+    assert (shown["Half of a step is fixed at batch size"] == MISSING).all()
 
 
 def test_a_hyperparameter_with_one_value_is_said_to_have_one():

@@ -332,8 +332,13 @@ def test_a_best_trial_on_the_border_of_the_grid_is_named(trials):
         (trials["batch_size"] == 32) & (trials["learning_rate"] == 0.01) & (trials["alpha"] == 0.01)
     )
     table["best_trial_id"] = trials.loc[inside, "trial_id"].iloc[0]
-    borders = dict(borders_of_grid(trials, table))
-    assert borders["digits with logistic regression"] == ["largest alpha (0.01)"]
+    assert "digits with logistic regression" not in dict(borders_of_grid(trials, table))
+
+
+def test_a_hyperparameter_of_two_values_is_all_border_and_said_to_be_so_once(html):
+    text = Page(html).text
+    assert "Of alpha the grid has two values, so every best trial lies on its border." in text
+    assert "smallest alpha" not in text and "largest alpha" not in text
 
 
 def test_the_environment_is_shown_whatever_its_columns(html):

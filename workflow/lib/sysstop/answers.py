@@ -414,8 +414,8 @@ def _test_regret_clause(studies: pd.DataFrame) -> str:
 def borders_of_grid(trials: pd.DataFrame, budget: pd.DataFrame) -> list[tuple[str, list[str]]]:
     """Return the pairs whose best baseline trial lies on the border of the grid, and where.
 
-    A hyperparameter with one value has no border. Repetitions count together: a border is named if
-    any repetition's best trial lies on it.
+    A hyperparameter with one or two values has nothing but border, so it is not named. Repetitions
+    count together: a border is named if any repetition's best trial lies on it.
     """
     baseline = trials[trials["arm"] == BASELINE_ARM]
     best_keys = ["dataset", "algorithm", "arm", "repetition", "trial_id"]
@@ -426,7 +426,7 @@ def borders_of_grid(trials: pd.DataFrame, budget: pd.DataFrame) -> list[tuple[st
         places = []
         for name in HYPERPARAMETERS:
             levels = of_pair[name]
-            if levels.nunique() < 2:
+            if levels.nunique() < 3:
                 continue
             for place, level in (("smallest", levels.min()), ("largest", levels.max())):
                 if (winners[name] == level).any():

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
@@ -30,6 +31,7 @@ from sysstop.wording import (
     percent,
     spoken,
     tenths,
+    whole_percent,
     with_unit,
 )
 
@@ -170,8 +172,8 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
                 )
             ],
             "Best score": summary["best_score"],
-            "Regret": summary["regret"],
-            "Test regret": summary["test_regret"],
+            "Regret": summary["regret"].round(12),  # a mean of nothing may be off by 1e-17
+            "Test regret": summary["test_regret"].round(12),
         }
     )
 
@@ -214,7 +216,7 @@ def _effect_text(effect: Any) -> str:
     if pd.isna(effect.effect_size):
         return "one value only" if effect.levels == 1 else MISSING
     shares = (effect.effect_size, effect.effect_low, effect.effect_high)
-    share, low, high = (f"{100 * value:.0f}" for value in shares)
+    share, low, high = (whole_percent(value) for value in shares)
     text = f"{share} ({low} to {high})"
     if not effect.p_adjusted < SIGNIFICANCE_LEVEL:
         return text
@@ -241,7 +243,9 @@ def cost_table(cost_model: pd.DataFrame) -> pd.DataFrame:
             "Algorithm": cost_model["algorithm"].map(algorithm_label),
             "Fixed cost of a step (ms)": cost_model["fixed_ms"],
             "Cost per sample (µs)": cost_model["per_sample_us"],
-            "Half of a step is fixed at batch size": cost_model["half_batch_size"],
+            "Half of a step is fixed at batch size": cost_model["half_batch_size"].replace(
+                np.inf, np.nan
+            ),
             "R squared": cost_model["r_squared"],
             "Trials": cost_model["n"],
         }

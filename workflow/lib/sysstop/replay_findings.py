@@ -176,7 +176,7 @@ def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float])
             f"Stopping on these limits themselves saves {span(saved, percent)} of the training time"
             + (
                 f", but in {out_of(killed, len(found), 'pair')} a single window beyond a limit stops "
-                "the recommended one; `grace_windows` or a limit somewhat higher keeps it."
+                "the recommended one; grace_windows or a limit somewhat higher keeps it."
                 if killed
                 else " and never stops the recommended one."
             )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sysstop.algorithms import ALGORITHMS
 from sysstop.answers import Answer, answer_rq1, answer_rq2, borders_of_grid
+from sysstop.effects import HYPERPARAMETERS
 from sysstop.explorer import explorer_html
 from sysstop.paper_tables import (
     algorithm_table,
@@ -34,7 +35,7 @@ from sysstop.replay_tables import (
 )
 from sysstop.stability import CRITERIA
 from sysstop.studies import BASELINE_ARM
-from sysstop.wording import counted, in_words, limit_label, metric_label, out_of, percent
+from sysstop.wording import counted, in_words, limit_label, metric_label, out_of, percent, spoken
 
 
 @dataclass(frozen=True)
@@ -364,6 +365,12 @@ def _limitations(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) 
         limitations.append(
             "A best trial on the border of the grid has not found its optimum, which may lie beyond. "
             f"This is so for {places}."
+        )
+    levels = trials[list(HYPERPARAMETERS)].nunique()
+    two_valued = [spoken(name) for name in levels.index[levels == 2]]
+    if two_valued:
+        limitations.append(
+            f"Of {in_words(two_valued)} the grid has two values, so every best trial lies on its border."
         )
     limitations += _incomplete_trials(trials)
     hosts = trials["host"].nunique()

@@ -56,6 +56,11 @@ def percent(fraction: float) -> str:
     return f"{bound}{text.removesuffix('.0')}{_NO_BREAK}%"
 
 
+def whole_percent(fraction: float) -> str:
+    """Return a fraction in whole percent, without the sign, as in the cells of a table."""
+    return f"{100 * fraction:z.0f}"
+
+
 def with_unit(value: float, unit: str) -> str:
     """Return a number and its unit, which may be empty."""
     return f"{number(value)}{_NO_BREAK}{unit}" if unit else number(value)

@@ -9,7 +9,14 @@ from matplotlib.ticker import PercentFormatter
 
 from sysstop.figures.style import message_figure, new_figure, styled
 from sysstop.metrics import METRIC_BY_NAME, metric_names
-from sysstop.wording import MISSING, SIGNIFICANCE_LEVEL, algorithm_label, capitalised, spoken
+from sysstop.wording import (
+    MISSING,
+    SIGNIFICANCE_LEVEL,
+    algorithm_label,
+    capitalised,
+    spoken,
+    whole_percent,
+)
 
 COLUMNS = 4
 
@@ -33,7 +40,7 @@ def effect_map(effects: pd.DataFrame) -> Figure:
         of_pair = of_pair.set_index(["metric", "hyperparameter"])
         share = of_pair["effect_size"].unstack().reindex(metrics)[hyperparameters]
         shown = of_pair["p_adjusted"].unstack().reindex(metrics)[hyperparameters]
-        texts = share.map(lambda value: f"{100 * value:.0f}")
+        texts = share.map(whole_percent)
         texts = texts.where(shown < SIGNIFICANCE_LEVEL, "(" + texts + ")")
         seaborn.heatmap(
             share,

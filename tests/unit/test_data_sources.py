@@ -313,7 +313,7 @@ def test_a_wrong_download_is_refused_and_not_kept(upstream, tmp_path):
 
 def test_a_cached_file_with_another_hash_is_refused_before_it_is_opened(tmp_path, monkeypatch):
     file = put_in_cache(tmp_path, "tiny", TINY_FILE[:-4])
-    monkeypatch.setattr(data_sources.pmlb, "fetch_data", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr(data_sources, "_read_table", lambda *_: pytest.fail("opened"))
     with pytest.raises(UserError) as raised:
         fetch_table("tiny", TINY, tmp_path, tmp_path)
     message = str(raised.value)
@@ -328,6 +328,24 @@ def test_a_git_lfs_pointer_in_the_place_of_the_data_is_recognised(tmp_path):
     put_in_cache(tmp_path, "tiny", pointer)
     with pytest.raises(UserError, match="git lfs pull"):
         fetch_table("tiny", TINY, tmp_path, tmp_path)
+
+
+def test_a_download_without_an_end_is_given_up(upstream, tmp_path, monkeypatch):
+    monkeypatch.setattr(data_sources, "LARGEST_DOWNLOAD_BYTES", 10)
+    upstream.answers["/datasets/tiny/tiny.tsv.gz"] = [(200, TINY_FILE)]
+    with pytest.raises(UserError, match="more than 10 bytes were sent"):
+        fetch_table("tiny", TINY, tmp_path, tmp_path)
+    assert len(upstream.requested) == 1
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("cut", [1, 20])
+def test_a_damaged_file_of_the_cache_whose_hash_is_expected_is_named(tmp_path, cut):
+    content = TINY_FILE[:-cut]
+    file = put_in_cache(tmp_path, "tiny", content)
+    entry = {**TINY, "sha256": hashlib.sha256(content).hexdigest()}
+    with pytest.raises(UserError, match=f"'tiny'.*{file} cannot be read as tsv"):
+        fetch_table("tiny", entry, tmp_path, tmp_path)
 
 
 # The user's own files

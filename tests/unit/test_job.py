@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from sysstop.errors import UserError
@@ -40,6 +41,13 @@ def test_a_full_disk_ends_in_one_message_too(snakemake, capsys):
     assert "finished trials are kept" in message and "Traceback" not in message
 
 
+def test_exhausted_memory_ends_in_one_message_too(snakemake, capsys):
+    with pytest.raises(SystemExit), job(snakemake):
+        np.empty(2**50)
+    message = capsys.readouterr().err
+    assert message.startswith("error: The memory ran out.") and "Unable to allocate" in message
+
+
 def test_a_file_that_may_not_be_written_is_named(snakemake, tmp_path, capsys):
     with pytest.raises(SystemExit), job(snakemake):
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "trials.parquet"))
@@ -51,6 +59,23 @@ def test_what_failed_jobs_said_is_found_through_snakemakes_log(snakemake, tmp_pa
         raise UserError("data.path: no such file,\nwrite another")
     log = snakemake_log(tmp_path, snakemake.log[0], tmp_path / "missing.log")
     assert failure_messages(log) == ["error: data.path: no such file,\nwrite another"]
+
+
+def test_a_message_is_found_whole_whatever_names_it_holds(snakemake, tmp_path):
+    with pytest.raises(SystemExit), job(snakemake):
+        raise UserError("no column 'error: none'.\n  - it is in the file 'error: a.csv'")
+    log = snakemake_log(tmp_path, snakemake.log[0])
+    (message,) = failure_messages(log)
+    assert message.startswith("error: no column 'error: none'.")
+
+
+def test_a_name_commands_no_terminal_and_fills_no_screen(snakemake, capsys):
+    with pytest.raises(SystemExit), job(snakemake):
+        raise UserError("no column '\x1b[2J\r" + "x" * 10_000_000 + "'." + "\n  - mistake" * 500)
+    message = capsys.readouterr().err
+    assert message.startswith(r"error: no column '\x1b[2J\rxxx") and " ... xxx" in message
+    assert message.endswith("and 461 more lines\n")
+    assert len(message) < 3000
 
 
 def test_a_fault_of_the_program_keeps_its_traceback_in_the_log(snakemake, tmp_path):

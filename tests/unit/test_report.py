@@ -1,6 +1,6 @@
 import base64
 import re
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def tables_of(trials, windows, study):
     }
 
 
-def page_of(trials, windows, study, folder, datasets=()):
+def page_of(trials, windows, study, folder, datasets=(), summaries=(), **about):
     svgs = []
     for name in ["rq2_budget.svg", *(f"rq1_response/{dataset}.svg" for dataset in datasets)]:
         svg = folder / "figures" / name
@@ -66,12 +66,12 @@ def page_of(trials, windows, study, folder, datasets=()):
         svg.write_bytes(SVG)
         svgs.append(svg)
     provenance = [
-        {"dataset": dataset, "source": "sklearn", "sha256": None, "licence": "free"}
+        {"dataset": dataset, "source": "sklearn", "sha256": None, "licence": "free"} | about
         for dataset in study["study"]["datasets"]
     ]
     figures = report_figures(svgs, CAPTIONS)
     tables = tables_of(trials, windows, study)
-    return render_report(tables, figures, study, {}, provenance, TEMPLATE)
+    return render_report(tables, figures, study, dict(summaries), provenance, TEMPLATE)
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +132,16 @@ def test_every_kind_of_figure_has_a_script_and_a_caption_in_plain_text():
 def test_names_of_the_user_stay_text(tmp_path):
     name = "<script>alert(1)</script>"
     pairs = [(name, "logistic_regression")]
-    html = page_of(
-        *trials_and_windows(pairs, repetitions=1), config(pairs, repetitions=1), tmp_path
-    )
+    study = config(pairs, repetitions=1) | {"constraints": {}}
+    study["datasets"][name]["licence"] = name
+    # What the split says of classes, and the provenance of features, files and licences.
+    notes = {"train_and_test": f"classes of a single row: {name}", "folds": name}
+    summary = {"rows": 9, "classes": 3, "stratification": notes}
+    about = {"columns": [name], "file": name, "address": name, "licence": name}
+    simulated = trials_and_windows(pairs, repetitions=1)
+    html = page_of(*simulated, study, tmp_path, [], {name: summary}, **about)
     assert "<script>alert" not in html
+    assert f'<td class="short">{escape(name)}</td>' in html
     assert name in unescape(html)
 
 

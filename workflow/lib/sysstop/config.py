@@ -19,20 +19,37 @@ from sysstop.studies import BASELINE_ARM, planned_pairs
 
 FALLING_METRICS = ("val_loss", "train_loss", "rmse")
 
+MAX_VALUES = 100_000
+MAX_DEPTH = 20
+MAX_TRIALS = 100_000
+# The largest whole number that NumPy and Parquet can hold.
+LARGEST_NUMBER = 2**63 - 1
+
+# JSON Schema takes 2.0 for an integer; Python's range() does not.
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
 
 def check_config(config: Mapping[str, Any], schemas: Path) -> None:
     """Check a complete config, data sets included, against the schemas and against itself.
 
     Raises `UserError` that lists every mistake found, one line each.
     """
-    mistakes = list(_schema_mistakes(config, schemas / "config.schema.yaml", ""))
-    mistakes += _schema_mistakes(
-        config.get("datasets", {}), schemas / "datasets.schema.yaml", "datasets"
-    )
+    mistakes = list(_value_mistakes(config))
+    if not mistakes:
+        mistakes += _schema_mistakes(config, schemas / "config.schema.yaml", "")
+        mistakes += _schema_mistakes(
+            config.get("datasets", {}), schemas / "datasets.schema.yaml", "datasets"
+        )
     if not mistakes:
         mistakes += _name_mistakes(config)
     if not mistakes:
         mistakes += _pair_mistakes(config)
+        mistakes += _grid_mistakes(config["grid"])
         mistakes += _batch_size_mistakes(config)
         mistakes += _constraint_mistakes(config["constraints"])
         for name in config["study"]["arms"]:
@@ -41,9 +58,39 @@ def check_config(config: Mapping[str, Any], schemas: Path) -> None:
         raise UserError("The config cannot be used:\n" + "\n".join(f"  - {m}" for m in mistakes))
 
 
+def _value_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Refuse what no schema can: names that are no text, numbers that are none, and endless nesting.
+
+    YAML's aliases can make a small file hold more values than there is memory, or hold itself, so
+    nothing may walk through a config before its values have been counted.
+    """
+    left, seen = [("", config, 0)], 0
+    while left:
+        key, value, depth = left.pop()
+        seen += 1
+        if isinstance(value, Mapping):
+            for name in value:
+                if not isinstance(name, str):
+                    yield f"{key or 'config'}: the key {name!r} is no text; write it in quotes"
+            left += [(f"{key}.{name}".lstrip("."), part, depth + 1) for name, part in value.items()]
+        elif isinstance(value, list):
+            left += [(f"{key}.{place}", part, depth + 1) for place, part in enumerate(value)]
+        elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+            found = value if isinstance(value, float) else f"one of {value.bit_length()} bits"
+            yield f"{key}: a finite number up to {LARGEST_NUMBER:g} is needed, found {found}"
+        elif not isinstance(value, str | int | float | None):
+            yield f"{key}: found {value!r}, of the type {type(value).__name__}; write it in quotes"
+        if depth > MAX_DEPTH or seen + len(left) > MAX_VALUES:
+            yield (
+                f"{key}: the config has more than {MAX_VALUES} values or {MAX_DEPTH} levels; "
+                "does an alias of YAML repeat or hold itself?"
+            )
+            return
+
+
 def _schema_mistakes(value: Any, schema_file: Path, prefix: str) -> Iterator[str]:
     schema = yaml.safe_load(schema_file.read_text())
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(value):
+    for error in Validator(schema).iter_errors(value):
         key = ".".join(filter(None, [prefix, *map(str, error.absolute_path)])) or "config"
         yield _schema_message(key, error)
 
@@ -98,6 +145,21 @@ def _pair_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
                 f"study.algorithms: '{algorithm}' does {ALGORITHMS[algorithm].task}, which is the "
                 "task of no data set in study.datasets; leave it out, or add such a data set"
             )
+
+
+def _grid_mistakes(grid: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("learning_rate", "alpha"):
+        first_of: dict[str, float] = {}
+        for value in grid[key]:
+            # Six digits are what the names of trials show.
+            first = first_of.setdefault(f"{value:g}", value)
+            if first is not value:
+                yield f"grid.{key}: {first!r} and {value!r} agree in six digits; remove one of them"
+    batch_sizes = grid["batch_size"]
+    sizes = 1 if batch_sizes == "powers_of_two" else len(batch_sizes)
+    trials = sizes * len(grid["learning_rate"]) * len(grid["alpha"])
+    if trials > MAX_TRIALS:
+        yield f"grid: {trials} trials in each study; at most {MAX_TRIALS} are possible, so thin it out"
 
 
 def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
@@ -165,7 +227,7 @@ def _metric_mistakes(key: str, arm: Mapping[str, Any]) -> Iterator[str]:
     if "metric" not in arm:
         return
     allowed = FALLING_METRICS if arm["rule"] == "plateau" else metric_names("system", "accounting")
-    if arm["metric"] not in METRIC_BY_NAME:
+    if not isinstance(arm["metric"], str) or arm["metric"] not in METRIC_BY_NAME:
         yield _unknown(f"metric '{arm['metric']}' in {key}.metric", str(arm["metric"]), allowed)
     elif arm["metric"] not in allowed:
         yield (

@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import psutil
 from pandas.api import types
-from sklearn.utils.multiclass import type_of_target
 
-from sysstop.errors import UserError
+from sysstop.errors import UserError, printable, shortened
 
 TARGET = "target"
 
@@ -17,10 +17,32 @@ TARGET = "target"
 MAX_DISTINCT_SHARE = 1 / 3
 MAX_DISTINCT_SHARE_FRACTIONAL = 1 / 10
 
+MAX_COLUMNS = 100_000
+# The squares of larger numbers, summed over the rows, are no floating point numbers any more.
+LARGEST_VALUE = 1e100
+AS_IF_INFINITE = f"(a number beyond {LARGEST_VALUE:g} counts as such)"
+LONGEST_LISTED = 60
+
+
+def check_memory(name: str, what: str, needed_bytes: float, remedy: str) -> None:
+    """Raise UserError where something would take more memory than this machine has."""
+    memory_bytes = psutil.virtual_memory().total
+    if needed_bytes > memory_bytes:
+        raise UserError(
+            f"Data set '{name}': {what} would take {needed_bytes / 2**30:.3g} GiB of memory or more; "
+            f"this machine has {memory_bytes / 2**30:.3g} GiB. {remedy}."
+        )
+
 
 def check_column_names(name: str, columns: Sequence[str]) -> None:
     """Raise UserError where a column name is empty or given twice."""
     columns = pd.Index(columns)
+    if len(columns) > MAX_COLUMNS:
+        raise _unusable(
+            name,
+            f"{len(columns)} columns, more than the {MAX_COLUMNS} that are possible",
+            "Remove columns, or check that a row is a sample and not a feature",
+        )
     unnamed = [str(place) for place, empty in enumerate(columns.isna(), start=1) if empty]
     if unnamed:
         raise _unusable(
@@ -71,7 +93,7 @@ def check_table(name: str, table: pd.DataFrame, entry: Mapping, folds: int) -> N
     if not _is_finite(usable[TARGET]):
         raise _unusable(
             name,
-            "infinite values in its target",
+            f"infinite values in its target {AS_IF_INFINITE}",
             "Correct these rows in the file, or empty the cells and set "
             f"`datasets.{name}.missing` to `drop`",
         )
@@ -104,7 +126,8 @@ def without_dropped_rows(table: pd.DataFrame, entry: Mapping) -> pd.DataFrame:
 def column_kind(column: pd.Series) -> Literal["number", "category", "time", "other"]:
     """Return how a feature column can be used: as it is, encoded, or (time, other) not at all."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return "category"
+        kind = column_kind(column.cat.categories.to_series())
+        return "category" if kind == "number" else kind
     if types.is_numeric_dtype(column) and not types.is_complex_dtype(column):
         return "number"
     content = types.infer_dtype(column, skipna=True)
@@ -117,7 +140,7 @@ def column_kind(column: pd.Series) -> Literal["number", "category", "time", "oth
 
 def listed(values: Iterable, at_most: int = 8) -> str:
     """Return values as text, separated by commas and cut short where there are many."""
-    values = [str(value) for value in values]
+    values = [shortened(printable(str(value)), LONGEST_LISTED) for value in values]
     more = f" and {len(values) - at_most} more" if len(values) > at_most else ""
     return ", ".join(values[:at_most]) + more
 
@@ -177,7 +200,7 @@ def _check_class_labels(name: str, target: pd.Series) -> None:
             "Convert the target column to numbers or to text, or name another one",
         )
     distinct = target.nunique()
-    fractional = types.is_float_dtype(target) and type_of_target(target) == "continuous"
+    fractional = types.is_float_dtype(target) and bool((target % 1 != 0).any())
     allowed_share = MAX_DISTINCT_SHARE_FRACTIONAL if fractional else MAX_DISTINCT_SHARE
     if distinct > allowed_share * len(target):
         values = "fractional numbers" if fractional else "values"
@@ -253,14 +276,15 @@ def _check_infinite(name: str, features: pd.DataFrame) -> None:
     if infinite:
         raise _unusable(
             name,
-            f"infinite values in the feature columns {listed(infinite)}",
+            f"infinite values in the feature columns {listed(infinite)} {AS_IF_INFINITE}",
             "Correct them in the file, or empty the cells and set "
             f"`datasets.{name}.missing` to `drop` or `impute`",
         )
 
 
 def _is_finite(column: pd.Series) -> bool:
-    """Return whether a column holds no infinite number; missing values do not count."""
+    """Return whether numbers are finite and not too large; missing values do not count."""
     if not types.is_float_dtype(column):
         return True
-    return not np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)).any()
+    sizes = np.abs(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return bool(np.fmax.reduce(sizes, initial=0.0) <= LARGEST_VALUE)

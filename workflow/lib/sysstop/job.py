@@ -30,8 +30,9 @@ REMEDIES = {
 def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
     """Run a script's work; turn what the user can mend into one message on stderr and in the log.
 
-    That is a `UserError`, and an `OSError` of `REMEDIES`. Any other exception keeps its traceback, in
-    the log as well. The job is killed when its owner ends, so that no job outlives its run.
+    That is a `UserError`, a `MemoryError`, and an `OSError` of `REMEDIES`. Any other exception keeps
+    its traceback, in the log as well. The job is killed when its owner ends, so that no job outlives
+    its run.
 
     Yields a function that ends the job at once with a message, from any of its threads.
     """
@@ -47,6 +48,12 @@ def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
         yield give_up
     except UserError as error:
         _end(log, str(error))
+    except MemoryError as error:
+        _end(
+            log,
+            "The memory ran out. End other programs, use fewer rows or columns, or use a machine that "
+            f"has more. ({error})",
+        )
     except Exception as error:
         if isinstance(error, OSError) and error.errno in REMEDIES:
             _end(
@@ -91,6 +98,7 @@ def failure_messages(snakemake_log: Path) -> list[str]:
     messages = []
     for log in map(Path, dict.fromkeys(named)):
         text = log.read_text() if log.exists() else ""
-        if ERROR_MARK in text:
-            messages.append(text[text.rindex(ERROR_MARK) :].strip())
+        *_, last = re.split(rf"^(?={ERROR_MARK})", text, flags=re.MULTILINE)
+        if last.startswith(ERROR_MARK):
+            messages.append(last.strip())
     return messages

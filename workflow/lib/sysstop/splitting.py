@@ -9,7 +9,13 @@ import pandas as pd
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from sysstop.data_checks import TARGET, column_kind, listed, without_dropped_rows
+from sysstop.data_checks import (
+    TARGET,
+    check_memory,
+    column_kind,
+    listed,
+    without_dropped_rows,
+)
 from sysstop.errors import UserError
 from sysstop.splits import Split
 
@@ -219,6 +225,12 @@ def _encoded_features(
         else:
             feature_names.append(column)
 
+    check_memory(
+        name,
+        f"its {len(feature_names)} features after encoding",
+        8 * len(table) * len(feature_names),
+        f"Set `datasets.{name}.categorical` to `ordinal`, or remove columns of many categories",
+    )
     train_features = np.empty((len(train_rows), len(feature_names)))
     test_features = np.empty((len(test_rows), len(feature_names)))
     first = 0

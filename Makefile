@@ -13,7 +13,7 @@ test: .venv/installed
 	$(BIN)/pytest
 
 faults: .venv/installed
-	$(BIN)/pytest tests/faults
+	$(BIN)/pytest tests/faults tests/hostile
 
 check: .venv/installed
 	$(BIN)/ruff check

@@ -1,0 +1,39 @@
+"""Hostile input in bulk: every case is counted, and there must be many."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, configuration, settings
+
+from tests.hostile.ending import TRIED
+
+ENOUGH = 200
+
+settings.register_profile(
+    "hostile",
+    derandomize=True,  # the same cases on every machine
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("hostile")
+# Hypothesis keeps a folder of what it knows, else in the working directory.
+configuration.set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def enough_were_tried(request):
+    """Fail where all of these tests together tried fewer cases than is promised."""
+    yield
+    session = request.session
+    all_files = set(Path(__file__).parent.glob("test_*.py"))
+    whole = not request.config.option.keyword and not any("::" in a for a in request.config.args)
+    if whole and all_files <= {item.path for item in session.items} and not session.testsfailed:
+        assert TRIED.total() >= ENOUGH, f"only {TRIED.total()} hostile inputs were tried"
+
+
+def pytest_terminal_summary(terminalreporter):
+    if TRIED:
+        ends = ", ".join(f"{count} {ending}" for ending, count in TRIED.items())
+        terminalreporter.write_line(f"hostile inputs tried: {TRIED.total()} ({ends})")

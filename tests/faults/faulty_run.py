@@ -48,7 +48,6 @@ class FaultyRun:
                 start_new_session=True,
             )
         self.temporary_folder = run_folder(self.process.pid)
-        self.cut_off = False
 
     @property
     def running(self):
@@ -90,13 +89,13 @@ class FaultyRun:
         return self.process.wait(timeout=seconds)
 
     def wait_until_gone(self, seconds=30):
-        """Wait until no process of the run is left, nor its folder unless all was killed at once."""
+        """Wait until no process of the run is left, nor its folder unless Snakemake was killed."""
         deadline = time.monotonic() + seconds
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.1)
         left = [" ".join(process.cmdline())[:150] for process in self.processes()]
         assert not left
-        assert self.cut_off or not self.temporary_folder.exists()
+        assert self.process.returncode == -signal.SIGKILL or not self.temporary_folder.exists()
 
     def interrupt(self):
         """What Ctrl-C does: a signal to every process of the terminal's group."""
@@ -104,7 +103,6 @@ class FaultyRun:
 
     def kill_all(self):
         """What a power cut does: everything ends at once."""
-        self.cut_off = True
         for process in [psutil.Process(self.process.pid), *self.processes()]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -18,7 +18,7 @@ from tests.faults.faulty_run import (
 )
 
 KILLS = 20
-LONG = {"budget__steps": 4000, "budget__window_steps": 400, "split__folds": 4}
+LONG = {"budget__steps": 300, "budget__window_steps": 30, "split__folds": 4}
 
 
 def kill_job(run):
@@ -60,7 +60,7 @@ def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(s
         run = start(in_project=project)
         before = finished_trials(project)
         # From the start of the run to some trials into its search.
-        delay_s, trials = rng.choice([(rng.uniform(0, 6), None), (0, rng.randint(1, 3))])
+        delay_s, trials = rng.choice([(rng.uniform(0, 6), None), (0, rng.randint(1, 2))])
         if trials:
             run.wait_for(lambda wanted=before + trials: finished_trials(project) >= wanted)
         else:

@@ -12,7 +12,7 @@ ENOUGH = 200
 
 settings.register_profile(
     "hostile",
-    derandomize=True,  # the same cases on every machine
+    derandomize=True,  # the same cases in each run
     database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

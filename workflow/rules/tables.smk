@@ -31,7 +31,7 @@ rule export:
         "../../envs/environment.yaml"
     params:
         arm=arm,
-        tracking_uri=config["tracking"]["uri"],
+        tracking=config["tracking"],
         code=code("export"),
     script:
         "../scripts/export.py"

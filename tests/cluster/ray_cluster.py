@@ -58,6 +58,8 @@ class Head:
 
     def stop(self):
         """End the head's processes, each by its id."""
+        if self._process.poll() is not None:
+            return
         processes = [self._process, *psutil.Process(self._process.pid).children(recursive=True)]
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):

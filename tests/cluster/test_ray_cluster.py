@@ -253,6 +253,56 @@ def test_a_node_that_is_killed_costs_its_running_trial_which_the_next_call_tries
     assert hosts == set(mended["host"]) >= {"node-a", "node-b"}
 
 
+@pytest.fixture
+def small(tmp_path):
+    """A cluster of its own with one worker node; gives the head and how to have a node join."""
+    head, nodes = Head(tmp_path), []
+
+    def start(name):
+        nodes.append(WorkerNode(name, head, tmp_path))
+        return nodes[-1]
+
+    yield head, start
+    for node in nodes:
+        node.kill()
+    head.stop()
+
+
+def begun(project, trials=2):
+    """Whether a study has finished some trials and is still searched."""
+    journal = project.folder / STUDY / "journal.jsonl"
+    return journal.exists() and journal.read_text().count("\n") > trials
+
+
+def test_a_search_without_any_node_waits_for_one_to_join(small, tmp_path):
+    head, join = small
+    node = join("node-x")
+    project = make_project(tmp_path / "project", head, search__workers=1, **LONG)
+    run = ClusterRun(project, head, "cluster.yaml", TARGET)
+    assert run.wait_until(lambda: begun(project) and node.trials_at_work())
+    node.kill()
+    assert run.wait_until(lambda: "waits until a node with CPUs joins" in run.said)
+    join("node-y")
+    assert run.wait() == 0, run.said[-3000:]
+    trials = study_table(project)
+    assert list(trials["status"].value_counts().loc[["completed", "failed"]]) == [11, 1]
+    assert set(trials.query("status == 'completed'")["host"]) == {"node-x", "node-y"}
+
+
+def test_a_head_that_is_lost_ends_the_study_in_one_message_and_keeps_its_trials(small, tmp_path):
+    head, join = small
+    join("node-x")
+    project = make_project(tmp_path / "project", head, search__workers=1, **LONG)
+    run = ClusterRun(project, head, "cluster.yaml", TARGET)
+    assert run.wait_until(lambda: begun(project))
+    head.stop()
+    assert run.wait() != 0
+    message = run.said[run.said.rindex("error: ") :]
+    assert "the head of the Ray cluster" in message and "finished trials are kept" in message
+    assert "Traceback" not in message
+    assert begun(project)
+
+
 # A cluster that cannot be used.
 
 

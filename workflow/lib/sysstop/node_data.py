@@ -31,7 +31,11 @@ class StoredFolder:
 
 def put_folder(folder: Path, digest: str) -> StoredFolder:
     """Put a folder's files into Ray's object store; `digest` names their contents."""
-    contents = {file.name: np.asarray(np.memmap(file, mode="r")) for file in folder.iterdir()}
+    contents = {
+        file.name: np.asarray(np.memmap(file, mode="r"))
+        for file in folder.iterdir()
+        if file.stat().st_size  # no empty file can be mapped, and Snakemake's timestamp is one
+    }
     return StoredFolder(digest, ray.put(contents))
 
 

@@ -2,14 +2,14 @@
 
 A worker node has its own host name, its own processes and its own /tmp, which is all it sees of the
 project: neither data nor library are there. It ends as a whole when its first process is killed, as
-by a power cut.
+by a power cut. All of it, the driver too, has a network of its own that is a loopback interface and
+nothing else, because the nodes of a Ray cluster listen on every interface.
 """
 
 import contextlib
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,38 +21,50 @@ import psutil
 from tests.project import ROOT
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
-RAY += ["--node-ip-address=127.0.0.1", f"--object-store-memory={80 * 2**20}"]
+RAY += ["--node-ip-address=127.0.0.2", f"--object-store-memory={80 * 2**20}"]
 # Nodes on one host would else want the same ports.
 RAY += ["--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"]
 START_TIMEOUT_S = 120
+DIES_WITH_THE_TEST = ["setpriv", "--pdeathsig", "KILL"]
+HOST = ["unshare", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+NETWORK = """
+import fcntl, signal, socket, struct
+UP, SET_FLAGS = 1, 0x8914
+fcntl.ioctl(socket.socket(), SET_FLAGS, struct.pack("16sh", b"lo", UP))
+print("up", flush=True)
+signal.pause()
+"""
 
 
-def host_of_its_own():
-    """The start of a command line that runs the rest as on another host, or why that cannot be."""
-    if not shutil.which("unshare"):
-        return None, "there is no unshare, which gives a node a host name of its own"
-    command = ["unshare", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+def missing():
+    """Why this system cannot run nodes like hosts of their own; empty where it can."""
     if os.getuid() != 0:
-        command.append("--map-root-user")
-    if subprocess.run(
-        [*command, "hostname", "another"], check=False, capture_output=True
-    ).returncode:
-        return None, "this system does not let us give a node a host name of its own"
-    return command, ""
+        return "only root may give a node a host name and a network of its own"
+    if not shutil.which("unshare") or not shutil.which("nsenter"):
+        return "there is no unshare or nsenter, which give a node a host name of its own"
+    trial = [*HOST, "unshare", "--net", "hostname", "another"]
+    if subprocess.run(trial, check=False, capture_output=True).returncode:
+        return "this system does not let us give a node a host name and a network of its own"
+    return ""
 
 
 class Head:
     """The head of the cluster, on this host; it runs no trials."""
 
     def __init__(self, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"127.0.0.1:{port}"
+        self._network = subprocess.Popen(
+            [*DIES_WITH_THE_TEST, "unshare", "--net", sys.executable, "-c", NETWORK],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._network.stdout.readline() == "up\n"
+        self.inside = [*DIES_WITH_THE_TEST, "nsenter", f"--net=/proc/{self._network.pid}/ns/net"]
+        self.address = "127.0.0.2:6379"
         self.temporary_folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
         self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.urandom(32).hex()}
         self._log = folder / "head.log"
-        command = [*RAY, "--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false"]
+        command = [*self.inside, *RAY, "--head", "--port=6379", "--num-cpus=0"]
+        command.append("--include-dashboard=false")
         command.append(f"--temp-dir={self.temporary_folder}")
         self._process = start(command, self.environment, self._log)
 
@@ -65,6 +77,8 @@ class Head:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.wait()
+        self._network.kill()
+        self._network.wait()
         shutil.rmtree(self.temporary_folder, ignore_errors=True)
 
 
@@ -88,13 +102,10 @@ class WorkerNode:
                 f"sed 's/^model name.*/model name\\t: {cpu_model}/' /proc/cpuinfo > /tmp/cpuinfo",
                 "mount --bind /tmp/cpuinfo /proc/cpuinfo",
             ]
-        namespaces, reason = host_of_its_own()
-        assert namespaces, reason
         command = [*RAY, f"--address={head.address}", f"--num-cpus={cpus}"]
         script = "\n".join([*hide, f"exec {shlex.join(command)}"])
-        self._process = start(
-            [*namespaces, "sh", "-ec", script], head.environment, folder / f"{name}.log"
-        )
+        inside = [*head.inside, *HOST, "sh", "-ec", script]
+        self._process = start(inside, head.environment, folder / f"{name}.log")
 
     @property
     def root(self):

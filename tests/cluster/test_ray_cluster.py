@@ -10,7 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.cluster.ray_cluster import Head, WorkerNode, host_of_its_own
+from tests.cluster.ray_cluster import Head, WorkerNode, missing
 from tests.project import copy_project
 
 STUDY = "results/studies/iris/logistic_regression/none/repetition-1"
@@ -25,8 +25,7 @@ QUALITY = ["step", "train_loss", "val_loss", "accuracy", "rmse", "score"]
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory):
-    _, reason = host_of_its_own()
-    if reason:
+    if reason := missing():
         assert "CI" not in os.environ, f"{reason}, but this is to be tried in CI"
         pytest.skip(reason)
     head = Head(tmp_path_factory.mktemp("head"))
@@ -66,7 +65,7 @@ class ClusterRun:
         self._output = project.folder / "output.txt"
         with self._output.open("w") as output:
             self._process = subprocess.Popen(
-                [*project.command(*targets, config=config), "--cores", "1"],
+                [*head.inside, *project.command(*targets, config=config), "--cores", "1"],
                 cwd=project.folder,
                 env=os.environ | head.environment | environment,
                 stdout=output,
@@ -211,8 +210,8 @@ def test_the_report_says_that_hosts_were_mixed_and_how_they_differ(whole):
 
 LONG = ONE_STUDY | {
     "grid": {"batch_size": [2], "learning_rate": [0.1, 0.01, 0.001, 0.0001], "alpha": [0.1, 0.01, 0.001]},
-    "budget__steps": 5000,
-    "budget__window_steps": 500,
+    "budget__steps": 800,
+    "budget__window_steps": 100,
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 os.environ |= {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the journal
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a trial's failure is told by its reason
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the journal is what a search resumes from
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",

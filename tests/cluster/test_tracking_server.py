@@ -56,7 +56,7 @@ def client(server, monkeypatch):
 @pytest.fixture(scope="module")
 def with_sqlite(tmp_path_factory):
     """The project after its six studies, tracked in SQLite."""
-    project = copy_project(tmp_path_factory.mktemp("sqlite") / "project")
+    project = copy_project(tmp_path_factory.mktemp("sqlite"))
     run = project.snakemake(*TARGETS)
     assert run.returncode == 0, run.stderr[-3000:]
     return project

@@ -268,7 +268,8 @@ def test_a_password_in_the_config_is_refused_and_not_repeated(with_sqlite, serve
     run = with_sqlite.snakemake("--dry-run", config=config)
     (with_sqlite.folder / config).unlink()
     assert run.returncode != 0
-    assert "tracking.uri: holds a password" in run.stderr
-    assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in run.stderr
-    assert server.password not in run.stdout + run.stderr
+    said = run.stdout + run.stderr
+    assert "tracking.uri: holds a password" in said
+    assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in said
+    assert server.password not in said
     assert places_of(server.password, with_sqlite.folder) == []

@@ -20,7 +20,7 @@ rule export:
     input:
         trials=f"{STUDY}/trials.jsonl",
         summary=f"{STUDY}/search.json",
-        store=ancient("results/mlflow/ready"),
+        store="results/mlflow/ready",
     output:
         trials=f"{STUDY}/trials.parquet",
         windows=f"{STUDY}/windows.parquet",

@@ -78,13 +78,11 @@ def _watch_private(head_pid: int, over: threading.Event, give_up: Callable[[str]
 
 
 def _watch_head(address: str, over: threading.Event, give_up: Callable[[str], Any]) -> None:
-    host, _, port = address.rpartition(":")
-
     def wait() -> None:
         missed_s = 0.0
         while not over.wait(HEAD_INTERVAL_S):
             try:
-                socket.create_connection((host, int(port)), timeout=HEAD_INTERVAL_S).close()
+                _connect(address)
                 missed_s = 0.0
             except OSError:
                 missed_s += HEAD_INTERVAL_S
@@ -95,13 +93,21 @@ def _watch_head(address: str, over: threading.Event, give_up: Callable[[str], An
     threading.Thread(target=wait, daemon=True).start()
 
 
+def _connect(address: str) -> None:
+    """Raise `OSError` if nothing listens at host:port."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_INTERVAL_S).close()
+
+
 def _join(address: str) -> None:
     """Connect to a cluster, whose nodes get the library from here."""
     library = str(LIBRARY_FOLDER / "sysstop")
     runtime_env = {"env_vars": THREAD_LIMITS, "py_modules": [library]}
     try:
+        if ":" in address:
+            _connect(address)  # Ray itself would try for many minutes
         ray.init(address=address, runtime_env=runtime_env, **SETTINGS)
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(

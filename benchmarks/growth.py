@@ -130,6 +130,7 @@ def _write_journal(file: Path, trials: int, seed: int) -> None:
                 "stop_limit": None,
                 "stop_value": None,
                 "host": "generated",
+                "environment": {"host": "generated"},
                 "windows": windows | {"step": steps.tolist()},
                 "losses": rng.random(int(steps[-1])),
             }

@@ -97,6 +97,18 @@ MISTAKES = {
     "no limit": ("arms.memory", LIMIT, "give either `limit`"),
     "two limits": ("arms.memory", LIMIT | {"limit": 1, "quantile": 0.5}, "give either `limit`"),
     "changed baseline": ("arms.none", LIMIT | {"limit": 1}, "arms.none.rule"),
+    "password of a server": (
+        "tracking.uri",
+        "https://me:secret@mlflow.example.org",
+        "variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+    ),
+    "password of a database": (
+        "tracking.uri",
+        "postgresql://me@db/runs?password=secret",
+        "write null and put its whole address into MLFLOW_TRACKING_URI",
+    ),
+    "tracking store in no variable": ("tracking.uri", None, "MLFLOW_TRACKING_URI, and that is not"),
+    "address of Ray's client": ("search.ray_address", "ray://head:10001", "as in 10.0.0.1:6379"),
     "baseline parameter": ("arms.none", {"rule": "none", "limit": 1}, "has no parameters"),
 }
 
@@ -110,17 +122,32 @@ NEVER_FIRES = {
 
 
 @pytest.mark.parametrize(("key", "value", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_named_with_its_remedy(config, key, value, message):
+def test_a_mistake_is_named_with_its_remedy(config, key, value, message, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     change(config, key, value)
     with pytest.raises(UserError) as error:
         check_config(config, SCHEMAS)
     assert message in str(error.value)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize("arm", NEVER_FIRES.values(), ids=NEVER_FIRES)
 def test_a_limit_that_can_never_fire_is_refused(config, arm):
     config["arms"]["memory"] = arm
     with pytest.raises(UserError, match=r"arms\.memory"):
+        check_config(config, SCHEMAS)
+
+
+def test_a_limit_beyond_this_machine_is_accepted_where_a_cluster_runs_the_trials(config):
+    config["arms"]["memory"] = LIMIT | {"limit": 1e9}
+    config["search"]["ray_address"] = "head:6379"
+    check_config(config, SCHEMAS)
+
+
+def test_a_tracking_store_without_a_password_is_accepted(config, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@db/runs")
+    for uri in ("postgresql://me@db/runs", "https://mlflow.example.org", None):
+        config["tracking"]["uri"] = uri
         check_config(config, SCHEMAS)
 
 

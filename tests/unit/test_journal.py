@@ -11,15 +11,17 @@ from sysstop.journal import (
 from sysstop.training import train
 
 IDENTITY = {"seed": 1}
+NODE1, NODE2 = {"host": "node1", "cores": 8}, {"host": "node2", "cores": 2}
 
 
 @pytest.fixture
 def entry(make_trial, classification_split):
     trial = make_trial(steps=20)
-    records = [record | {"host": "node1"} for record in train(trial, classification_split)]
+    records = list(train(trial, classification_split))
 
-    def make(trial_id):
-        return journal_entry(trial_id, trial, records)
+    def make(trial_id, environment=NODE1):
+        there = [record | {"environment": environment} for record in records]
+        return journal_entry(trial_id, trial, there)
 
     return make
 
@@ -49,6 +51,14 @@ def test_a_continued_journal_has_lost_its_failed_trials(tmp_path, entry):
     assert [trial["trial_id"] for trial in read_trials(tmp_path / "j")] == ["b", "a"]
 
 
+def test_a_journal_knows_every_environment_in_which_its_trials_ran_once(tmp_path, entry):
+    journal = Journal(tmp_path / "j", IDENTITY)
+    for trial_id, environment in (("a", NODE1), ("b", NODE2), ("c", NODE1), ("d", {})):
+        journal.append(entry(trial_id, environment))
+    assert journal.environments == [NODE1, NODE2]
+    assert Journal(tmp_path / "j", IDENTITY).environments == [NODE1, NODE2]
+
+
 def test_searches_with_failed_trials_are_counted(tmp_path):
     assert read_failed_searches(tmp_path) == 0
     count_failed_search(tmp_path)
@@ -73,8 +83,9 @@ def test_a_line_that_a_crash_cut_short_is_dropped_and_the_journal_goes_on(tmp_pa
 
 def test_a_trial_that_failed_keeps_the_windows_before(make_trial, classification_split):
     trial = make_trial()
-    record = next(train(trial, classification_split)) | {"host": "node1"}
-    failed = {"status": "failed", "stop_reason": "killed", "host": "node1"}
+    record = next(train(trial, classification_split)) | {"environment": NODE1}
+    failed = {"status": "failed", "stop_reason": "killed", "environment": {}}
     entry = journal_entry("a", trial, [record, failed])
     assert (entry["status"], entry["stop_reason"]) == ("failed", "killed")
+    assert entry["host"] == "node1"
     assert entry["windows"]["step"] == [10]

@@ -215,9 +215,9 @@ def test_windows_of_short_trials_are_reported_together(search, monkeypatch):
     reports = []
     add = StudyObserver.add
 
-    def counted(observer, trial_id, records, host):
+    def counted(observer, trial_id, records, environment):
         reports.append(len(records))
-        add(observer, trial_id, records, host)
+        add(observer, trial_id, records, environment)
 
     monkeypatch.setattr(StudyObserver, "add", counted)
     search()

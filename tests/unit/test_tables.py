@@ -35,6 +35,7 @@ def finished_trial(trial_id="t", status="completed", losses=(), **windows):
         "stop_limit": None,
         "stop_value": None,
         "host": "node1",
+        "environment": {"host": "node1"},
         "windows": values,
         "losses": np.array(losses),
     }
@@ -106,13 +107,27 @@ def test_the_training_loss_of_every_step_is_kept(tmp_path):
     assert list(table["train_loss"]) == [3.0, 2.0, 1.0, 0.5]
 
 
+def summary_of(host, measured_on, **load):
+    """The summary of a study that was searched from one host and measured on some."""
+    loads = {"other_cpu_percent": 3.0, "stolen_cpu_percent": 0.0} | load
+    return {"host": host, "environments": [{"host": name} for name in measured_on]} | loads
+
+
 def test_studies_of_one_environment_share_a_row():
     summaries = [
-        {"environment": {"host": host}, "machine_was_busy": busy, "load_before": load}
-        | {"other_cpu_percent": 3.0, "stolen_cpu_percent": 0.0}
+        summary_of(host, [host], machine_was_busy=busy, load_before=load)
         for host, busy, load in (("a", True, 0.1), ("a", False, 0.7), ("b", False, 0.2))
     ]
     table = environment_table(summaries).set_index("host")
     assert list(table["studies"]) == [2, 1]
     assert list(table["busy_studies"]) == [1, 0]
     assert list(table["load_before_max"]) == [0.7, 0.2]
+
+
+def test_every_host_that_measured_has_a_row_and_a_load_if_the_search_saw_it():
+    summary = summary_of("a", ["a", "b"], machine_was_busy=True, load_before=0.3)
+    table = environment_table([summary]).set_index("host")
+    assert list(table["studies"]) == [1, 1]
+    assert list(table["busy_studies"]) == [1, 0]
+    assert table.loc["a", "load_before_max"] == 0.3
+    assert math.isnan(table.loc["b", "load_before_max"])

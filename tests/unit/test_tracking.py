@@ -75,6 +75,21 @@ def test_running_a_study_again_replaces_its_runs_and_no_others(store):
     assert [run.info.run_name for run in runs_of(store, OTHER_ARM)] == ["a"]
 
 
+def test_projects_that_share_a_store_keep_their_runs_apart_by_a_prefix(store):
+    replace_runs(store, STUDY, [finished_trial("a")], {})
+    replace_runs(store, STUDY, [finished_trial("b")], {}, experiment_prefix="mine/")
+    mine = store.get_experiment_by_name("mine/flowers/logistic_regression")
+    assert [run.info.run_name for run in store.search_runs([mine.experiment_id])] == ["b"]
+    assert [run.info.run_name for run in runs_of(store, STUDY)] == ["a"]
+
+
+def test_a_store_without_an_address_is_the_one_that_mlflows_variable_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/named.db")
+    replace_runs(open_store(None), STUDY, [finished_trial("a")], {})
+    named = open_store(f"sqlite:///{tmp_path}/named.db")
+    assert [run.info.run_name for run in runs_of(named, STUDY)] == ["a"]
+
+
 def test_values_that_are_not_finite_are_left_out(store):
     trial = finished_trial("a", val_loss=[1.0, math.inf], score=[math.nan, math.nan])
     run_ids = replace_runs(store, STUDY, [trial], {})
@@ -115,8 +130,15 @@ def test_a_store_that_cannot_be_used_is_named_by_its_key(uri):
         open_store(uri)
 
 
-def test_a_password_in_the_address_is_not_told():
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/runs", "postgresql://me:***@127.0.0.1:1/runs"),
+        ("postgresql://me@127.0.0.1:1/runs?password=secret", "runs?password=***"),
+    ],
+)
+def test_a_password_in_the_address_is_not_told(uri, told):
     with pytest.raises(UserError) as error:
-        open_store("postgresql://me:secret@127.0.0.1:1/runs")
+        open_store(uri)
     assert "secret" not in str(error.value)
-    assert "postgresql://me:***@127.0.0.1:1/runs" in str(error.value)
+    assert told in str(error.value)

@@ -76,6 +76,14 @@ def test_code_of_tables_and_tracking_reruns_exports_and_no_search(finished):
         assert "search" not in rules
 
 
+def test_another_tracking_store_exports_every_study_to_it_and_searches_nothing(finished):
+    config = finished.write_config("changed.yaml", tracking__uri="sqlite:///another.db")
+    jobs = finished.planned_jobs(config=config)
+    assert len([job for job in jobs if job[0] == "export"]) == 6
+    assert "tracking_store" in rules_of(jobs)
+    assert not searched(jobs)
+
+
 def test_an_arms_limit_reruns_that_arm(finished):
     config = finished.write_config("changed.yaml", arms__memory__limit=21)
     jobs = finished.planned_jobs(config=config)

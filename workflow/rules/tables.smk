@@ -20,7 +20,7 @@ rule export:
     input:
         trials=f"{STUDY}/trials.jsonl",
         summary=f"{STUDY}/search.json",
-        store=ancient("results/mlflow/ready"),
+        store="results/mlflow/ready",
     output:
         trials=f"{STUDY}/trials.parquet",
         windows=f"{STUDY}/windows.parquet",
@@ -31,7 +31,7 @@ rule export:
         "../../envs/environment.yaml"
     params:
         arm=arm,
-        tracking_uri=config["tracking"]["uri"],
+        tracking=config["tracking"],
         code=code("export"),
     script:
         "../scripts/export.py"

@@ -14,9 +14,13 @@ with job(snakemake):
     wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
     study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
     finished = Path(snakemake.input.trials)
-    commit = json.loads(Path(snakemake.input.summary).read_text())["environment"]["git_commit"]
+    commit = json.loads(Path(snakemake.input.summary).read_text())["git_commit"]
     run_ids = replace_runs(
-        open_store(params.tracking_uri), study, read_trials(finished), {"git_commit": commit}
+        open_store(params.tracking["uri"]),
+        study,
+        read_trials(finished),
+        {"git_commit": commit},
+        params.tracking["experiment_prefix"],
     )
     candidate = stopped_is_candidate(params.arm)
     trials, windows = study_tables(study, read_trials(finished), run_ids, candidate)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from sysstop.arms import make_rule
 from sysstop.job import job
+from sysstop.ray_session import trials_at_once
 from sysstop.run_lock import alone_in
 from sysstop.studies import Budget, Study
 from sysstop.study_run import search_study
@@ -24,7 +25,7 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
         budget=Budget(**params.budget),
         seed=params.seed,
         code=params.code,
-        workers=min(snakemake.threads, settings["workers"]),
+        workers=trials_at_once(settings["ray_address"], settings["workers"], snakemake.threads),
         ray_address=settings["ray_address"],
         trial_timeout_s=settings["trial_timeout_s"],
         max_failed_fraction=settings["max_failed_fraction"],

@@ -2,9 +2,11 @@
 
 import difflib
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
 import psutil
@@ -14,6 +16,7 @@ from sysstop.algorithms import ALGORITHMS
 from sysstop.arms import NO_RULE, arm_entry, rule_parameters
 from sysstop.errors import UserError
 from sysstop.metrics import METRIC_BY_NAME, metric_names
+from sysstop.ray_head import LOCAL_RAY
 from sysstop.stopping import RULES
 from sysstop.studies import BASELINE_ARM, planned_pairs
 
@@ -52,8 +55,11 @@ def check_config(config: Mapping[str, Any], schemas: Path) -> None:
         mistakes += _grid_mistakes(config["grid"])
         mistakes += _batch_size_mistakes(config)
         mistakes += _constraint_mistakes(config["constraints"])
+        mistakes += _ray_address_mistakes(config["search"]["ray_address"])
+        mistakes += _tracking_mistakes(config["tracking"]["uri"])
         for name in config["study"]["arms"]:
-            mistakes += _arm_mistakes(name, arm_entry(config, name), config["budget"])
+            arm, here = arm_entry(config, name), config["search"]["ray_address"] == LOCAL_RAY
+            mistakes += _arm_mistakes(name, arm, config["budget"], here)
     if mistakes:
         raise UserError("The config cannot be used:\n" + "\n".join(f"  - {m}" for m in mistakes))
 
@@ -185,7 +191,39 @@ def _constraint_mistakes(constraints: Mapping[str, float]) -> Iterator[str]:
             yield _unknown(f"system metric in constraints.{metric}", metric, metric_names("system"))
 
 
-def _arm_mistakes(name: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[str]:
+def _ray_address_mistakes(address: str) -> Iterator[str]:
+    if "://" in address:
+        yield (
+            f"search.ray_address: found '{address}'; a Ray Client address cannot be used, because the "
+            "search itself would run elsewhere. Run Snakemake on a node of the cluster and give the "
+            f"address of its head, as in 10.0.0.1:6379, or `{LOCAL_RAY}` for a private Ray"
+        )
+
+
+def _tracking_mistakes(uri: str | None) -> Iterator[str]:
+    if uri is None and not os.environ.get("MLFLOW_TRACKING_URI"):
+        yield (
+            "tracking.uri: found null, which stands for the environment variable MLFLOW_TRACKING_URI, "
+            "and that is not set; set it, or give a database or a tracking server here"
+        )
+    try:
+        parts = urlsplit(uri or "")
+    except ValueError as error:
+        yield f"tracking.uri: found an address that cannot be read: {error}"
+        return
+    if parts.password or "password" in parse_qs(parts.query):
+        yield (
+            f"tracking.uri: holds a password, which does not belong into a config. Take it out "
+            f"('{parts.scheme}://{parts.hostname}...'): a tracking server's user and password are taken "
+            "from the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; "
+            "for a database write null and put its whole address into MLFLOW_TRACKING_URI"
+        )
+
+
+def _arm_mistakes(
+    name: str, arm: Mapping[str, Any], budget: Mapping[str, Any], here: bool
+) -> Iterator[str]:
+    """Tell what is wrong with an arm; `here` says that its trials run on this machine."""
     key, rule = f"arms.{name}", arm["rule"]
     if name == BASELINE_ARM and rule != NO_RULE:
         yield f"{key}.rule: found '{rule}'; this arm is the full-budget baseline, write `rule: none`"
@@ -220,7 +258,7 @@ def _arm_mistakes(name: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) 
             f"{key}: give either `limit` (an absolute number) or `quantile` (of the baseline arm)"
         )
     mistakes += _metric_mistakes(key, arm)
-    yield from mistakes or _never_fires(key, arm, budget)
+    yield from mistakes or _never_fires(key, arm, budget, here)
 
 
 def _metric_mistakes(key: str, arm: Mapping[str, Any]) -> Iterator[str]:
@@ -236,7 +274,9 @@ def _metric_mistakes(key: str, arm: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _never_fires(key: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) -> Iterator[str]:
+def _never_fires(
+    key: str, arm: Mapping[str, Any], budget: Mapping[str, Any], here: bool
+) -> Iterator[str]:
     windows = math.ceil(budget["steps"] / budget["window_steps"])
     grace = arm.get("grace_windows", 0)
     metric, limit = arm.get("metric"), arm.get("limit")
@@ -263,7 +303,7 @@ def _never_fires(key: str, arm: Mapping[str, Any], budget: Mapping[str, Any]) ->
     if not math.isfinite(limit) or limit <= 0:
         yield f"{key}.limit: found {limit}; a positive number is needed"
     total_mb = psutil.virtual_memory().total / 2**20
-    if metric in ("memory_mb", "memory_peak_mb") and limit > total_mb:
+    if here and metric in ("memory_mb", "memory_peak_mb") and limit > total_mb:
         yield (
             f"{key}.limit: {limit} MB can never be exceeded on this machine, which has "
             f"{total_mb:.0f} MB; use less"

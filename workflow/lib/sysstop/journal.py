@@ -24,10 +24,11 @@ WINDOW_COLUMNS = ("step", *metric_names(), "memory_baseline_mb")
 def journal_entry(trial_id: str, trial: Trial, records: Sequence[Mapping[str, Any]]) -> dict:
     """Return a finished trial as its journal keeps it, from the records of its windows.
 
+    Each record holds the `environment` of the host it comes from, empty where that is not known.
     The last record says how the trial ended; a record of status "failed" is no window. `windows`
     holds one list for each of `WINDOW_COLUMNS`, `losses` the training loss of every step.
     """
-    last = records[-1]
+    first, last = records[0], records[-1]
     windows = [record for record in records if record["status"] != "failed"]
     configuration = trial.configuration
     return {
@@ -38,7 +39,8 @@ def journal_entry(trial_id: str, trial: Trial, records: Sequence[Mapping[str, An
         "steps_planned": trial.steps_planned,
         **{name: last.get(name) for name in ("status", "stop_reason")},
         **{name: last.get(name) for name in ("stop_metric", "stop_limit", "stop_value")},
-        "host": windows[0]["host"] if windows else "",
+        "host": first["environment"].get("host", ""),
+        "environment": first["environment"],
         "windows": {name: [window[name] for window in windows] for name in WINDOW_COLUMNS},
         "losses": np.concatenate([[], *(window["losses"] for window in windows)]),
     }
@@ -49,12 +51,14 @@ class Journal:
     """The status of each finished trial of one study by its id; the trials are in the file.
 
     `identity` is all that decides the trials; a journal of another identity is begun anew. One that
-    is continued has lost its failed trials, which are to be tried again.
+    is continued has lost its failed trials, which are to be tried again. `environments` are the
+    distinct ones in which trials ran, one for each host as a rule.
     """
 
     path: Path
     identity: Mapping[str, Any]
     finished: dict[str, str] = field(default_factory=dict)
+    environments: list[dict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         head = json.dumps(self.identity, sort_keys=True)
@@ -72,7 +76,7 @@ class Journal:
             if trial["status"] == "failed":
                 continue
             kept.append(line)
-            self.finished[trial["trial_id"]] = trial["status"]
+            self._note(trial)
         # Whatever follows the last whole line is cut off too, so that the next line starts clean.
         beside = self.path.with_suffix(".new")
         beside.write_text("\n".join(kept) + "\n")
@@ -92,7 +96,12 @@ class Journal:
         except OSError as error:
             error.filename = str(self.path)
             raise
+        self._note(trial)
+
+    def _note(self, trial: Mapping[str, Any]) -> None:
         self.finished[trial["trial_id"]] = trial["status"]
+        if trial["environment"] and trial["environment"] not in self.environments:
+            self.environments.append(trial["environment"])
 
 
 def read_trials(path: Path) -> Iterator[dict]:

@@ -107,8 +107,15 @@ def environment() -> dict[str, str | int | float | bool]:
         "threads_per_worker": 1,
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{package.replace("-", "_"): metadata.version(package) for package in PACKAGES},
+        **{package.replace("-", "_"): _version(package) for package in PACKAGES},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # a host that only runs trials need not have them all
+        return "not installed"
 
 
 def _cpu_model() -> str:

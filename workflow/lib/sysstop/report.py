@@ -13,6 +13,7 @@ from sysstop.algorithms import ALGORITHMS
 from sysstop.answers import Answer, answer_rq1, answer_rq2, borders_of_grid
 from sysstop.effects import HYPERPARAMETERS
 from sysstop.explorer import explorer_html
+from sysstop.hosts import host_digest, host_limits, host_table
 from sysstop.paper_tables import (
     algorithm_table,
     arm_table,
@@ -35,6 +36,7 @@ from sysstop.replay_tables import (
 )
 from sysstop.stability import CRITERIA
 from sysstop.studies import BASELINE_ARM
+from sysstop.tables import STUDY_KEYS
 from sysstop.wording import counted, in_words, limit_label, metric_label, out_of, percent, spoken
 
 
@@ -177,7 +179,11 @@ def render_report(
             ]
             for question in ("RQ1", "RQ2")
         },
-        result_tables=[*_result_tables(tables), *_replay_tables(tables, config)],
+        result_tables=[
+            *_result_tables(tables),
+            *_replay_tables(tables, config),
+            *_host_tables(tables),
+        ],
         study_tables=_study_tables(config, split_summaries),
         method=_method(config),
         limitations=_limitations(config, tables),
@@ -289,6 +295,20 @@ def _replay_tables(
     return [table for table in digests if table.rows]
 
 
+def _host_tables(tables: Mapping[str, pd.DataFrame]) -> list[HtmlTable]:
+    hosts = host_digest(host_table(tables["trials"], tables["environment"]))
+    if len(hosts) < 2:
+        return []
+    return [
+        html_table(
+            hosts,
+            "Hosts",
+            "Step time: the median over the configurations that completed on several hosts, each "
+            "compared with the mean of these hosts; a dash means that there are none.",
+        )
+    ]
+
+
 def _study_tables(
     config: Mapping[str, Any], split_summaries: Mapping[str, Mapping[str, Any]]
 ) -> list[HtmlTable]:
@@ -372,14 +392,7 @@ def _limitations(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) 
         limitations.append(
             f"Of {in_words(two_valued)} the grid has two values, so every best trial lies on its border."
         )
-    limitations += _incomplete_trials(trials)
-    hosts = trials["host"].nunique()
-    if hosts > 1:
-        limitations.append(
-            f"Trials ran on {hosts} machines; differences between these count as noise, or as effect "
-            "where they follow the grid."
-        )
-    return limitations
+    return limitations + _incomplete_trials(trials) + host_limits(trials, tables["environment"])
 
 
 def _repetition_limits(budget: pd.DataFrame) -> list[str]:
@@ -407,7 +420,7 @@ def _reading_limits(trials: pd.DataFrame, environment: pd.DataFrame) -> list[str
     busy = int(environment["busy_studies"].sum())
     if busy:
         notes.append(
-            f"In {out_of(busy, int(environment['studies'].sum()), 'study', 'studies')} the machine was "
+            f"In {out_of(busy, len(trials[STUDY_KEYS].drop_duplicates()), 'study', 'studies')} the machine was "
             "busy with something else; their times are too long. Repeat them on a quiet machine."
         )
     return notes

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections import Counter
@@ -13,17 +14,21 @@ from typing import Any
 
 os.environ |= {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the journal
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a trial's failure is told by its reason
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the journal is what a search resumes from
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 
 from ray import tune
+from ray.exceptions import RayActorError
 from ray.tune.schedulers import FIFOScheduler
 
 from sysstop.errors import UserError
 from sysstop.host_load import HostLoad
 from sysstop.journal import Journal, journal_entry
+from sysstop.node_data import StoredFolder
+from sysstop.ray_nodes import NodeWatch
 from sysstop.run_folder import own_run_folder
 from sysstop.stopping import Rule
 from sysstop.studies import Trial, search_order
@@ -50,7 +55,9 @@ class StudyObserver(tune.Stopper):
     broken: OSError | None = None
     records: dict[str, list[dict]] = field(default_factory=dict)
     used_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0.0))
+    nodes: NodeWatch = field(init=False)
     host_load: HostLoad | None = None
+    host_cpu_time_s: float = 0.0
     load: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     told: float = 0.0
@@ -58,17 +65,20 @@ class StudyObserver(tune.Stopper):
 
     def __post_init__(self) -> None:
         self.resumed = len(self.journal.finished)
+        self.nodes = NodeWatch(self.tell)
 
     def __call__(self, trial_id: str, result: dict) -> bool:
         """Take the records of the windows out of a result, which Tune would keep for ever."""
         try:
-            self.add(result["config"]["trial_id"], result.pop("report").records, result["hostname"])
+            report = result.pop("report")
+            self.add(result["config"]["trial_id"], report.records, report.environment)
         except OSError as error:  # Tune would take it for the trial's own failure, and go on
             self.broken = error
         return False
 
     def stop_all(self) -> bool:
         """Stop the whole study if more trials failed than may, or if the journal cannot be written."""
+        self.nodes.look()
         return self.broken is not None or self._too_many_failed()
 
     def _too_many_failed(self) -> bool:
@@ -86,12 +96,12 @@ class StudyObserver(tune.Stopper):
             "same command again, and it goes on with those that are missing."
         )
 
-    def add(self, trial_id: str, records: list[dict], host: str) -> None:
-        """Keep a trial's records; journal the trial once they say how it ended."""
+    def add(self, trial_id: str, records: list[dict], environment: Mapping[str, Any]) -> None:
+        """Keep a trial's records from this environment; journal the trial once they tell its end."""
         if self.host_load is None:
             self.host_load = HostLoad()  # from now on, because starting up is no load on trials
         kept = self.records.setdefault(trial_id, [])
-        kept += [record | {"host": host} for record in records]
+        kept += [record | {"environment": environment} for record in records]
         if kept[-1]["status"] is None:
             return
         trial = journal_entry(trial_id, self.trials[trial_id], kept)
@@ -101,8 +111,24 @@ class StudyObserver(tune.Stopper):
             self.failures[trial["stop_reason"]] += 1
         for account in ACCOUNTS:
             self.used_s[account] += sum(trial["windows"][account][-1:])
-        self.load = self.host_load.read(self.used_s["cpu_time_s"])
+        if trial["host"] == socket.gethostname():
+            self.host_cpu_time_s += sum(trial["windows"]["cpu_time_s"][-1:])
+            self.load = self.host_load.read(self.host_cpu_time_s)
         self._tell_progress()
+
+    def add_failures(self, errors: Mapping[str, Exception]) -> None:
+        """Journal the trials whose actor died, so that no record told of it."""
+        hosts = {}
+        for trial_id in errors:
+            begun = self.records.get(trial_id)
+            hosts[trial_id] = begun[0]["environment"]["host"] if begun else ""
+        if any(isinstance(error, RayActorError) for error in errors.values()):
+            self.nodes.await_losses(set(hosts.values()))
+        for trial_id, error in errors.items():
+            reason = str(error).strip().splitlines()[-1][:2000]
+            if isinstance(error, RayActorError):
+                reason = self.nodes.reason_of_loss(hosts[trial_id]) or reason
+            self.add(trial_id, [{"status": "failed", "stop_reason": reason}], environment={})
 
     def _tell_progress(self) -> None:
         done, planned = len(self.journal.finished), len(self.trials)
@@ -130,7 +156,7 @@ class NoPreferredTrial(FIFOScheduler):
 def run_search(
     trials: Mapping[str, Trial],
     rule: Rule | None,
-    split_folder: Path,
+    split: Path | StoredFolder,
     journal: Journal,
     *,
     workers: int,
@@ -141,12 +167,14 @@ def run_search(
 ) -> dict[str, float]:
     """Run all trials that the journal does not hold yet, `workers` at a time.
 
-    To be called within a `ray_session`. Trials run in random order, the same in every arm (so seed
+    To be called within a `ray_session`. `split` is the folder of the data, put into Ray's object
+    store where the nodes of a cluster may not see it. Trials run in random order, the same in every arm (so seed
     it by data set, algorithm and repetition), so that a drift of the machine's speed is not taken
     for an effect of a hyperparameter. A trial that takes longer than `trial_timeout_s` fails.
 
     Returns `wall_time_s`, `overhead_s` (wall time x workers minus the time spent in training and
-    evaluation) and how busy the host was (see `HostLoad`); nothing where no trial was left to run.
+    evaluation) and, if trials ran on this host, how busy it was (see `HostLoad`); nothing where no
+    trial was left to run.
     Raises `UserError` as soon as more than `max_failed_fraction` of all trials have failed.
     """
     trial_ids = [
@@ -161,7 +189,7 @@ def run_search(
             TrialActor,
             trials=dict(trials),
             rule=rule,
-            split_folder=split_folder.resolve(),
+            split=split.resolve() if isinstance(split, Path) else split,
             trial_timeout_s=trial_timeout_s,
         )
         observer = StudyObserver(trials, journal, max_failed_fraction, tell)
@@ -188,11 +216,9 @@ def run_search(
         wall_time_s = time.monotonic() - began
     if observer.broken:
         raise observer.broken
-    for result in results:
-        if result.error:  # its actor died, so that no record told of it
-            reason = str(result.error).strip().splitlines()[-1][:2000]
-            failed = {"status": "failed", "stop_reason": reason}
-            observer.add(result.config["trial_id"], [failed], host="")
+    observer.add_failures(
+        {result.config["trial_id"]: result.error for result in results if result.error}
+    )
     observer.check_failures()
     used_s = observer.used_s
     worked_s = used_s["train_time_s"] + used_s["eval_time_s"]

@@ -1,6 +1,7 @@
 """Run one study from its split to its finished trials."""
 
 import json
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 
 from sysstop.host_load import busy_warning
 from sysstop.journal import Journal, count_failed_search
-from sysstop.provenance import environment, folder_digest, git_state
+from sysstop.node_data import put_folder
+from sysstop.provenance import folder_digest, git_state
+from sysstop.ray_head import LOCAL_RAY
 from sysstop.ray_session import ray_session
 from sysstop.search import run_search
 from sysstop.splits import load_split
@@ -39,8 +42,9 @@ def search_study(
 
     An interrupted search continues from the journal beside `trials_file`, as long as nothing that
     decides its results has changed (`code` is a digest of the code). `trials_file` is that journal,
-    once it is complete; `summary_file` (JSON) tells how long the search took, on which machine, and
-    how busy that was. `tell` is given progress and warnings, `give_up` is for `ray_session`.
+    once it is complete; `summary_file` (JSON) tells how long the search took, on which hosts trials
+    ran, and how busy this one was. `tell` is given progress and warnings, `give_up` is for
+    `ray_session`.
 
     Where trials failed, the journal stays, for the next search of the study to try these trials
     again, and `journal.read_failed_searches` is one more.
@@ -49,11 +53,12 @@ def search_study(
     identity = _identity(trials, rule, folder_digest(split_folder), code)
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)
-    with ray_session(ray_address, workers, give_up):
+    with ray_session(ray_address, workers, give_up, tell):
+        local = ray_address == LOCAL_RAY
         search = run_search(
             trials,
             rule,
-            split_folder,
+            split_folder if local else put_folder(split_folder, identity["data"]),
             journal,
             workers=workers,
             order_seed=order_seed(seed, study.dataset, study.algorithm, study.repetition),
@@ -61,6 +66,7 @@ def search_study(
             max_failed_fraction=max_failed_fraction,
             tell=tell,
         )
+    commit = git_state(LIBRARY_FOLDER)
     failed = list(journal.finished.values()).count("failed")
     warning = busy_warning(search)
     if warning:
@@ -72,9 +78,11 @@ def search_study(
         "resumed_trials": resumed,
         "failed_trials": failed,
         "workers": workers,
+        "host": socket.gethostname(),
         "machine_was_busy": bool(warning),
         **search,
-        "environment": environment() | git_state(LIBRARY_FOLDER),
+        **commit,
+        "environments": [environment | commit for environment in journal.environments],
     }
     summary_file.write_text(json.dumps(summary, indent=2))
     if failed:

@@ -21,6 +21,8 @@ from sysstop.studies import Study
 STATUSES = ("completed", "stopped", "diverged", "failed")
 STUDY_KEYS = ["dataset", "algorithm", "arm", "repetition"]
 TRIAL_KEYS = [*STUDY_KEYS, "trial_id"]
+# Entries of the journal that are no column of the trials: they are tables of their own.
+NO_COLUMNS = ("windows", "losses", "environment")
 LOADS = ("load_before", "other_cpu_percent", "stolen_cpu_percent")
 
 _TEXT = {"nullable": False, "coerce": True}
@@ -95,9 +97,7 @@ def study_tables(
     rows, parts = [], []
     for trial in finished:
         trial_id, windows = trial["trial_id"], trial["windows"]
-        rows.append(
-            {name: value for name, value in trial.items() if name not in ("windows", "losses")}
-        )
+        rows.append({name: value for name, value in trial.items() if name not in NO_COLUMNS})
         rows[-1]["mlflow_run_id"] = run_ids[trial_id]
         parts.append(pd.DataFrame(windows, dtype=float))
         parts[-1].insert(0, "window", np.arange(1, len(windows["step"]) + 1))
@@ -174,18 +174,28 @@ def write_train_losses(finished: Iterable[Mapping[str, Any]], file: Path) -> Non
 def environment_table(summaries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row per distinct environment that the studies' summaries name.
 
-    It counts the studies measured there, and those of them while the machine was busy, and gives
-    the largest load of any (see `host_load`).
+    It counts the studies of which trials were measured there, and those of them while the machine
+    was busy, and gives the largest load of any (see `host_load`), which is known only of the host
+    from which a study was searched.
     """
-    summaries = list(summaries)
-    table = pd.DataFrame([summary["environment"] for summary in summaries])
-    keys = list(table.columns)
-    for name in LOADS:
-        table[name] = [summary.get(name, np.nan) for summary in summaries]
-    table["busy"] = [summary["machine_was_busy"] for summary in summaries]
+    rows = [
+        environment | _load(summary, environment["host"])
+        for summary in summaries
+        for environment in summary["environments"]
+    ]
+    table = pd.DataFrame(rows)
+    keys = [name for name in table.columns if name not in ("busy", *LOADS)]
     grouped = table.groupby(keys, sort=True, dropna=False)
     return grouped.agg(
         studies=("busy", "size"),
         busy_studies=("busy", "sum"),
         **{f"{name}_max": (name, "max") for name in LOADS},
     ).reset_index()
+
+
+def _load(summary: Mapping[str, Any], host: str) -> dict[str, float | bool]:
+    """Return what a study's summary knows of a host's load."""
+    if host != summary["host"]:
+        return dict.fromkeys(LOADS, np.nan) | {"busy": False}
+    loads = {name: summary.get(name, np.nan) for name in LOADS}
+    return loads | {"busy": summary["machine_was_busy"]}

@@ -33,15 +33,18 @@ TAGS = ("status", "stop_reason", "stop_metric", "host")
 STOP_NUMBERS = ("stop_limit", "stop_value")
 
 
-def open_store(uri: str) -> MlflowClient:
+def open_store(uri: str | None) -> MlflowClient:
     """Connect to the tracking store, which is created or migrated if it is a fresh database.
 
-    Raises `UserError` when it cannot be reached.
+    Without a `uri` it is the one that `MLFLOW_TRACKING_URI` names. Raises `UserError` when it cannot
+    be reached.
     """
+    uri = uri or os.environ["MLFLOW_TRACKING_URI"]
     with _mistakes_told(
         uri,
         "Use a database (sqlite:///path/to/mlflow.db, postgresql://...) or the address of a running "
-        "tracking server (http://...).",
+        "tracking server (http://...), and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+        "if it asks for them.",
     ):
         mlflow.set_tracking_uri(uri)
         client = MlflowClient(uri)
@@ -57,20 +60,26 @@ def _mistakes_told(uri: str, remedy: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = str(error).strip().splitlines()[0][:LONGEST_REASON].rstrip(".")
         message = f"tracking.uri: MLflow cannot use {uri!r}: {reason}. {remedy}"
-        raise UserError(re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", message)) from error
+        message = re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", message)
+        raise UserError(re.sub(r"(password=)[^&\s'\"]+", r"\1***", message)) from error
 
 
-def experiment_name(study: Study) -> str:
+def experiment_name(study: Study, prefix: str = "") -> str:
     """Return the name of the experiment that a study's runs belong to."""
-    return f"{study.dataset}/{study.algorithm}"
+    return f"{prefix}{study.dataset}/{study.algorithm}"
 
 
 def replace_runs(
-    client: MlflowClient, study: Study, trials: Iterable[Mapping[str, Any]], tags: Mapping[str, str]
+    client: MlflowClient,
+    study: Study,
+    trials: Iterable[Mapping[str, Any]],
+    tags: Mapping[str, str],
+    experiment_prefix: str = "",
 ) -> dict[str, str]:
     """Write one run per finished trial, after deleting the study's earlier runs.
 
-    `trials` are entries of the study's journal; `tags` are added to each run. System and quality
+    `trials` are entries of the study's journal; `tags` are added to each run; `experiment_prefix`
+    keeps the runs of projects apart that share a store. System and quality
     metrics are written for every window, the others once, for the whole trial. Returns the runs' ids
     by trial id. Raises `UserError` when the store cannot be written.
     """
@@ -79,7 +88,7 @@ def replace_runs(
         "The study's trials are kept; see that nothing else holds the store and that a server runs, "
         "then run the same command again.",
     ):
-        experiment_id = _experiment_id(client, experiment_name(study))
+        experiment_id = _experiment_id(client, experiment_name(study, experiment_prefix))
         for run in list(_runs(client, experiment_id, study)):
             client.delete_run(run.info.run_id)
         return {

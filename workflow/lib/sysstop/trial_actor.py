@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ray import tune
 
+from sysstop.node_data import NodeCopy, StoredFolder
+from sysstop.provenance import environment
 from sysstop.stopping import Rule
 from sysstop.studies import Trial
 from sysstop.trial_process import Ended, Request, TrialProcess
@@ -18,9 +20,13 @@ REPORT_INTERVAL_S = 0.5
 
 @dataclass(repr=False)
 class Report:
-    """The records of some windows. Tune formats each result for its log, so it has a short repr."""
+    """The records of some windows, and the environment of the host on which they were measured.
+
+    Tune formats each result for its log, so it has a short repr.
+    """
 
     records: list[dict]
+    environment: dict
 
 
 class TrialActor(tune.Trainable):
@@ -31,12 +37,14 @@ class TrialActor(tune.Trainable):
         config: dict,
         trials: Mapping[str, Trial],
         rule: Rule | None,
-        split_folder: Path,
+        split: Path | StoredFolder,
         trial_timeout_s: float | None,
     ) -> None:
         """Start the first trial."""
-        self._trials, self._rule, self._split_folder = trials, rule, split_folder
-        self._trial_timeout_s = trial_timeout_s
+        self._trials, self._rule, self._trial_timeout_s = trials, rule, trial_timeout_s
+        self._copy = NodeCopy(split) if isinstance(split, StoredFolder) else None
+        self._split_folder = self._copy.folder if self._copy else split
+        self._environment = environment()
         self._process = TrialProcess()
         self.reset_config(config)
 
@@ -55,7 +63,8 @@ class TrialActor(tune.Trainable):
             records[-1]["status"] is None and time.monotonic() - began < REPORT_INTERVAL_S
         ):
             records.append(self._next_record())
-        return {"report": Report(records), tune.result.DONE: records[-1]["status"] is not None}
+        ended = records[-1]["status"] is not None
+        return {"report": Report(records, self._environment), tune.result.DONE: ended}
 
     def _next_record(self) -> dict:
         limit_s = self._trial_timeout_s
@@ -66,8 +75,10 @@ class TrialActor(tune.Trainable):
         return {"status": "failed", "stop_reason": _failure(answer, limit_s)}
 
     def cleanup(self) -> None:
-        """End the template process."""
+        """End the template process and let go of the data."""
         self._process.close()
+        if self._copy:
+            self._copy.release()
 
 
 def _failure(ended: Ended | None, limit_s: float | None) -> str:

@@ -1,0 +1,275 @@
+"""MLflow's tracking server on PostgreSQL, which asks for a password, in the place of SQLite."""
+
+import base64
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from sysstop.journal import read_trials
+from sysstop.studies import planned_studies
+from tests.cluster.tracking_server import PostgreSQL, TrackingServer, postgresql_programs
+from tests.project import ROOT, TINY, copy_project
+
+TABLES = ("trials", "windows", "environment")
+TARGETS = [f"results/tables/{name}.parquet" for name in TABLES]
+STUDIES = planned_studies(
+    {
+        "study": TINY["study"],
+        "datasets": {"iris": {"task": "classification"}, "flats": {"task": "regression"}},
+    }
+)
+TRIALS_OF_STUDY = 4
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    programs = postgresql_programs()
+    if programs is None:
+        assert "CI" not in os.environ, "PostgreSQL is not installed, but is to be tried in CI"
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    server = PostgreSQL(programs, ["runs", "users", "direct"])
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(postgres, tmp_path_factory):
+    server = TrackingServer(postgres, tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(server, monkeypatch):
+    for name, value in server.credentials.items():
+        monkeypatch.setenv(name, value)
+    return MlflowClient(server.address)
+
+
+@pytest.fixture(scope="module")
+def with_sqlite(tmp_path_factory):
+    """The project after its six studies, tracked in SQLite."""
+    project = copy_project(tmp_path_factory.mktemp("sqlite"))
+    run = project.snakemake(*TARGETS)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return project
+
+
+def copy_of(project, folder):
+    """The same project with all its results."""
+    shutil.copytree(project.folder, folder)
+    return type(project)(folder)
+
+
+@pytest.fixture(scope="module")
+def with_server(with_sqlite, server, tmp_path_factory):
+    """The same studies exported again, to the server; and what was said."""
+    project = copy_of(with_sqlite, tmp_path_factory.mktemp("server") / "project")
+    config = project.write_config("server.yaml", tracking__uri=server.address)
+    run = project.snakemake(*TARGETS, config=config, **server.credentials)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return project, run.stdout + run.stderr
+
+
+def runs_of(client, prefix=""):
+    """All runs under a prefix by the study and trial they are of."""
+    names = {f"{prefix}{study.dataset}/{study.algorithm}" for study in STUDIES}
+    experiments = [e.experiment_id for e in client.search_experiments() if e.name in names]
+    runs = client.search_runs(experiments, max_results=1000)
+    found = {(run.data.tags["study"], run.info.run_name): run for run in runs}
+    assert len(found) == len(runs)
+    return found
+
+
+def courses(client, run):
+    return {
+        name: [(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
+        for name in run.data.metrics
+    }  # fmt: skip
+
+
+# The export.
+
+
+def test_tables_are_those_of_sqlite_but_for_the_names_of_the_runs(with_sqlite, with_server):
+    project, said = with_server
+    assert "rule search" not in said  # a change of the store searches nothing again
+    for name in TABLES:
+        there, here = (
+            pd.read_parquet(ran.folder / f"results/tables/{name}.parquet")
+            for ran in (project, with_sqlite)
+        )
+        if name == "trials":
+            assert not set(there.pop("mlflow_run_id")) & set(here.pop("mlflow_run_id"))
+        pd.testing.assert_frame_equal(there, here, check_exact=True)
+
+
+def test_runs_hold_what_those_in_sqlite_hold(with_sqlite, with_server, client):
+    sqlite = MlflowClient(f"sqlite:///{with_sqlite.folder}/results/mlflow/mlflow.db")
+    there, here = runs_of(client), runs_of(sqlite)
+    assert there.keys() == here.keys()
+    assert len(there) == len(STUDIES) * TRIALS_OF_STUDY
+    for key, run in there.items():
+        assert run.info.status == here[key].info.status
+        assert run.data.params == here[key].data.params
+        assert own_tags(run) == own_tags(here[key])
+        assert courses(client, run) == courses(sqlite, here[key])
+
+
+def own_tags(run):
+    return {name: text for name, text in run.data.tags.items() if not name.startswith("mlflow.")}
+
+
+# Several writers.
+
+WRITER = """
+import sys
+from pathlib import Path
+
+from sysstop.journal import read_trials
+from sysstop.studies import Study
+from sysstop.tracking import open_store, replace_runs
+
+uri, file, prefix, dataset, algorithm, arm = sys.argv[1:]
+store, study = open_store(uri), Study(dataset, algorithm, arm, 1)
+print("ready", flush=True)
+sys.stdin.readline()
+replace_runs(store, study, read_trials(Path(file)), {}, prefix)
+"""
+
+
+def write_at_once(project, server, prefix):
+    """Have all studies of a project write their runs at the same time, a process each."""
+    environment = os.environ | server.credentials | {"PYTHONPATH": str(ROOT / "workflow" / "lib")}
+    writers = []
+    for study in STUDIES:
+        names = [study.dataset, study.algorithm, study.arm]
+        command = [sys.executable, "-c", WRITER, server.address, journal(project, study), prefix]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        writers.append(subprocess.Popen([*command, *names], env=environment, text=True, **pipes))
+    for writer in writers:
+        writer.stdout.readline()
+    for writer in writers:
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    for writer in writers:
+        _, errors = writer.communicate(timeout=300)
+        assert writer.returncode == 0, errors[-3000:]
+
+
+def journal(project, study):
+    path = f"results/studies/{study.dataset}/{study.algorithm}/{study.arm}/repetition-1"
+    return str(project.folder / path / "trials.jsonl")
+
+
+def test_studies_that_write_at_once_lose_nothing_and_double_nothing(with_sqlite, server, client):
+    # The first time all of them find the experiments missing, the second time their own runs there.
+    for _ in range(2):
+        write_at_once(with_sqlite, server, "together/")
+        runs = runs_of(client, "together/")
+        assert len(runs) == len(STUDIES) * TRIALS_OF_STUDY
+        for study in STUDIES:
+            for trial in read_trials(Path(journal(with_sqlite, study))):
+                run = runs[study.key, trial["trial_id"]]
+                assert run.info.status == "FINISHED"
+                course = client.get_metric_history(run.info.run_id, "val_loss")
+                values = {metric.step: metric.value for metric in course}
+                windows = trial["windows"]
+                assert values == dict(zip(windows["step"], windows["val_loss"], strict=True))
+
+
+# Credentials.
+
+
+def places_of(secret, folder):
+    """The files below a folder that hold a secret, plainly or as HTTP sends it."""
+    sent = base64.b64encode(f"admin:{secret}".encode()).decode()
+    return [
+        file.relative_to(folder)
+        for file in folder.rglob("*")
+        if file.is_file() and any(text in contents(file) for text in (secret, sent))
+    ]
+
+
+def contents(file):
+    """A file as it is and, of a table or a database, what it says."""
+    raw = file.read_bytes()
+    text = raw.decode(errors="replace")
+    if file.suffix == ".parquet":
+        text += pd.read_parquet(file).to_csv()
+    if raw.startswith(b"SQLite format 3"):
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as store:
+            text += "\n".join(store.iterdump())
+    return text
+
+
+def test_a_secret_is_found_in_text_tables_and_databases(tmp_path):
+    secret = "a1b2c3" * 5
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "log").write_text(f"password: {secret}")
+    pd.DataFrame({"note": [secret] * 9}).to_parquet(tmp_path / "table.parquet", compression="gzip")
+    with sqlite3.connect(tmp_path / "store") as store:
+        store.execute("CREATE TABLE notes (note TEXT)")
+        store.execute("INSERT INTO notes VALUES (?)", [secret])
+    (tmp_path / "header").write_text(base64.b64encode(f"admin:{secret}".encode()).decode())
+    (tmp_path / "innocent").write_text("nothing")
+    found = {str(path) for path in places_of(secret, tmp_path)}
+    assert found == {".hidden/log", "table.parquet", "store", "header"}
+
+
+def test_the_servers_password_is_in_no_file_tag_or_log(with_server, server, postgres):
+    project, said = with_server
+    assert places_of(server.password, project.folder) == []
+    for text in (said, server.log.read_text(), postgres.dump("runs")):
+        assert server.password not in text
+
+
+def test_a_databases_password_in_mlflows_variable_is_in_no_file_tag_or_log(
+    with_sqlite, postgres, tmp_path
+):
+    project = copy_of(with_sqlite, tmp_path / "project")
+    config = project.write_config("direct.yaml", tracking__uri=None)
+    uri = postgres.uri("direct", postgres.password)
+    run = project.snakemake(*TARGETS, config=config, MLFLOW_TRACKING_URI=uri)
+    assert run.returncode == 0, run.stderr[-3000:]
+    runs = runs_of(MlflowClient(uri))
+    assert len(runs) == len(STUDIES) * TRIALS_OF_STUDY
+    assert places_of(postgres.password, project.folder) == []
+    for text in (run.stdout, run.stderr, postgres.dump("direct")):
+        assert postgres.password not in text
+
+
+def test_a_wrong_password_is_told_with_the_variables_to_set_and_not_repeated(
+    with_sqlite, server, tmp_path
+):
+    project = copy_of(with_sqlite, tmp_path / "project")
+    config = project.write_config("server.yaml", tracking__uri=server.address)
+    wrong = server.credentials | {"MLFLOW_TRACKING_PASSWORD": "not-the-password"}
+    run = project.snakemake(*TARGETS, config=config, **wrong)
+    assert run.returncode != 0
+    message = run.stderr[run.stderr.rindex("error: ") :]
+    assert f"tracking.uri: MLflow cannot use '{server.address}'" in message
+    assert "MLFLOW_TRACKING_PASSWORD" in message
+    assert "Traceback" not in message
+    assert "not-the-password" not in run.stdout + run.stderr
+    assert places_of("not-the-password", project.folder) == []
+
+
+def test_a_password_in_the_config_is_refused_and_not_repeated(with_sqlite, server):
+    uri = server.address.replace("://", f"://admin:{server.password}@")
+    config = with_sqlite.write_config("password.yaml", tracking__uri=uri)
+    run = with_sqlite.snakemake("--dry-run", config=config)
+    (with_sqlite.folder / config).unlink()
+    assert run.returncode != 0
+    said = run.stdout + run.stderr
+    assert "tracking.uri: holds a password" in said
+    assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in said
+    assert server.password not in said
+    assert places_of(server.password, with_sqlite.folder) == []

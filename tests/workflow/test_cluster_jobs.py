@@ -11,7 +11,9 @@ def told_of_searches(run, key):
     """What a dry run tells of its searches: the values of `threads` or of a resource."""
     assert run.returncode == 0, run.stderr
     jobs = re.split(r"^(?:local)?rule ", run.stdout + run.stderr, flags=re.MULTILINE)[1:]
-    found = [re.findall(rf"\b{key}[:=] ?([^,\s]+)", job) for job in jobs if job.startswith("search")]
+    found = [
+        re.findall(rf"\b{key}[:=] ?([^,\s]+)", job) for job in jobs if job.startswith("search")
+    ]
     return {value for values in found for value in values}
 
 

@@ -40,6 +40,10 @@ REPRODUCIBLE = {
     ],
 }
 
+# What the plugin tells with --verbose: it has looked at its jobs; it knows of none.
+LOOK = "Status query timing (cycle)"
+NOBODY = "No active jobs; skipping status query."
+
 
 class SlurmProject(Project):
     """A project whose commands submit to SLURM."""
@@ -178,13 +182,33 @@ def test_a_job_over_its_time_limit_goes_on_with_a_larger_one(cluster, submit, pr
     assert_kept(project, kept)
 
 
-def test_jobs_go_on_while_the_controller_is_down(cluster, submit, project):
+def test_a_restart_of_the_controller_disturbs_no_job(cluster, submit, tmp_path):
+    project = make_project(tmp_path / "long", budget__steps=4000)
     run = submit(project, TARGET, "--verbose")
     assert run.wait_for(lambda: finished_trials(project) >= 3)
+    looks = run.said.count(LOOK)
+    # The next look at the jobs is then ten seconds away, or more.
+    assert run.wait_for(lambda: run.said.count(LOOK) > looks)
     cluster.stop_daemon("slurmctld")
-    assert run.wait_for(lambda: "could not check status of job" in run.said)
     cluster.start_controller()
+    wait_until(cluster.jobs)
+    assert [job.state for job in cluster.jobs()] == ["RUNNING"]
     assert run.wait() == 0, run.said[-3000:]
     assert [job.state for job in cluster.jobs()] == ["COMPLETED"]
     assert_complete(project)
     assert resumed_trials(project) == 0
+
+
+def test_a_study_whose_jobs_were_given_up_is_completed_by_another_run(cluster, submit, project):
+    run = submit(project, TARGET, "--verbose", "--slurm-status-attempts", "2")
+    assert run.wait_for(lambda: finished_trials(project) >= 3)
+    cluster.stop_daemon("slurmctld")
+    assert run.wait_for(lambda: "(final attempt)" in run.said)
+    cluster.start_controller()
+    wait_until(lambda: [job.state for job in cluster.jobs()] == ["COMPLETED"])
+    wait_until(lambda: NOBODY in run.said.partition("(final attempt)")[2])
+    assert run.running
+    run.interrupt()
+    run.wait()
+    assert submit(project, TARGET).wait() == 0
+    assert_complete(project)

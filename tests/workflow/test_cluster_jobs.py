@@ -28,10 +28,12 @@ def test_a_job_leaves_the_lock_of_its_run_alone(fresh):
 
 
 def test_a_search_uses_all_cores_here_and_those_of_its_workers_in_a_job(fresh):
-    config = fresh.write_config("three.yaml", search__workers=3)
-    everywhere = ("--cores", "4", "--configfile", config)
-    assert told_of_searches(fresh.snakemake("--dry-run", *everywhere), "threads") == {"4"}
-    assert told_of_searches(fresh.snakemake(*JOB, *everywhere), "threads") == {"3"}
+    config = fresh.write_config("one_worker.yaml", search__workers=1)
+    assert told_of_searches(fresh.snakemake("--dry-run", config=config), "threads") == {"2"}
+    # Of a single thread Snakemake tells nothing.
+    job = fresh.snakemake(*JOB, config=config)
+    assert told_of_searches(job, "threads") == set()
+    assert told_of_searches(job, "slurm_extra") == {"--exclusive"}
 
 
 def test_memory_and_time_are_asked_for_once_the_data_are_split(fresh, finished):

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults check bench lock
+.PHONY: demo test faults test-cluster check bench lock
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores 2 --configfile config/demo.yaml
@@ -14,6 +14,9 @@ test: .venv/installed
 
 faults: .venv/installed
 	$(BIN)/pytest tests/faults tests/hostile
+
+test-cluster: .venv/installed
+	$(BIN)/pytest tests/cluster
 
 check: .venv/installed
 	$(BIN)/ruff check

@@ -19,6 +19,35 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
+# Of a cluster only the searches need nodes. All else takes seconds to minutes, some of it the network or the
+# tracking store, and runs where Snakemake runs.
+localrules:
+    fetch,
+    split,
+    tracking_store,
+    export,
+    test_scores,
+    aggregate,
+    effects,
+    noise,
+    budget,
+    replay,
+    replay_check,
+    prediction,
+    recommendations,
+    paper_tables,
+    report,
+    figure_response,
+    figure_effects,
+    figure_cost,
+    figure_budget,
+    figure_tradeoff,
+    figure_courses,
+    figure_replay,
+    figure_prediction,
+    figure_pareto,
+
+
 rule all:
     default_target: True
     input:

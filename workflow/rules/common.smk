@@ -21,16 +21,20 @@ from sysstop.job import failure_messages
 from sysstop.journal import read_failed_searches
 from sysstop.provenance import code_digest
 from sysstop.ray_head import LOCAL_RAY, private_environment
+from sysstop.resources import search_memory_mb, search_runtime_min
 from sysstop.run_folder import become_owner
 from sysstop.run_lock import release_stale_lock
-from sysstop.studies import BASELINE_ARM, planned_pairs, planned_studies
+from sysstop.splits import read_summary
+from sysstop.studies import BASELINE_ARM, Budget, planned_pairs, planned_studies
 
 try:
     check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-release_stale_lock(Path(".snakemake"))
+# A job on a cluster's node reads this file too. Its run holds the lock, on another host.
+if workflow.is_main_process:
+    release_stale_lock(Path(".snakemake"))
 become_owner()
 if config["search"]["ray_address"] == LOCAL_RAY:
     # The searches of this run share a Ray that ends with this process.
@@ -100,6 +104,31 @@ def baseline_trials(wildcards):
         arm=BASELINE_ARM,
         repetition=wildcards.repetition,
     )
+
+
+def search_threads():
+    """All cores given to Snakemake; in a cluster's job, which has a node to itself, one per worker."""
+    workers = config["search"]["workers"]
+    return workers if workflow.remote_exec else workflow.resource_settings.cores or workers
+
+
+def split_summary(split):
+    """How a data set was split; a split that is still to be made makes Snakemake ask again."""
+    os.stat(split)
+    return read_summary(split)
+
+
+def search_memory(wildcards, input, threads, attempt):
+    """The memory that a search asks a cluster for, in MB."""
+    workers = min(threads, config["search"]["workers"])
+    return attempt * search_memory_mb(split_summary(input.split), config["grid"], workers)
+
+
+def search_runtime(wildcards, input, threads, attempt):
+    """The time that a search asks a cluster for, in minutes."""
+    workers = min(threads, config["search"]["workers"])
+    budget = Budget(**config["budget"])
+    return attempt * search_runtime_min(split_summary(input.split), config["grid"], budget, workers)
 
 
 def failed_searches(wildcards):

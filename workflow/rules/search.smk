@@ -2,7 +2,7 @@
 
 
 rule search:
-    """The job reserves all cores, because nothing else may run while it measures."""
+    """Nothing else may run while it measures: it reserves all cores here, and a whole node of a cluster."""
     input:
         split="results/data/{dataset}/split",
         baseline=baseline_trials,
@@ -13,7 +13,11 @@ rule search:
         f"results/logs/search/{STUDY.removeprefix('results/studies/')}.log",
     conda:
         "../../envs/environment.yaml"
-    threads: workflow.resource_settings.cores or config["search"]["workers"]
+    threads: search_threads()
+    resources:
+        mem_mb=search_memory,
+        runtime=search_runtime,
+        slurm_extra="--exclusive",
     params:
         arm=arm,
         grid=config["grid"],

@@ -104,3 +104,8 @@ def load_split(folder: Path) -> Split:
     description = json.loads((folder / "split.json").read_text())
     arrays = {array: np.load(folder / f"{array}.npy", mmap_mode="r") for array in ARRAYS}
     return Split(**description, **arrays)
+
+
+def read_summary(folder: Path) -> dict:
+    """Return how a split was made (`Split.summary`), without its arrays."""
+    return json.loads((Path(folder) / "split.json").read_text())["summary"]

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -97,6 +97,13 @@ def planned_studies(config: Mapping[str, Any]) -> list[Study]:
     ]
 
 
+def grid_batch_sizes(grid: Mapping[str, Any], fold_rows: int) -> list[int]:
+    """Return the grid's batch sizes for fold models that train on `fold_rows` rows, unchecked."""
+    if grid["batch_size"] == "powers_of_two":
+        return [2**i for i in range(1, int(math.log2(fold_rows)) + 1)]
+    return list(grid["batch_size"])
+
+
 def grid_configurations(
     grid: Mapping[str, Any], fold_rows: int, dataset: str
 ) -> list[Configuration]:
@@ -104,9 +111,7 @@ def grid_configurations(
 
     Raises `UserError` when a batch is larger than the rows a fold model trains on.
     """
-    batch_sizes: Sequence[int] = grid["batch_size"]
-    if batch_sizes == "powers_of_two":
-        batch_sizes = [2**i for i in range(1, int(math.log2(fold_rows)) + 1)]
+    batch_sizes = grid_batch_sizes(grid, fold_rows)
     too_large = [size for size in batch_sizes if size > fold_rows]
     if too_large:
         raise UserError(

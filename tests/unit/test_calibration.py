@@ -10,12 +10,13 @@ from sysstop.calibration import (
     window_readings,
 )
 from sysstop.errors import UserError
-from sysstop.splits import load_split
+from sysstop.splits import load_split, write_split
 from sysstop.studies import Budget, Configuration, Study, grid_configurations
 from sysstop.trial_cost import CostModel, Reading
 
 GRID = {"batch_size": [2, 16, 128], "learning_rate": [0.1, 0.001], "alpha": [0.01, 0.001]}
-BUDGET = Budget(steps=1000, epochs=None, seconds=None, window_steps=50, warmup_steps=10)
+WINDOW_STEPS = 50
+BUDGET = Budget(steps=1000, epochs=None, seconds=None, window_steps=WINDOW_STEPS, warmup_steps=10)
 STUDY = Study("random", "logistic_regression", "none", 1)
 
 
@@ -29,14 +30,14 @@ def measure(split_folder):
 
 @pytest.fixture(scope="module")
 def calibration(measure):
-    return measure(calibrate)
+    return measure(calibrate, window_steps=WINDOW_STEPS)
 
 
 def test_every_calibrated_batch_size_is_read_in_short_and_in_longer_windows(calibration):
     for size in GRID["batch_size"]:
         steps = {r.steps for r in calibration.readings if r.batch_size == size}
         assert min(steps) == 1
-        assert 1 < max(steps) <= BUDGET.window_steps
+        assert 1 < max(steps) <= WINDOW_STEPS
     assert {r.starts for r in calibration.readings} == {0, 1}
     assert all(r.validations == 1 for r in calibration.readings)
 
@@ -55,7 +56,7 @@ def test_more_steps_and_larger_batches_cost_more(calibration):
 
 
 def test_overhead_is_measured_in_all_its_parts(measure):
-    overhead = measure(measure_overhead)
+    overhead = measure(measure_overhead, budget=BUDGET)
     # Each holds the start of a process and its imports.
     assert overhead.search_job_s > 0
     assert overhead.export_job_s > 0
@@ -67,7 +68,8 @@ def test_overhead_is_measured_in_all_its_parts(measure):
 def test_batch_sizes_are_calibrated_from_the_smallest_to_the_largest():
     grid = GRID | {"batch_size": "powers_of_two"}
     found = calibrated_configurations(grid_configurations(grid, 2**14, "random"))
-    assert list(found) == [2, 16, 256, 2048, 2**14] or list(found) == [2, 32, 256, 2048, 2**14]
+    assert (min(found), max(found)) == (2, 2**14)
+    assert len(found) == 5
 
 
 def test_a_calibration_trains_at_the_smallest_learning_rate():
@@ -112,13 +114,11 @@ def test_a_window_in_which_the_model_diverged_has_no_validation():
 def test_a_grid_at_which_every_model_diverges_at_once_cannot_be_calibrated(
     measure, make_random_split, tmp_path
 ):
-    from sysstop.splits import write_split
-
     write_split(make_random_split("regression"), tmp_path / "split")
     grid = {"batch_size": [128], "learning_rate": [1e9], "alpha": [0.001]}
     study = Study("random", "linear_regression", "none", 1)
     with pytest.raises(UserError, match="cannot be calibrated"):
-        measure(calibrate, study, grid, tmp_path / "split")
+        measure(calibrate, study, grid, tmp_path / "split", window_steps=WINDOW_STEPS)
 
 
 def test_configurations_of_one_batch_size_are_enough():

@@ -36,7 +36,7 @@ rule calibrate:
     threads: workflow.resource_settings.cores or config["search"]["workers"]
     params:
         grid=config["grid"],
-        budget=config["budget"],
+        window_steps=config["budget"]["window_steps"],
         seed=config["study"]["seed"],
         code=code("calibrate"),
     script:

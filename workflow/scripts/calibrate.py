@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sysstop.calibration import calibrate
 from sysstop.job import job
-from sysstop.studies import BASELINE_ARM, Budget, Study
+from sysstop.studies import BASELINE_ARM, Study
 from sysstop.trial_cost import write_json
 
 with job(snakemake):
@@ -14,7 +14,7 @@ with job(snakemake):
         Study(wildcards.dataset, wildcards.algorithm, BASELINE_ARM, 1),
         Path(snakemake.input.split),
         grid=params.grid,
-        budget=Budget(**params.budget),
+        window_steps=params.window_steps,
         seed=params.seed,
         workers=min(snakemake.threads, settings["workers"]),
         ray_address=settings["ray_address"],

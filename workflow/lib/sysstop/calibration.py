@@ -45,7 +45,7 @@ def calibrate(
     split_folder: Path,
     *,
     grid: Mapping[str, Any],
-    budget: Budget,
+    window_steps: int,
     seed: int,
     workers: int,
     ray_address: str,
@@ -60,23 +60,23 @@ def calibrate(
     fold_rows = split.fold_train_rows
     configurations = calibrated_configurations(grid_configurations(grid, fold_rows, study.dataset))
 
-    def trials(windows: int, window_steps: Mapping[int, int]) -> dict[str, Trial]:
+    def trials(windows: int, steps: Mapping[int, int]) -> dict[str, Trial]:
         return {
             configuration.trial_id: _short_trial(
-                study.algorithm, configuration, windows, window_steps[size], seed
+                study.algorithm, configuration, windows, steps[size], seed
             )
             for size, configuration in configurations.items()
-            if size in window_steps
+            if size in steps
         }
 
     with ray_session(ray_address, workers):
         probes = trials(PROBE_WINDOWS, dict.fromkeys(configurations, 1))
         readings = list(_search(probes, split_folder, workers))
-        window_steps = {
-            reading.batch_size: steps_filling(WINDOW_TRAIN_S, reading, budget.window_steps)
+        filling = {
+            reading.batch_size: steps_filling(WINDOW_TRAIN_S, reading, window_steps)
             for reading in readings
         }
-        longer = {size: steps for size, steps in window_steps.items() if steps > 1}
+        longer = {size: steps for size, steps in filling.items() if steps > 1}
         if longer:
             readings += _search(trials(WINDOWS, longer), split_folder, workers)
     if not readings:

@@ -44,12 +44,12 @@ rule calibrate:
 
 
 rule plan:
+    """Print what the studies will take and, where they have run, what they took."""
     input:
         overhead="results/plan/overhead.json",
         calibrations=expand("results/plan/{pair[0]}/{pair[1]}.json", pair=PAIRS),
     log:
         "results/logs/plan.log",
-    """Print what the studies will take and, where they have run, what they took."""
     localrule: True
     conda:
         "../../envs/environment.yaml"

@@ -55,11 +55,6 @@ rule plan:
         "../../envs/environment.yaml"
     params:
         arms=RUN_ARMS,
-        grid=config["grid"],
-        budget=config["budget"],
-        seed=config["study"]["seed"],
-        pairs=PAIRS,
-        studies=STUDIES,
         study_folders=of_studies(STUDY),
         cores=workflow.resource_settings.cores or config["search"]["workers"],
     script:

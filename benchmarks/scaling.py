@@ -24,7 +24,15 @@ import yaml
 from benchmarks.growth import dry_runs, measure_tracking, peak_memory_mb
 from benchmarks.workload import ROOT, run_alone
 from sysstop.arms import arm_entry, needs_baseline
-from sysstop.figures.style import PALETTE, new_figure, save, styled
+from sysstop.figures.style import (
+    PALETTE,
+    handles_of,
+    legend_below,
+    new_figure,
+    save,
+    scale_to_values,
+    styled,
+)
 from sysstop.plan import HOUR_S, plan_table, run_s
 from sysstop.provenance import environment, git_state
 from sysstop.studies import Budget, planned_pairs, planned_studies
@@ -48,7 +56,7 @@ def main(run: Path) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     config = _config()
     calibrations, overhead = calibrate_full_study(config)
-    plan = plan_of(calibrations, overhead, config, workers=CORES)
+    plan = plan_of(calibrations, overhead, config, CORES, config["study"]["repetitions"])
     waiting = {name for name in config["study"]["arms"] if needs_baseline(arm_entry(config, name))}
     plans = {
         "full study": plan,
@@ -94,10 +102,12 @@ def plan_of(
     overhead: Overhead,
     config: dict[str, Any],
     workers: int,
+    repetitions: int,
 ) -> pd.DataFrame:
-    """Return the plan of the full study at so many trials at a time."""
+    """Return the plan of so many repetitions of the full study, at so many trials at a time."""
+    no_results = FOLDER / "none"
     return plan_table(
-        dict.fromkeys(planned_studies(config), FOLDER / "none"),
+        {study: no_results for study in planned_studies(config) if study.repetition <= repetitions},
         calibrations,
         overhead,
         grid=config["grid"],
@@ -151,7 +161,7 @@ def study_table(
     """Return what the longest study takes with its trials spread over nodes of one Ray cluster."""
     rows = []
     for nodes in DRAWN_NODES:
-        plan = plan_of(calibrations, overhead, config, workers=nodes * CORES)
+        plan = plan_of(calibrations, overhead, config, nodes * CORES, repetitions=1)
         longest = plan.loc[plan["job_s"].idxmax()]
         rows.append(
             {
@@ -303,31 +313,30 @@ def _draw(
     study: pd.DataFrame,
 ) -> None:
     """Draw the speed-up by nodes: of whole runs, a study to a node, and of the longest study."""
-    figure = new_figure(3.2)
-    left, right = figure.subplots(1, 2, sharex=True)
+    figure = new_figure(3.4)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for colour, (name, plan) in zip(PALETTE, plans.items(), strict=False):
         alone_s = run_s(plan, waiting_arms, overhead, 1, CORES)
-        for arms, style, label in ((waiting_arms, "-", name), (set(), ":", "no arm waits")):
-            lengths = [run_s(plan, arms, overhead, nodes, CORES) for nodes in DRAWN_NODES]
-            speed_up = [alone_s / length for length in lengths]
-            left.plot(
-                DRAWN_NODES,
-                speed_up,
-                style,
-                marker="o",
-                color=colour,
-                label=f"{name}: {label}" if style == ":" else name,
-            )
-    right.plot(
+        for arms, style, label in (
+            (waiting_arms, "-", name),
+            (set(), ":", f"{name}, absolute limits"),
+        ):
+            speed_up = [
+                alone_s / run_s(plan, arms, overhead, nodes, CORES) for nodes in DRAWN_NODES
+            ]
+            panels[0].plot(DRAWN_NODES, speed_up, style, marker="o", color=colour, label=label)
+    panels[1].plot(
         study["nodes"], study["speed_up"], marker="o", color=PALETTE[2], label="longest study"
     )
-    left.set_title("Runs: each study on one node", loc="left")
-    right.set_title("The longest study over several nodes", loc="left")
-    for axes in (left, right):
+    panels[0].set_title("Runs: each study on one node", loc="left")
+    panels[1].set_title("The longest study on one Ray cluster", loc="left")
+    for axes in panels:
         axes.plot(DRAWN_NODES, DRAWN_NODES, color="0.5", linewidth=1, linestyle="--", label="ideal")
-        axes.set(xscale="log", yscale="log", xlabel=f"Nodes of {CORES} cores")
-        axes.legend(fontsize=7)
-    left.set_ylabel("Speed-up over one node")
+        axes.set_xlabel(f"Nodes of {CORES} cores")
+        for which in ("x", "y"):
+            scale_to_values(axes, which, pd.Series(DRAWN_NODES))
+    panels[0].set_ylabel("Speed-up over one node")
+    legend_below(figure, handles_of(panels), columns=3)
     save(figure, FIGURE, FOLDER / "scaling.pdf")
 
 

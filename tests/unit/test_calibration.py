@@ -22,8 +22,8 @@ STUDY = Study("random", "logistic_regression", "none", 1)
 
 @pytest.fixture(scope="module")
 def measure(split_folder):
-    def run(what, study=STUDY, grid=GRID, folder=split_folder):
-        return what(study, folder, grid=grid, budget=BUDGET, seed=1, workers=2, ray_address="local")
+    def run(what, study=STUDY, grid=GRID, folder=split_folder, **settings):
+        return what(study, folder, grid=grid, seed=1, workers=2, ray_address="local", **settings)
 
     return run
 

@@ -115,7 +115,7 @@ def test_a_grid_at_which_every_model_diverges_at_once_cannot_be_calibrated(
     measure, make_random_split, tmp_path
 ):
     write_split(make_random_split("regression"), tmp_path / "split")
-    grid = {"batch_size": [128], "learning_rate": [1e9], "alpha": [0.001]}
+    grid = {"batch_size": [128], "learning_rate": [1e300], "alpha": [0.001]}
     study = Study("random", "linear_regression", "none", 1)
     with pytest.raises(UserError, match="cannot be calibrated"):
         measure(calibrate, study, grid, tmp_path / "split", window_steps=WINDOW_STEPS)

@@ -6,6 +6,7 @@ their own, at a few batch sizes and for a few windows.
 
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from sysstop.splits import load_split
 from sysstop.studies import Budget, Configuration, Study, Trial, derive_seed, grid_configurations
 from sysstop.study_run import search_study
 from sysstop.trial_cost import Calibration, Overhead, Reading
+from sysstop.trial_process import LIBRARY_FOLDER
 
 BATCH_SIZES = 5  # calibrated, from the grid's smallest to its largest
 PROBE_WINDOWS, WINDOWS = 2, 3
@@ -267,7 +269,11 @@ def _session_s(ray_address: str, workers: int) -> float:
 
 def _process_s(program: str, *arguments: str) -> float:
     began = time.monotonic()
-    subprocess.run([sys.executable, "-c", program, *arguments], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+        check=True,
+    )
     return time.monotonic() - began
 
 

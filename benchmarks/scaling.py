@@ -37,6 +37,7 @@ from sysstop.plan import HOUR_S, plan_table, run_s
 from sysstop.provenance import environment, git_state
 from sysstop.studies import Budget, planned_pairs, planned_studies
 from sysstop.trial_cost import Calibration, Overhead, read_calibration, read_overhead
+from sysstop.wording import number
 
 FOLDER = ROOT / "results" / "benchmark" / "scaling"
 FIGURE = ROOT / "docs" / "scaling.svg"
@@ -49,6 +50,7 @@ NODES = (1, 10, 100)
 DRAWN_NODES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 DATASETS = 100
 ANALYSIS_COPIES = (1, 4)
+ANALYSIS_STEPS = ("aggregate", "effects", "replay")
 
 
 def main(run: Path) -> None:
@@ -69,11 +71,13 @@ def main(run: Path) -> None:
     budget = config["budget"]
     windows = math.ceil(budget["steps"] / budget["window_steps"])
     _draw(plans, waiting, overhead, study)
+    analysis = analysis_table(run)
     page = f"# Scaling\n\n{_circumstances()}\n"
     for title, table in {
         "Runs: each study on one node": schedules,
         "The longest study over several nodes": study,
-        "What grows with trials, studies and windows": limit_table(plans, overhead, windows, run),
+        "Aggregation and analysis of copies of a run's tables": analysis,
+        "What grows with trials, studies and windows": limit_table(plans, analysis, windows, run),
     }.items():
         page += f"\n## {title}\n\n{table.to_markdown(index=False, floatfmt='.3g')}\n"
     (FOLDER.parent / "scaling.md").write_text(page)
@@ -175,54 +179,47 @@ def study_table(
     return table.assign(speed_up=table["study_h"].iloc[0] / table["study_h"])
 
 
-def limit_table(
-    plans: Mapping[str, pd.DataFrame], overhead: Overhead, windows: int, run: Path
-) -> pd.DataFrame:
-    """Return what grows with trials, studies and windows, measured and for each plan.
-
-    What was measured on fewer trials is taken to grow in proportion to them.
-    """
-    few, many = (
+def analysis_table(run: Path) -> pd.DataFrame:
+    """Return the time and memory of aggregation and analysis, for some numbers of copies of a run."""
+    return pd.DataFrame(
         run_alone("benchmarks.scaling", "analysis", str(run), str(count))
         for count in ANALYSIS_COPIES
     )
+
+
+def limit_table(
+    plans: Mapping[str, pd.DataFrame], analysis: pd.DataFrame, windows: int, run: Path
+) -> pd.DataFrame:
+    """Return what grows with the trials of each plan, `windows` to a trial, and with its studies.
+
+    Time and memory of the `analysis` are taken to grow as they did from its first row to its last;
+    sizes on the disk are those of a trial of the run.
+    """
+    few, many = analysis.iloc[0], analysis.iloc[-1]
+    per_trial = (many - few) / (many["trials"] - few["trials"])
     tracked_s = next(iter(measure_tracking(windows).values())) / 1e3
-    sizes = sizes_per_trial(run)
-    rows = []
+    columns = {}
     for name, plan in plans.items():
-        trials = plan["trials"].sum()
-        factor = trials / many["trials"]
-        search_s = plan["job_s"].sum()
-        rows.append(
-            {
-                "what": name,
-                "trials": trials,
-                "windows": trials * windows,
-                **{
-                    f"{step}_s": many[f"{step}_s"] * factor
-                    for step in ("aggregate", "effects", "replay")
-                },
-                "analysis_memory_gb": _memory_mb(few, many, trials) / 1024,
-                "tracking_h": trials * tracked_s / HOUR_S,
-                "nodes_that_fill_sqlite": search_s / (trials * tracked_s),
-                **{f"{part}_gb": mb * trials / 1024 for part, mb in sizes.items()},
-                **dry_runs(*_data_set_arguments(plan["dataset"].nunique())),
-            }
-        )
-    table = pd.DataFrame(rows).set_index("what").T.reset_index(names="figure")
-    growth = {
-        step: many[f"{step}_s"] / few[f"{step}_s"] for step in ("aggregate", "effects", "replay")
-    }
-    print(f"Trials x {many['trials'] / few['trials']:g}: time x {growth}")
-    return table
+        trials = int(plan["trials"].sum())
+        grown = many + per_trial * (trials - many["trials"])
+        figures = {
+            "trials": trials,
+            "windows": trials * windows,
+            **{f"{step}, s": grown[f"{step}_s"] for step in ANALYSIS_STEPS},
+            "memory of aggregation and analysis, GB": grown["memory_mb"] / 1024,
+            "writing MLflow's SQLite store, h": trials * tracked_s / HOUR_S,
+            "nodes that keep it busy": plan["job_s"].sum() / (trials * tracked_s),
+            **{
+                f"{kind} on the disk, GB": size_mb * trials / 1024
+                for kind, size_mb in sizes_per_trial(run).items()
+            },
+            **dry_runs(*_data_set_arguments(plan["dataset"].nunique())),
+        }
+        columns[name] = {figure: number(value) for figure, value in figures.items()}
+    return pd.DataFrame(columns).reset_index(names="figure")
 
 
-def _memory_mb(few: Mapping[str, float], many: Mapping[str, float], trials: float) -> float:
-    per_trial_mb = (many["memory_mb"] - few["memory_mb"]) / (many["trials"] - few["trials"])
-    return few["memory_mb"] + per_trial_mb * (trials - few["trials"])
-
-
-def analysis(run: Path, count: int) -> dict[str, float]:
+def analyse(run: Path, count: int) -> dict[str, float]:
     """Aggregate and analyse a run's tables, of which there are so many copies, with its own code."""
     from sysstop.effects import effect_table
     from sysstop.replay import replay_table, replayed_rules
@@ -342,6 +339,6 @@ def _draw(
 
 if __name__ == "__main__":
     if sys.argv[1] == "analysis":
-        print(json.dumps(analysis(Path(sys.argv[2]), int(sys.argv[3]))))
+        print(json.dumps(analyse(Path(sys.argv[2]), int(sys.argv[3]))))
     else:
         main(Path(sys.argv[1]))

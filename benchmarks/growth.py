@@ -155,18 +155,27 @@ def measure_tracking(window_count: int = TABLE_WINDOWS) -> dict[str, float]:
     return {f"tracking_ms_per_trial_of_{window_count}_windows": 1e3 * spent_s / TRACKED_TRIALS}
 
 
-def dry_runs(*arguments: str) -> dict[str, float]:
-    """Time `snakemake -n` with nothing there and with all there, on the full study's config.
+def measure_planning(*arguments: str) -> float:
+    """Return the seconds of `snakemake -n` with all to do, on the full study's config.
 
     `arguments` are given to Snakemake as well, to change the config.
     """
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += arguments
     with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
-        command += ["--directory", folder]
+        command = [*_snakemake(folder), *arguments, "--dry-run", "--quiet", "all"]
         began = time.perf_counter()
-        subprocess.run([*command, "--dry-run", "--quiet", "all"], check=True, capture_output=True)
-        to_do_s = time.perf_counter() - began
+        subprocess.run(command, check=True, capture_output=True)
+        return time.perf_counter() - began
+
+
+def _snakemake(folder: str) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    return [*command, "--directory", folder]
+
+
+def _dry_run() -> dict[str, float]:
+    """Time `snakemake -n` on the full study's config, with nothing there and with all there."""
+    with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
+        command = _snakemake(folder)
         listed = subprocess.run(
             [*command, "--summary"], check=True, capture_output=True, text=True
         ).stdout
@@ -184,7 +193,7 @@ def dry_runs(*arguments: str) -> dict[str, float]:
         no_op_s = time.perf_counter() - began
         if "Nothing to be done" not in run.stdout + run.stderr:
             raise RuntimeError(f"The dry run was to find nothing to do:\n{run.stdout[-2000:]}")
-    return {"dry_run_all_to_do_s": to_do_s, "dry_run_nothing_to_do_s": no_op_s}
+    return {"dry_run_all_to_do_s": measure_planning(), "dry_run_nothing_to_do_s": no_op_s}
 
 
 def peak_memory_mb() -> float:

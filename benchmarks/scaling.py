@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from benchmarks.growth import dry_runs, measure_tracking, peak_memory_mb
+from benchmarks.growth import measure_planning, measure_tracking, peak_memory_mb
 from benchmarks.workload import ROOT, run_alone
 from sysstop.arms import arm_entry, needs_baseline
 from sysstop.figures.style import (
@@ -213,7 +213,7 @@ def limit_table(
                 f"{kind} on the disk, GB": size_mb * trials / 1024
                 for kind, size_mb in sizes_per_trial(run).items()
             },
-            **dry_runs(*_data_set_arguments(plan["dataset"].nunique())),
+            "snakemake -n, s": measure_planning(*_data_set_arguments(plan["dataset"].nunique())),
         }
         columns[name] = {figure: number(value) for figure, value in figures.items()}
     return pd.DataFrame(columns).reset_index(names="figure")

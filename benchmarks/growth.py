@@ -27,7 +27,7 @@ def measure_growth() -> dict[str, float]:
         _search_growth()
         | run_alone("benchmarks.growth", "tables")
         | measure_tracking()
-        | dry_runs()
+        | _dry_run()
     )
 
 

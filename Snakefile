@@ -17,6 +17,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/replay.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/plan.smk"
 
 
 # Of a cluster only the searches need nodes. All else takes seconds to minutes, some of it the network or the

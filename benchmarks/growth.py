@@ -23,7 +23,12 @@ TRACKED_TRIALS = 50
 
 def measure_growth() -> dict[str, float]:
     """Return figures of the growth of a search with its trials, of tables and of a dry run."""
-    return _search_growth() | run_alone("benchmarks.growth", "tables") | _tracking() | _dry_run()
+    return (
+        _search_growth()
+        | run_alone("benchmarks.growth", "tables")
+        | measure_tracking()
+        | _dry_run()
+    )
 
 
 def _search_growth() -> dict[str, float]:
@@ -69,7 +74,7 @@ def search(folder: Path) -> dict[str, float]:
     return {
         "s_per_trial": summary["wall_time_s"] / summary["trials"],
         "overhead_s_per_trial": summary["overhead_s"] / summary["trials"],
-        "driver_memory_mb": _peak_memory_mb(),
+        "driver_memory_mb": peak_memory_mb(),
     }
 
 
@@ -90,7 +95,7 @@ def tables() -> dict[str, float]:
             for number in range(1, TABLE_STUDIES + 1)
         }
         for study, file in journals.items():
-            _write_journal(file, TABLE_TRIALS, seed=study.repetition)
+            _write_journal(file, TABLE_TRIALS, TABLE_WINDOWS, seed=study.repetition)
         began = time.perf_counter()
         for study, file in journals.items():
             run_ids = {trial["trial_id"]: "run" for trial in read_trials(file)}
@@ -107,16 +112,16 @@ def tables() -> dict[str, float]:
         "tables_windows_each": TABLE_WINDOWS,
         "tables_export_s": exported - began,
         "tables_aggregate_s": ended - exported,
-        "tables_peak_memory_mb": _peak_memory_mb(),
+        "tablespeak_memory_mb": peak_memory_mb(),
     }
 
 
-def _write_journal(file: Path, trials: int, seed: int) -> None:
+def _write_journal(file: Path, trials: int, window_count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     journal = Journal(file, {})
-    steps = np.arange(1, TABLE_WINDOWS + 1) * WINDOW_STEPS
+    steps = np.arange(1, window_count + 1) * WINDOW_STEPS
     for number in range(trials):
-        windows = {name: rng.random(TABLE_WINDOWS).tolist() for name in WINDOW_COLUMNS}
+        windows = {name: rng.random(window_count).tolist() for name in WINDOW_COLUMNS}
         journal.append(
             {
                 "trial_id": f"batch{number}-rate0.1-alpha0.1",
@@ -137,27 +142,41 @@ def _write_journal(file: Path, trials: int, seed: int) -> None:
         )
 
 
-def _tracking() -> dict[str, float]:
+def measure_tracking(window_count: int = TABLE_WINDOWS) -> dict[str, float]:
+    """Return how long it takes to track a trial of so many windows in a SQLite store."""
     from sysstop.tracking import open_store, replace_runs
 
     with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
         journal = Path(folder) / "journal"
-        _write_journal(journal, TRACKED_TRIALS, seed=1)
+        _write_journal(journal, TRACKED_TRIALS, window_count, seed=1)
         store = open_store(f"sqlite:///{folder}/mlflow.db")
         began = time.perf_counter()
         replace_runs(store, STUDY, read_trials(journal), {})
         spent_s = time.perf_counter() - began
-    return {f"tracking_ms_per_trial_of_{TABLE_WINDOWS}_windows": 1e3 * spent_s / TRACKED_TRIALS}
+    return {f"tracking_ms_per_trial_of_{window_count}_windows": 1e3 * spent_s / TRACKED_TRIALS}
+
+
+def measure_planning(*arguments: str) -> float:
+    """Return the seconds of `snakemake -n` with all to do, on the full study's config.
+
+    `arguments` are given to Snakemake as well, to change the config.
+    """
+    with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
+        command = [*_snakemake(folder), *arguments, "--dry-run", "--quiet", "all"]
+        began = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        return time.perf_counter() - began
+
+
+def _snakemake(folder: str) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    return [*command, "--directory", folder]
 
 
 def _dry_run() -> dict[str, float]:
     """Time `snakemake -n` on the full study's config, with nothing there and with all there."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
-        command += ["--directory", folder]
-        began = time.perf_counter()
-        subprocess.run([*command, "--dry-run", "--quiet", "all"], check=True, capture_output=True)
-        to_do_s = time.perf_counter() - began
+        command = _snakemake(folder)
         listed = subprocess.run(
             [*command, "--summary"], check=True, capture_output=True, text=True
         ).stdout
@@ -175,10 +194,10 @@ def _dry_run() -> dict[str, float]:
         no_op_s = time.perf_counter() - began
         if "Nothing to be done" not in run.stdout + run.stderr:
             raise RuntimeError(f"The dry run was to find nothing to do:\n{run.stdout[-2000:]}")
-    return {"dry_run_all_to_do_s": to_do_s, "dry_run_nothing_to_do_s": no_op_s}
+    return {"dry_run_all_to_do_s": measure_planning(), "dry_run_nothing_to_do_s": no_op_s}
 
 
-def _peak_memory_mb() -> float:
+def peak_memory_mb() -> float:
     """Return the highest resident memory; `getrusage` would count the parent's before `exec` too."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split(None, 1)[0]) / 1024

@@ -1,9 +1,13 @@
 """The benchmarks still run, and what must grow in proportion does. Ratios and counts only."""
 
+import pandas as pd
+
 from benchmarks import growth
 from benchmarks.contenders import grid_search_cv, limit
+from benchmarks.scaling import copies, schedule_table
 from benchmarks.speed import PEERS
 from benchmarks.workload import make_workload
+from sysstop.trial_cost import Overhead
 
 
 def test_contenders_do_the_whole_work(tmp_path):
@@ -24,3 +28,17 @@ def test_export_and_aggregation_grow_in_proportion_to_the_trials(monkeypatch):
         assert found["tables_trials"] == trials
         seconds[trials] = found["tables_export_s"] + found["tables_aggregate_s"]
     assert seconds[400] < 8 * seconds[100]
+
+
+def test_nodes_share_the_studies_until_the_longest_chain_of_them_is_left():
+    arms, overhead = ["none", "memory"], Overhead(0, 0, 0, 0, 0, 0)
+    plan = pd.DataFrame({"arm": arms, "job_s": 90.0, "refit_s": 0.0}).assign(
+        dataset="flowers", algorithm="logistic_regression", repetition=1
+    )
+    many = copies(plan, 20)
+    assert len(many) == 40
+    assert many["dataset"].nunique() == 20
+    schedule = schedule_table("many", many, {"memory"}, overhead).set_index("nodes")
+    assert dict(schedule["speed_up"]) == {1: 1, 10: 10, 100: 20}
+    assert dict(schedule["busy_percent"]) == {1: 100, 10: 100, 100: 20}
+    assert schedule["speed_up_if_no_arm_waits"][100] == 40

@@ -346,8 +346,7 @@ def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
         medians = timed.groupby("batch_size")["step_time_ms"].median()
         if len(medians) >= MIN_BATCH_SIZES:
             terms = np.column_stack([np.ones(len(medians)), medians.index.to_numpy()])
-            relative = terms / medians.to_numpy()[:, None]
-            (fixed_ms, per_sample_ms), _ = nnls(relative, np.ones(len(medians)))
+            fixed_ms, per_sample_ms = fit_costs(terms, medians.to_numpy())
             predicted = np.log(fixed_ms + per_sample_ms * timed["batch_size"])
             measured = np.log(timed["step_time_ms"])
             total = ((measured - measured.mean()) ** 2).sum()
@@ -356,6 +355,14 @@ def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
             row["half_batch_size"] = fixed_ms / per_sample_ms if per_sample_ms > 0 else np.inf
         rows.append(row)
     return checked(pd.DataFrame(rows, columns=list(COST_MODEL_SCHEMA.columns)), COST_MODEL_SCHEMA)
+
+
+def fit_costs(terms: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Return the cost of each term (k), none below 0, from what n readings (positive) cost in all.
+
+    `terms` (n x k) says how often each term was in a reading. Least squares of the relative error.
+    """
+    return nnls(terms / measured[:, None], np.ones(len(measured)))[0]
 
 
 def _completed_baselines(trials: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:

@@ -1,0 +1,126 @@
+"""Calibrations measure real searches with real Ray."""
+
+import pytest
+
+from sysstop.calibration import (
+    calibrate,
+    calibrated_configurations,
+    measure_overhead,
+    steps_filling,
+    window_readings,
+)
+from sysstop.errors import UserError
+from sysstop.splits import load_split, write_split
+from sysstop.studies import Budget, Configuration, Study, grid_configurations
+from sysstop.trial_cost import CostModel, Reading
+
+GRID = {"batch_size": [2, 16, 128], "learning_rate": [0.1, 0.001], "alpha": [0.01, 0.001]}
+WINDOW_STEPS = 50
+BUDGET = Budget(steps=1000, epochs=None, seconds=None, window_steps=WINDOW_STEPS, warmup_steps=10)
+STUDY = Study("random", "logistic_regression", "none", 1)
+
+
+@pytest.fixture(scope="module")
+def measure(split_folder):
+    def run(what, study=STUDY, grid=GRID, folder=split_folder, **settings):
+        return what(study, folder, grid=grid, seed=1, workers=2, ray_address="local", **settings)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def calibration(measure):
+    return measure(calibrate, window_steps=WINDOW_STEPS)
+
+
+def test_every_calibrated_batch_size_is_read_in_short_and_in_longer_windows(calibration):
+    for size in GRID["batch_size"]:
+        steps = {r.steps for r in calibration.readings if r.batch_size == size}
+        assert min(steps) == 1
+        assert 1 < max(steps) <= WINDOW_STEPS
+    assert {r.starts for r in calibration.readings} == {0, 1}
+    assert all(r.validations == 1 for r in calibration.readings)
+
+
+def test_a_calibration_knows_its_data(calibration, split_folder):
+    split = load_split(split_folder)
+    assert calibration.folds == split.folds
+    assert calibration.fold_train_rows == split.fold_train_rows
+
+
+def test_more_steps_and_larger_batches_cost_more(calibration):
+    model = CostModel(calibration.readings)
+    few, many = (model.cost(16, steps, 50) for steps in (100, 1000))
+    assert many.train_time_s > 5 * few.train_time_s
+    assert model.cost(10**6, 100, 50).cpu_time_s > few.cpu_time_s
+
+
+def test_overhead_is_measured_in_all_its_parts(measure):
+    overhead = measure(measure_overhead, budget=BUDGET)
+    # Each holds the start of a process and its imports.
+    assert overhead.search_job_s > 0
+    assert overhead.export_job_s > 0
+    assert overhead.tune_s > 0
+    assert overhead.trial_s >= 0
+    assert 0 < overhead.export_trial_s < overhead.export_job_s
+
+
+def test_batch_sizes_are_calibrated_from_the_smallest_to_the_largest():
+    grid = GRID | {"batch_size": "powers_of_two"}
+    found = calibrated_configurations(grid_configurations(grid, 2**14, "random"))
+    assert (min(found), max(found)) == (2, 2**14)
+    assert len(found) == 5
+
+
+def test_a_calibration_trains_at_the_smallest_learning_rate():
+    found = calibrated_configurations(grid_configurations(GRID, 200, "random"))
+    assert {configuration.learning_rate for configuration in found.values()} == {0.001}
+
+
+@pytest.mark.parametrize(("train_s", "steps"), [(0.001, 50), (0.05, 10), (0.4, 1), (7.0, 1)])
+def test_windows_train_about_so_long_but_are_no_longer_than_the_studys(train_s, steps):
+    reading = Reading(2, 0, 1, 1, train_s, train_s, train_s, 10.0)
+    assert steps_filling(0.5, reading, most=50) == steps
+
+
+def trial(status, train_time_s):
+    count = len(train_time_s)
+    return {
+        "batch_size": 8,
+        "status": status,
+        "windows": {
+            "step": [5 * (at + 1) for at in range(count)],
+            "train_time_s": train_time_s,
+            "cpu_time_s": [0.1 + value for value in train_time_s],
+            "wall_time_s": [0.2 + value for value in train_time_s],
+            "memory_peak_mb": [50.0] * count,
+        },
+    }
+
+
+def test_readings_are_what_each_window_added():
+    first, second = window_readings(trial("completed", [1.0, 1.5]))
+    assert (first.starts, second.starts) == (1, 0)
+    assert (first.steps, second.steps) == (5, 5)
+    assert (first.wall_time_s, second.wall_time_s) == pytest.approx((1.2, 0.5))
+    assert second.cpu_time_s == pytest.approx(0.5)
+
+
+def test_a_window_in_which_the_model_diverged_has_no_validation():
+    assert [r.validations for r in window_readings(trial("diverged", [1.0, 1.5]))] == [1, 0]
+    assert list(window_readings(trial("diverged", [0.0]))) == []
+
+
+def test_a_grid_at_which_every_model_diverges_at_once_cannot_be_calibrated(
+    measure, make_random_split, tmp_path
+):
+    write_split(make_random_split("regression"), tmp_path / "split")
+    grid = {"batch_size": [128], "learning_rate": [1e300], "alpha": [0.001]}
+    study = Study("random", "linear_regression", "none", 1)
+    with pytest.raises(UserError, match="cannot be calibrated"):
+        measure(calibrate, study, grid, tmp_path / "split", window_steps=WINDOW_STEPS)
+
+
+def test_configurations_of_one_batch_size_are_enough():
+    configuration = Configuration(8, 0.1, 0.001)
+    assert calibrated_configurations([configuration]) == {8: configuration}

@@ -1,0 +1,61 @@
+"""What a run will take: `snakemake --cores N plan`. It starts no search of the study."""
+
+
+rule calibrate_overhead:
+    """What a study costs beside its trials; the first to use the run's Ray, whose start it measures."""
+    input:
+        split=f"results/data/{DATASETS[0]}/split",
+    output:
+        "results/plan/overhead.json",
+    log:
+        "results/logs/calibrate_overhead.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.resource_settings.cores or config["search"]["workers"]
+    params:
+        pair=PAIRS[0],
+        grid=config["grid"],
+        budget=config["budget"],
+        seed=config["study"]["seed"],
+        code=code("calibrate_overhead"),
+    script:
+        "../scripts/calibrate_overhead.py"
+
+
+rule calibrate:
+    """What trials of a data set and algorithm cost, measured with nothing else running."""
+    input:
+        split="results/data/{dataset}/split",
+        overhead=ancient("results/plan/overhead.json"),
+    output:
+        "results/plan/{dataset}/{algorithm}.json",
+    log:
+        "results/logs/calibrate/{dataset}/{algorithm}.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.resource_settings.cores or config["search"]["workers"]
+    params:
+        grid=config["grid"],
+        window_steps=config["budget"]["window_steps"],
+        seed=config["study"]["seed"],
+        code=code("calibrate"),
+    script:
+        "../scripts/calibrate.py"
+
+
+rule plan:
+    """Print what the studies will take and, where they have run, what they took."""
+    input:
+        overhead="results/plan/overhead.json",
+        calibrations=expand("results/plan/{pair[0]}/{pair[1]}.json", pair=PAIRS),
+    log:
+        "results/logs/plan.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        arms=RUN_ARMS,
+        study_folders=of_studies(STUDY),
+        cores=workflow.resource_settings.cores or config["search"]["workers"],
+    script:
+        "../scripts/plan.py"

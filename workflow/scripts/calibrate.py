@@ -1,0 +1,22 @@
+"""Measure what trials of a data set and algorithm cost."""
+
+from pathlib import Path
+
+from sysstop.calibration import calibrate
+from sysstop.job import job
+from sysstop.studies import BASELINE_ARM, Study
+from sysstop.trial_cost import write_json
+
+with job(snakemake):
+    wildcards, params = snakemake.wildcards, snakemake.params
+    settings = snakemake.config["search"]
+    calibration = calibrate(
+        Study(wildcards.dataset, wildcards.algorithm, BASELINE_ARM, 1),
+        Path(snakemake.input.split),
+        grid=params.grid,
+        window_steps=params.window_steps,
+        seed=params.seed,
+        workers=min(snakemake.threads, settings["workers"]),
+        ray_address=settings["ray_address"],
+    )
+    write_json(calibration, Path(snakemake.output[0]))

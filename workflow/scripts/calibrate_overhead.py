@@ -1,0 +1,21 @@
+"""Measure what a study costs beside its trials."""
+
+from pathlib import Path
+
+from sysstop.calibration import measure_overhead
+from sysstop.job import job
+from sysstop.studies import BASELINE_ARM, Budget, Study
+from sysstop.trial_cost import write_json
+
+with job(snakemake):
+    params, settings = snakemake.params, snakemake.config["search"]
+    overhead = measure_overhead(
+        Study(*params.pair, BASELINE_ARM, 1),
+        Path(snakemake.input.split),
+        grid=params.grid,
+        budget=Budget(**params.budget),
+        seed=params.seed,
+        workers=min(snakemake.threads, settings["workers"]),
+        ray_address=settings["ray_address"],
+    )
+    write_json(overhead, Path(snakemake.output[0]))

@@ -1,0 +1,34 @@
+"""Print what the studies will take and, where they have run, what they took."""
+
+from pathlib import Path
+
+from sysstop.arms import needs_baseline
+from sysstop.job import job
+from sysstop.plan import plan_table, plan_text
+from sysstop.studies import Budget, planned_pairs, planned_studies
+from sysstop.trial_cost import read_calibration, read_overhead
+
+with job(snakemake):
+    params, config = snakemake.params, snakemake.config
+    calibrations = [read_calibration(Path(file)) for file in snakemake.input.calibrations]
+    overhead = read_overhead(Path(snakemake.input.overhead))
+    workers = min(params.cores, config["search"]["workers"])
+    plan = plan_table(
+        dict(zip(planned_studies(config), map(Path, params.study_folders), strict=True)),
+        dict(zip(planned_pairs(config), calibrations, strict=True)),
+        overhead,
+        grid=config["grid"],
+        budget=Budget(**config["budget"]),
+        seed=config["study"]["seed"],
+        workers=workers,
+    )
+    text = plan_text(
+        plan,
+        overhead,
+        waiting_arms={name for name, arm in params.arms.items() if needs_baseline(arm)},
+        cores=params.cores,
+        workers=workers,
+        trial_timeout_s=config["search"]["trial_timeout_s"],
+        cpu_models=[calibration.cpu_model for calibration in calibrations],
+    )
+    print(f"\n{text}\n", flush=True)

@@ -11,7 +11,7 @@ rule calibrate_overhead:
         "results/logs/calibrate_overhead.log",
     conda:
         "../../envs/environment.yaml"
-    threads: workflow.resource_settings.cores or config["search"]["workers"]
+    threads: search_threads()
     params:
         pair=PAIRS[0],
         grid=config["grid"],
@@ -33,7 +33,7 @@ rule calibrate:
         "results/logs/calibrate/{dataset}/{algorithm}.log",
     conda:
         "../../envs/environment.yaml"
-    threads: workflow.resource_settings.cores or config["search"]["workers"]
+    threads: search_threads()
     params:
         grid=config["grid"],
         window_steps=config["budget"]["window_steps"],
@@ -56,6 +56,6 @@ rule plan:
     params:
         arms=RUN_ARMS,
         study_folders=of_studies(STUDY),
-        cores=workflow.resource_settings.cores or config["search"]["workers"],
+        cores=search_threads(),
     script:
         "../scripts/plan.py"

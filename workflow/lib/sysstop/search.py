@@ -168,9 +168,10 @@ def run_search(
     """Run all trials that the journal does not hold yet, `workers` at a time.
 
     To be called within a `ray_session`. `split` is the folder of the data, put into Ray's object
-    store where the nodes of a cluster may not see it. Trials run in random order, the same in every arm (so seed
-    it by data set, algorithm and repetition), so that a drift of the machine's speed is not taken
-    for an effect of a hyperparameter. A trial that takes longer than `trial_timeout_s` fails.
+    store where the nodes of a cluster may not see it. Trials run in random order, the same in every
+    arm (so seed it by data set, algorithm and repetition), so that a drift of the machine's speed is
+    not taken for an effect of a hyperparameter. A trial that takes longer than `trial_timeout_s`
+    fails.
 
     Returns `wall_time_s`, `overhead_s` (wall time x workers minus the time spent in training and
     evaluation) and, if trials ran on this host, how busy it was (see `HostLoad`); nothing where no

@@ -20,6 +20,7 @@ if sys.argv[1] == "killed":
     print(folder, flush=True)
     os._exit(1)
 become_owner()
+(folder / "tune-of-a-search-that-gave-up").mkdir()
 print(folder, flush=True)
 """
 
@@ -49,7 +50,7 @@ def test_the_folder_of_a_living_run_stays_and_is_its_users_alone(run):
     assert ours.stat().st_mode & 0o077 == 0
 
 
-def test_a_run_without_ray_leaves_no_folder(run):
+def test_a_run_without_a_living_ray_leaves_no_folder(run):
     assert not Path(run("ends").stdout.strip()).exists()
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from sysstop.run_folder import OWNER_VARIABLE, own_run_folder, run_folder
+from sysstop.run_folder import OWNER_VARIABLE, RAY_FOLDER, own_run_folder, run_folder
 from sysstop.trial_process import LIBRARY_FOLDER, SERVER_VARIABLE, THREAD_LIMITS
 
 LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
@@ -42,7 +42,7 @@ def private_environment(owner_pid: int) -> dict[str, str]:
     and keeps Ray to the loopback interface. Ray reads it when it is imported, so it must be set
     before a process starts.
     """
-    folder = run_folder(owner_pid) / "ray"
+    folder = run_folder(owner_pid) / RAY_FOLDER
     return {
         OWNER_VARIABLE: str(owner_pid),
         # Ray's switch between clusters, which other hosts must reach, and one host's own use.
@@ -58,7 +58,7 @@ def private_ray(cores: int) -> PrivateRay:
 
     Raises `RuntimeError` outside a run, and with Ray's own words when Ray cannot be started.
     """
-    folder = own_run_folder() / "ray"
+    folder = own_run_folder() / RAY_FOLDER
     with (folder.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = _running(folder)

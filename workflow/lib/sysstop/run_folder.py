@@ -1,7 +1,6 @@
 """The temporary folder of a run, which is gone with it, or with the start of the next one."""
 
 import atexit
-import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +11,8 @@ from sysstop.errors import UserError
 
 # Names the process, the run's Snakemake, whose end is the end of its jobs too.
 OWNER_VARIABLE = "SYSSTOP_OWNER_PID"
+
+RAY_FOLDER = "ray"  # the run's private Ray, within its folder
 
 _TEMPORARY = Path("/tmp")  # not $TMPDIR, which may be too long for Ray's sockets
 
@@ -44,10 +45,10 @@ def become_owner() -> None:
         if owner_pid == os.getpid() or not psutil.pid_exists(owner_pid):
             shutil.rmtree(folder, ignore_errors=True)
     os.environ[OWNER_VARIABLE] = str(os.getpid())
-    atexit.register(_remove_if_empty, run_folder(os.getpid()))
+    atexit.register(_remove, run_folder(os.getpid()))
 
 
-def _remove_if_empty(folder: Path) -> None:
+def _remove(folder: Path) -> None:
     """Leave the folder to a private Ray that lives in it, which removes it at its own end."""
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+    if not (folder / RAY_FOLDER).exists():
+        shutil.rmtree(folder, ignore_errors=True)

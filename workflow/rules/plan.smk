@@ -12,6 +12,8 @@ rule calibrate_overhead:
     conda:
         "../../envs/environment.yaml"
     threads: search_threads()
+    resources:
+        slurm_extra="--exclusive",
     params:
         pair=PAIRS[0],
         grid=config["grid"],
@@ -34,6 +36,8 @@ rule calibrate:
     conda:
         "../../envs/environment.yaml"
     threads: search_threads()
+    resources:
+        slurm_extra="--exclusive",
     params:
         grid=config["grid"],
         window_steps=config["budget"]["window_steps"],

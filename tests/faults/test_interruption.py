@@ -1,10 +1,13 @@
 """A study killed at any moment goes on with the trials it had finished, and loses nothing."""
 
+import contextlib
 import random
 import signal
 import time
+from itertools import cycle, islice
 
 import pandas as pd
+import psutil
 
 from tests.faults.faulty_run import (
     TARGET,
@@ -21,25 +24,22 @@ KILLS = 20
 LONG = {"budget__steps": 300, "budget__window_steps": 30, "split__folds": 4}
 
 
-def kill_job(run):
-    for process in run.processes(".snakemake/scripts"):
-        process.kill()
+def kill(find):
+    """Return what kills the first process that `find` finds, which may have to start yet."""
 
+    def kill_found(run):
+        found = []
+        run.wait_for(lambda: found.extend(find(run)[:1]) or found)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found[0].kill()
 
-def kill_trial(run):
-    for process in run.trials()[:1]:
-        process.kill()
-
-
-def kill_ray(run):
-    for process in run.processes("raylet/raylet"):
-        process.kill()
+    return kill_found
 
 
 WAYS = {
-    "the job is killed": kill_job,
-    "a trial's process is killed": kill_trial,
-    "Ray is killed": kill_ray,
+    "the job is killed": kill(lambda run: run.processes(".search.py")),
+    "a trial's process is killed": kill(lambda run: run.trials()),
+    "Ray is killed": kill(lambda run: run.processes("raylet/raylet")),
     "Snakemake is killed": lambda run: run.process.kill(),
     "Snakemake is terminated": lambda run: run.process.terminate(),
     "Ctrl-C": lambda run: run.interrupt(),
@@ -55,8 +55,7 @@ def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(s
 
     rng = random.Random(2023)
     progress = []
-    for kill in range(KILLS):
-        way = list(WAYS)[kill % len(WAYS)]
+    for way in islice(cycle(WAYS), KILLS):
         run = start(in_project=project)
         before = finished_trials(project)
         # From the start of the run to some trials into its search.

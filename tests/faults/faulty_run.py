@@ -1,6 +1,7 @@
 """A run of a study of thirty-two short trials that can be disturbed, and what it left behind."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -118,11 +119,13 @@ def make_project(folder, **changes):
 
 
 def finished_trials(project):
-    """How many trials the journal of the study holds, while it is searched or after."""
+    """How many trials need not be run again, by the study's journal while it is searched or after."""
     for name in ("journal.jsonl", "trials.jsonl"):
         file = project.folder / STUDY / name
         with contextlib.suppress(FileNotFoundError):
-            return max(0, file.read_bytes().count(b"\n") - 1)
+            lines = file.read_bytes().splitlines(keepends=True)[1:]
+            whole = [json.loads(line) for line in lines if line.endswith(b"\n")]
+            return sum(trial["status"] != "failed" for trial in whole)
     return 0
 
 

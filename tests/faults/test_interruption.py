@@ -41,7 +41,6 @@ WAYS = {
     "a trial's process is killed": kill(lambda run: run.trials()),
     "Ray is killed": kill(lambda run: run.processes("raylet/raylet")),
     "Snakemake is killed": lambda run: run.process.kill(),
-    "Snakemake is terminated": lambda run: run.process.terminate(),
     "Ctrl-C": lambda run: run.interrupt(),
     "power-off": lambda run: run.kill_all(),
 }
@@ -99,10 +98,11 @@ def test_an_export_that_is_killed_leaves_no_run_behind(project, start):
     assert len(table(project, "trials")) == TRIALS
 
 
-def test_a_run_that_is_terminated_ends_by_itself_and_keeps_its_trials(project, start):
+def test_a_run_that_is_terminated_finishes_its_search_and_begins_nothing_else(project, start):
     run = start()
     assert run.wait_for(lambda: finished_trials(project) >= 2)
     run.process.send_signal(signal.SIGTERM)
     run.wait(seconds=120)
     run.wait_until_gone()
-    assert finished_trials(project) >= 2
+    assert finished_trials(project) == TRIALS
+    assert not (project.folder / TARGET).exists()

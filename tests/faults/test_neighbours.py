@@ -58,8 +58,8 @@ def test_a_strangers_ray_is_neither_joined_nor_stopped(project, start):
     assert_complete(project)
 
 
-def test_a_long_folder_name_with_spaces_and_quotes_works(start, tmp_path):
-    folder = tmp_path / 'it\'s a "long" name with spaces and ümlauts'
+def test_a_long_folder_name_with_spaces_and_quotation_marks_works(start, tmp_path):
+    folder = tmp_path / 'a "long" name with spaces and ümlauts'
     folder.mkdir()
     project = make_project(folder / ("far too long for a socket " * 5).strip())
     run = start(in_project=project)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -37,6 +38,7 @@ def search(split_folder, tmp_path):
         order_seed=1,
         trial_timeout_s=None,
         max_failed_fraction=0.25,
+        tell=None,
     ):
         told = []
         journal = Journal(tmp_path / name, {})
@@ -50,7 +52,7 @@ def search(split_folder, tmp_path):
                 order_seed=order_seed,
                 trial_timeout_s=trial_timeout_s,
                 max_failed_fraction=max_failed_fraction,
-                tell=told.append,
+                tell=tell or told.append,
             )
         return {trial["trial_id"]: trial for trial in read_trials(journal.path)}, told
 
@@ -108,6 +110,18 @@ def test_a_rule_stops_a_trial_before_its_next_window(search):
     assert {len(trial["windows"]["step"]) for trial in finished.values()} == {1}
     assert {trial["stop_reason"] for trial in finished.values()} == {"metric_limit"}
     assert "4 stopped" in told[-1]
+
+
+def test_an_interrupted_search_is_not_taken_for_a_complete_one(search, tmp_path):
+    def interrupt(message):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(UserError, match=r"The search was interrupted: \d of its 4 trials"):
+        search(workers=1, tell=interrupt)
+    kept = list(read_trials(tmp_path / "journal"))
+    assert 1 <= len(kept) < 4
+    finished, _ = search()
+    assert set(finished) == set(TRIALS)
 
 
 def test_a_search_continues_with_the_trials_that_its_journal_lacks(search):

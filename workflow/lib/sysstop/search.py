@@ -176,7 +176,8 @@ def run_search(
     Returns `wall_time_s`, `overhead_s` (wall time x workers minus the time spent in training and
     evaluation) and, if trials ran on this host, how busy it was (see `HostLoad`); nothing where no
     trial was left to run.
-    Raises `UserError` as soon as more than `max_failed_fraction` of all trials have failed.
+    Raises `UserError` as soon as more than `max_failed_fraction` of all trials have failed, and where
+    an interrupt ended the search early.
     """
     trial_ids = [
         trial_id
@@ -221,6 +222,12 @@ def run_search(
         {result.config["trial_id"]: result.error for result in results if result.error}
     )
     observer.check_failures()
+    missing = trials.keys() - journal.finished.keys()
+    if missing:  # Tune ends in good order at Ctrl-C, and does not tell
+        raise UserError(
+            f"The search was interrupted: {len(missing)} of its {len(trials)} trials are missing. The "
+            "others are kept, and the same command goes on with those."
+        )
     used_s = observer.used_s
     worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
     overhead_s = wall_time_s * workers - worked_s

@@ -15,6 +15,7 @@ import psutil
 # Where programs look that are not told, as those that Snakemake starts within a job.
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
+PARENT = "/tmp"  # because munged wants every folder above its socket open to all
 FOLDER_PREFIX = "slurm-test-"
 
 CONFIG = """
@@ -96,7 +97,8 @@ class SlurmCluster:
     def start_daemon(self, program, *arguments):
         with (self.folder / f"{program}.out").open("a") as output:
             self.daemons[program] = subprocess.Popen(
-                [program, *map(str, arguments)],
+                # The daemon dies with this process, even where that is killed.
+                ["setpriv", "--pdeathsig", "KILL", program, *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -201,11 +203,22 @@ def why_not_here():
     return ""
 
 
+def remove_leftovers():
+    """Remove the files of clusters whose tests were killed: those that no process uses."""
+    commands = [
+        " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
+    ]
+    for folder in Path(PARENT).glob(f"{FOLDER_PREFIX}*"):
+        if not any(str(folder) in command for command in commands):
+            shutil.rmtree(folder)
+    if SYSTEM_CONFIG.is_symlink() and not SYSTEM_CONFIG.exists():
+        SYSTEM_CONFIG.unlink()
+
+
 @contextlib.contextmanager
 def running_cluster():
     """A cluster for as long as the context lasts; afterwards nothing of it is left."""
-    # In /tmp, because munged wants every folder above its socket open to all.
-    cluster = SlurmCluster(Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir="/tmp")))
+    cluster = SlurmCluster(Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=PARENT)))
     cluster.folder.chmod(0o755)
     try:
         cluster.start()

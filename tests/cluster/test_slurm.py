@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pytest
 from sysstop.journal import read_trials
 from sysstop.metrics import metric_names
 from sysstop.run_folder import OWNER_VARIABLE, run_folder
-from tests.cluster.slurm_cluster import running_cluster, why_not_here
+from tests.cluster.slurm_cluster import remove_leftovers, running_cluster, why_not_here
 from tests.faults.faulty_run import (
     STUDY,
     TARGET,
@@ -59,11 +60,17 @@ class SlurmProject(Project):
 
 
 @pytest.fixture
-def cluster():
+def slurm():
+    """What a cluster needs is on this machine."""
+    remove_leftovers()
     reason = why_not_here()
     if reason:
         stop = pytest.fail if os.environ.get("CI") else pytest.skip
         stop(reason)
+
+
+@pytest.fixture
+def cluster(slurm):
     with running_cluster() as cluster:
         yield cluster
 
@@ -118,6 +125,24 @@ def wait_until(condition, seconds=60):
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert condition()
+
+
+@pytest.mark.usefixtures("slurm")
+def test_a_cluster_whose_tests_were_killed_is_no_obstacle_to_the_next():
+    code = "from tests.cluster.slurm_cluster import running_cluster\n"
+    code += "with running_cluster():\n    print('up', flush=True)\n    input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as tests:
+        assert tests.stdout.readline() == "up\n"
+        remove_leftovers()
+        assert "another cluster" in why_not_here()
+        tests.kill()
+
+    def removed():
+        remove_leftovers()
+        return not why_not_here()
+
+    wait_until(removed)
 
 
 def test_a_study_through_slurm_has_the_results_of_a_local_one_and_outlives_a_restart_of_slurm(

@@ -22,6 +22,7 @@ from sysstop.errors import UserError
 from sysstop.journal import Journal, read_trials
 from sysstop.provenance import environment, folder_digest
 from sysstop.ray_session import ray_session
+from sysstop.run_folder import own_run_folder
 from sysstop.search import run_search
 from sysstop.splits import load_split
 from sysstop.studies import Budget, Configuration, Study, Trial, derive_seed, grid_configurations
@@ -122,7 +123,7 @@ def _short_trial(
 
 
 def _search(trials: Mapping[str, Trial], split_folder: Path, workers: int) -> Iterator[Reading]:
-    with tempfile.TemporaryDirectory(prefix="sysstop-calibration-") as folder:
+    with tempfile.TemporaryDirectory(prefix="calibration-", dir=own_run_folder()) as folder:
         journal = Journal(Path(folder) / "journal.jsonl", {})
         run_search(
             trials,
@@ -185,7 +186,7 @@ def measure_overhead(
         calibrated_configurations(grid_configurations(grid, fold_rows, study.dataset)).items()
     )
     started_s, connected_s = [_session_s(ray_address, workers) for _ in range(2)]
-    with tempfile.TemporaryDirectory(prefix="sysstop-calibration-") as folder:
+    with tempfile.TemporaryDirectory(prefix="calibration-", dir=own_run_folder()) as folder:
         few, many = (
             _one_step_search(
                 study,

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snakemake.iocontainers import InputFiles, OutputFiles
 
-from sysstop import data_checks, data_sources
+from sysstop import data_checks, data_sources, table_files
 from sysstop.config import check_config
 from sysstop.errors import UserError
 from sysstop.splits import ARRAYS, load_split
@@ -230,7 +230,7 @@ def test_the_content_that_is_used_is_the_one_whose_hash_was_taken(tmp_path, monk
         other.replace(file)
         return hashlib.sha256(content)
 
-    monkeypatch.setattr(data_sources, "hashlib", SimpleNamespace(sha256=hash_then_replace))
+    monkeypatch.setattr(table_files, "hashlib", SimpleNamespace(sha256=hash_then_replace))
     entry = ENTRY | {"path": str(file)}
     table, provenance = data_sources.fetch_table("mine", entry, None, tmp_path)
     assert b"99.9" in file.read_bytes()

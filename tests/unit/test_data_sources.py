@@ -313,7 +313,7 @@ def test_a_wrong_download_is_refused_and_not_kept(upstream, tmp_path):
 
 def test_a_cached_file_with_another_hash_is_refused_before_it_is_opened(tmp_path, monkeypatch):
     file = put_in_cache(tmp_path, "tiny", TINY_FILE[:-4])
-    monkeypatch.setattr(data_sources, "_read_table", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr(data_sources, "read_table", lambda *_: pytest.fail("opened"))
     with pytest.raises(UserError) as raised:
         fetch_table("tiny", TINY, tmp_path, tmp_path)
     message = str(raised.value)

@@ -33,9 +33,8 @@ from sysstop.trial_process import LIBRARY_FOLDER
 BATCH_SIZES = 5  # calibrated, from the grid's smallest to its largest
 PROBE_WINDOWS, WINDOWS = 2, 3
 WINDOW_TRAIN_S = 0.5  # a measured window trains about that long, if the study's own is no shorter
-TRIALS_PER_WORKER = (
-    6  # beyond the first of each worker, to measure what a trial costs beside itself
-)
+# Beyond the first of each worker, to measure what a trial costs beside itself.
+TRIALS_PER_WORKER = 6
 # How the jobs of a search and of its export begin.
 SEARCH_START = "import pandas, sysstop.study_run"
 EXPORT_START = (

@@ -31,6 +31,8 @@ ONE_STUDY = {
     "budget__steps": 400,
     "budget__window_steps": 100,
 }
+# Python takes Ctrl-C for ignored if it is where the tests are started, as in a script's background.
+HEARS_CTRL_C = ("env", "--default-signal=INT")
 
 
 class FaultyRun:
@@ -41,7 +43,7 @@ class FaultyRun:
         self.output = project.folder / "output.txt"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [*prefix, *project.command(*arguments, config=config)],
+                [*HEARS_CTRL_C, *prefix, *project.command(*arguments, config=config)],
                 cwd=project.folder,
                 env=os.environ | environment,
                 stdout=output,

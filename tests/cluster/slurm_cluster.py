@@ -15,8 +15,9 @@ import psutil
 # Where programs look that are not told, as those that Snakemake starts within a job.
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
-PARENT = "/tmp"  # because munged wants every folder above its socket open to all
+PARENT = Path("/tmp")  # because munged wants every folder above its socket open to all
 FOLDER_PREFIX = "slurm-test-"
+CONFIG_NAME = "slurm.conf"
 
 CONFIG = """
 ClusterName=test
@@ -92,7 +93,7 @@ class SlurmCluster:
 
     @property
     def config(self):
-        return self.folder / "slurm.conf"
+        return self.folder / CONFIG_NAME
 
     def start_daemon(self, program, *arguments):
         with (self.folder / f"{program}.out").open("a") as output:
@@ -157,9 +158,7 @@ class SlurmCluster:
                 process.kill()
         for program in reversed(list(self.daemons)):
             self.stop_daemon(program)
-        if SYSTEM_CONFIG.is_symlink() and SYSTEM_CONFIG.readlink() == self.config:
-            SYSTEM_CONFIG.unlink()
-        shutil.rmtree(self.folder)
+        remove_files(self.folder)
 
     def _write_config(self):
         memory_mb = psutil.virtual_memory().total // 2**20 - 512
@@ -203,16 +202,21 @@ def why_not_here():
     return ""
 
 
+def remove_files(folder):
+    """Remove a cluster's folder, and the system's configuration if it is that cluster's."""
+    if SYSTEM_CONFIG.is_symlink() and SYSTEM_CONFIG.readlink() == folder / CONFIG_NAME:
+        SYSTEM_CONFIG.unlink()
+    shutil.rmtree(folder)
+
+
 def remove_leftovers():
     """Remove the files of clusters whose tests were killed: those that no process uses."""
     commands = [
         " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
     ]
-    for folder in Path(PARENT).glob(f"{FOLDER_PREFIX}*"):
+    for folder in PARENT.glob(f"{FOLDER_PREFIX}*"):
         if not any(str(folder) in command for command in commands):
-            shutil.rmtree(folder)
-    if SYSTEM_CONFIG.is_symlink() and not SYSTEM_CONFIG.exists():
-        SYSTEM_CONFIG.unlink()
+            remove_files(folder)
 
 
 @contextlib.contextmanager

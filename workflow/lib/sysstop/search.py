@@ -1,13 +1,11 @@
 """Search one study's grid with Ray Tune, one core per worker."""
 
-import contextlib
 import os
-import shutil
 import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,7 +184,9 @@ def run_search(
     ]
     if not trial_ids:
         return {}
-    with _scratch_folder() as storage:
+    with tempfile.TemporaryDirectory(
+        prefix="tune-", dir=own_run_folder(), ignore_cleanup_errors=True
+    ) as storage:
         trainable = tune.with_parameters(
             TrialActor,
             trials=dict(trials),
@@ -206,7 +206,7 @@ def run_search(
             ),
             run_config=tune.RunConfig(
                 name="study",
-                storage_path=str(storage),
+                storage_path=storage,
                 stop=observer,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=0),
@@ -232,12 +232,3 @@ def run_search(
     worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
     overhead_s = wall_time_s * workers - worked_s
     return {"wall_time_s": wall_time_s, "overhead_s": overhead_s, **observer.load}
-
-
-@contextlib.contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="tune-", dir=own_run_folder()))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

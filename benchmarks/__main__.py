@@ -8,9 +8,9 @@ import pandas as pd
 from benchmarks.growth import measure_growth
 from benchmarks.speed import measure_speed
 from benchmarks.trust import measure_memory, measure_monitor, measure_order
-from sysstop.figures.style import BASELINE_COLOUR, PALETTE, save, styled
-from sysstop.host_load import HostLoad
-from sysstop.provenance import environment, git_state
+from sysstop.report.figures.style import BASELINE_COLOUR, PALETTE, save, styled
+from sysstop.run.provenance import environment, git_state
+from sysstop.search.host_load import HostLoad
 
 FOLDER = Path("results") / "benchmark"
 

@@ -15,10 +15,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.workload import ARMS, STUDY, WORKERS, Workload
-from sysstop.metrics import metric_names
-from sysstop.splits import Split, load_split
-from sysstop.studies import Trial
-from sysstop.training import train
+from sysstop.data.split import Split, load_split
+from sysstop.study.metrics import metric_names
+from sysstop.study.studies import Trial
+from sysstop.trial.training import train
 
 
 def limit(workload: Workload, every: int = 1) -> dict[str, float]:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workload import ROOT, SEED, STUDY, WORKERS, Workload, make_workload, run_alone
-from sysstop.journal import WINDOW_COLUMNS, Journal, read_trials
-from sysstop.ray_head import private_environment
-from sysstop.studies import Budget, Study
+from sysstop.results.journal import WINDOW_COLUMNS, Journal, read_trials
+from sysstop.search.ray_head import private_environment
+from sysstop.study.studies import Budget, Study
 
 FEW_TRIALS, MANY_TRIALS, TRIAL_STEPS = 20, 2000, 10
 TABLE_STUDIES, TABLE_TRIALS, TABLE_WINDOWS, WINDOW_STEPS = 10, 1000, 100, 100
@@ -50,7 +50,7 @@ def _search_growth() -> dict[str, float]:
 
 def search(folder: Path) -> dict[str, float]:
     """Search a workload without Snakemake; return times per trial and the driver's memory."""
-    from sysstop.study_run import search_study
+    from sysstop.search.study import search_study
 
     workload = Workload(folder)
     config, summary_file = workload.config, folder / "search.json"
@@ -80,7 +80,7 @@ def search(folder: Path) -> dict[str, float]:
 
 def tables() -> dict[str, float]:
     """Export and aggregate generated journals, without MLflow; return time and peak memory."""
-    from sysstop.tables import (
+    from sysstop.results.tables import (
         TRIALS_SCHEMA,
         WINDOWS_SCHEMA,
         concatenate,
@@ -144,7 +144,7 @@ def _write_journal(file: Path, trials: int, window_count: int, seed: int) -> Non
 
 def measure_tracking(window_count: int = TABLE_WINDOWS) -> dict[str, float]:
     """Return how long it takes to track a trial of so many windows in a SQLite store."""
-    from sysstop.tracking import open_store, replace_runs
+    from sysstop.results.tracking import open_store, replace_runs
 
     with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
         journal = Path(folder) / "journal"

@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
-from sysstop.training import batch_rows
+from sysstop.trial.training import batch_rows
 
 
 class MiniBatchClassifier(ClassifierMixin, BaseEstimator):

@@ -23,8 +23,9 @@ import yaml
 
 from benchmarks.growth import measure_planning, measure_tracking, peak_memory_mb
 from benchmarks.workload import ROOT, run_alone
-from sysstop.arms import arm_entry, needs_baseline
-from sysstop.figures.style import (
+from sysstop.plan.plan import HOUR_S, plan_table, run_s
+from sysstop.plan.trial_cost import Calibration, Overhead, read_calibration, read_overhead
+from sysstop.report.figures.style import (
     PALETTE,
     handles_of,
     legend_below,
@@ -33,11 +34,10 @@ from sysstop.figures.style import (
     scale_to_values,
     styled,
 )
-from sysstop.plan import HOUR_S, plan_table, run_s
-from sysstop.provenance import environment, git_state
-from sysstop.studies import Budget, planned_pairs, planned_studies
-from sysstop.trial_cost import Calibration, Overhead, read_calibration, read_overhead
-from sysstop.wording import number
+from sysstop.report.wording import number
+from sysstop.run.provenance import environment, git_state
+from sysstop.study.arms import arm_entry, needs_baseline
+from sysstop.study.studies import Budget, planned_pairs, planned_studies
 
 FOLDER = ROOT / "results" / "benchmark" / "scaling"
 FIGURE = ROOT / "docs" / "scaling.svg"
@@ -221,9 +221,9 @@ def limit_table(
 
 def analyse(run: Path, count: int) -> dict[str, float]:
     """Aggregate and analyse a run's tables, of which there are so many copies, with its own code."""
-    from sysstop.effects import effect_table
-    from sysstop.replay import replay_table, replayed_rules
-    from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, concatenate
+    from sysstop.analysis.effects import effect_table
+    from sysstop.analysis.replay import replay_table, replayed_rules
+    from sysstop.results.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, concatenate
 
     config = _config()
     arms = {name: arm_entry(config, name) for name in config["study"]["arms"]}

@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.workload import run_alone
-from sysstop.journal import Journal, read_trials
-from sysstop.ray_head import private_environment
-from sysstop.ray_session import ray_session
-from sysstop.search import run_search
-from sysstop.splits import Split, load_split, write_split
-from sysstop.splitting import make_split
-from sysstop.studies import Budget, Configuration, Study, Trial, plan_trials
-from sysstop.system_metrics import MB, MemoryReader
-from sysstop.training import train
-from sysstop.trial_process import Request, TrialProcess
+from sysstop.data.split import Split, load_split, write_split
+from sysstop.data.splitting import make_split
+from sysstop.results.journal import Journal, read_trials
+from sysstop.search.ray_head import private_environment
+from sysstop.search.ray_session import ray_session
+from sysstop.search.tune import run_search
+from sysstop.study.studies import Budget, Configuration, Study, Trial, plan_trials
+from sysstop.trial.meters import MB, MemoryReader
+from sysstop.trial.process import Request, TrialProcess
+from sysstop.trial.training import train
 
 ROWS, FEATURES, FOLDS = 20_000, 50, 3
 ORDER_GRID = {
@@ -178,9 +178,9 @@ def _monitor_off() -> Iterator[None]:
     with (
         mock.patch.object(MemoryReader, "read", lambda self: nothing),
         mock.patch.object(MemoryReader, "reset_peak", lambda self: None),
-        mock.patch("sysstop.system_metrics.StepClock.start", lambda self: (0, 0)),
-        mock.patch("sysstop.system_metrics.StepClock.stop", lambda self, started: None),
-        mock.patch("sysstop.system_metrics.StepClock.end_window", lambda self: system),
+        mock.patch("sysstop.trial.meters.StepClock.start", lambda self: (0, 0)),
+        mock.patch("sysstop.trial.meters.StepClock.stop", lambda self, started: None),
+        mock.patch("sysstop.trial.meters.StepClock.end_window", lambda self: system),
     ):
         yield
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from sysstop.splits import load_split
-from sysstop.studies import Budget, Study, Trial, plan_trials
-from sysstop.training import train
-from sysstop.trial_process import LIBRARY_FOLDER, THREAD_LIMITS
+from sysstop.data.split import load_split
+from sysstop.study.studies import Budget, Study, Trial, plan_trials
+from sysstop.trial.process import LIBRARY_FOLDER, THREAD_LIMITS
+from sysstop.trial.training import train
 
 ROOT = Path(__file__).parents[1]
 WORKERS = 2

@@ -14,9 +14,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from sysstop.explorer import explorer_html, thinned
-from sysstop.replay import replay_table, replayed_rules, trial_signals
-from sysstop.wording import number, percent
+from sysstop.analysis.replay import replay_table, replayed_rules, trial_signals
+from sysstop.report.explorer import explorer_html, thinned
+from sysstop.report.wording import number, percent
 from tests.unit.generated_tables import ARMS, GRID, trials_and_windows
 
 CLASSIFIED = "</script><script>alert('a & b')</script>"

@@ -125,7 +125,7 @@ class WorkerNode:
         found = []
         for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
-                template = "sysstop.trial_template" in process.cmdline()
+                template = "sysstop.trial.template" in process.cmdline()
                 if template and not process.children() and process.cpu_percent(0.1) > 20:
                     found.append(process)
         return found

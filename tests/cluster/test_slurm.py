@@ -13,9 +13,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from sysstop.journal import read_trials
-from sysstop.metrics import metric_names
-from sysstop.run_folder import OWNER_VARIABLE, run_folder
+from sysstop.results.journal import read_trials
+from sysstop.run.folder import OWNER_VARIABLE, run_folder
+from sysstop.study.metrics import metric_names
 from tests.cluster.slurm_cluster import remove_leftovers, running_cluster, why_not_here
 from tests.faults.faulty_run import (
     STUDY,
@@ -191,7 +191,7 @@ def test_a_study_through_slurm_has_the_results_of_a_local_one_and_outlives_a_res
 def test_a_cancelled_job_leaves_nothing_behind_and_is_submitted_again(cluster, submit, project):
     run = submit(project, TARGET)
     assert run.wait_for(lambda: finished_trials(project) >= 3)
-    (head,) = cluster.job_processes("sysstop.ray_head")
+    (head,) = cluster.job_processes("sysstop.search.ray_head")
     folder = run_folder(int(head.environ()[OWNER_VARIABLE]))
     assert folder.exists()
     cluster.command("scancel", cluster.jobs()[0].id)
@@ -209,7 +209,7 @@ def test_a_cancelled_job_leaves_nothing_behind_and_is_submitted_again(cluster, s
 def test_a_job_over_its_time_limit_goes_on_with_a_larger_one(cluster, submit, project):
     run = submit(project, TARGET, "--set-resources", "search:runtime=attempt")
     assert run.wait_for(lambda: finished_trials(project) >= 3)
-    for template in cluster.job_processes("sysstop.trial_template"):
+    for template in cluster.job_processes("sysstop.trial.template"):
         with contextlib.suppress(psutil.NoSuchProcess):
             template.send_signal(signal.SIGSTOP)
     wait_until(lambda: not cluster.job_processes(), seconds=180)

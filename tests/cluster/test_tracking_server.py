@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from sysstop.journal import read_trials
-from sysstop.studies import planned_studies
+from sysstop.results.journal import read_trials
+from sysstop.study.studies import planned_studies
 from tests.cluster.tracking_server import PostgreSQL, TrackingServer, postgresql_programs
 from tests.project import ROOT, TINY, copy_project
 
@@ -133,9 +133,9 @@ WRITER = """
 import sys
 from pathlib import Path
 
-from sysstop.journal import read_trials
-from sysstop.studies import Study
-from sysstop.tracking import open_store, replace_runs
+from sysstop.results.journal import read_trials
+from sysstop.study.studies import Study
+from sysstop.results.tracking import open_store, replace_runs
 
 uri, file, prefix, dataset, algorithm, arm = sys.argv[1:]
 store, study = open_store(uri), Study(dataset, algorithm, arm, 1)

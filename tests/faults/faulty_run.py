@@ -11,8 +11,8 @@ import pandas as pd
 import psutil
 from mlflow import MlflowClient
 
-from sysstop.metrics import metric_names
-from sysstop.run_folder import run_folder
+from sysstop.run.folder import run_folder
+from sysstop.study.metrics import metric_names
 from tests.project import copy_project
 
 STUDY = "results/studies/iris/logistic_regression/none/repetition-1"
@@ -74,7 +74,7 @@ class FaultyRun:
 
     def trials(self):
         """The processes that train, which are forks of a template of trials."""
-        templates = self.processes("sysstop.trial_template")
+        templates = self.processes("sysstop.trial.template")
         return [process for process in templates if not process.children()]
 
     def wait_for(self, condition, seconds=120):

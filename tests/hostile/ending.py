@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sysstop.errors import MAX_LINE_LENGTH, MAX_LINES
+from sysstop.run.errors import MAX_LINE_LENGTH, MAX_LINES
 
 TRIED = Counter()
 """Cases tried, by kind and ending."""

@@ -20,11 +20,11 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 from snakemake_interface_common.exceptions import WorkflowError
 
-from sysstop.algorithms import ALGORITHMS
-from sysstop.arms import arm_entry, make_rule, needs_baseline
-from sysstop.config import check_config
-from sysstop.errors import UserError
-from sysstop.studies import Budget, grid_configurations, planned_studies
+from sysstop.run.errors import UserError
+from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.arms import arm_entry, make_rule, needs_baseline
+from sysstop.study.config import check_config
+from sysstop.study.studies import Budget, grid_configurations, planned_studies
 from tests.hostile.ending import TRIED, assert_clear, folder_of_case, watched
 from tests.hostile.hostile_configs import CONFIG, HOSTILE_NAMES, HOSTILE_VALUES, SCHEMAS, TEXTS
 from tests.project import ROOT

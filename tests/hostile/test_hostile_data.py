@@ -18,12 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snakemake.iocontainers import InputFiles, OutputFiles
 
-from sysstop import data_checks, data_sources, table_files
-from sysstop.config import check_config
-from sysstop.errors import UserError
-from sysstop.splits import ARRAYS, load_split
-from sysstop.studies import Budget, Configuration, Trial
-from sysstop.training import train
+from sysstop.data import checks as data_checks
+from sysstop.data import files as table_files
+from sysstop.data import sources as data_sources
+from sysstop.data.split import ARRAYS, load_split
+from sysstop.run.errors import UserError
+from sysstop.study.config import check_config
+from sysstop.study.studies import Budget, Configuration, Trial
+from sysstop.trial.training import train
 from tests.hostile.ending import TRIED, assert_clear, folder_of_case, watched
 from tests.hostile.hostile_configs import CONFIG, HOSTILE_NAMES, SCHEMAS
 from tests.hostile.hostile_files import (

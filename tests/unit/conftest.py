@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sysstop.ray_head import private_environment
-from sysstop.splits import write_split
-from sysstop.splitting import make_split
-from sysstop.studies import Budget, Configuration, Trial
+from sysstop.data.split import write_split
+from sysstop.data.splitting import make_split
+from sysstop.search.ray_head import private_environment
+from sysstop.study.studies import Budget, Configuration, Trial
 
 # Ray reads this when it is imported, so it comes before any test module.
 os.environ |= private_environment(os.getpid())

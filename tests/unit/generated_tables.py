@@ -10,18 +10,19 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from sysstop.algorithms import ALGORITHMS
-from sysstop.arms import make_rule, stopped_is_candidate
-from sysstop.budgets import best_trials, budget_table
-from sysstop.journal import WINDOW_COLUMNS
-from sysstop.metrics import metric_names
-from sysstop.prediction import prediction_saving_table, prediction_table
-from sysstop.recommendations import configuration_table, pareto_table, recommendation_table
-from sysstop.replay import replay_summary, replay_table, replayed_rules, trial_signals
-from sysstop.replay_check import replay_check_table
-from sysstop.stopping import decide
-from sysstop.studies import BASELINE_ARM, Configuration, Study
-from sysstop.tables import TRIAL_KEYS, TRIALS_SCHEMA, WINDOWS_SCHEMA, checked, study_tables
+from sysstop.analysis.budgets import best_trials, budget_table
+from sysstop.analysis.prediction import prediction_saving_table, prediction_table
+from sysstop.analysis.recommendations import configuration_table, pareto_table, recommendation_table
+from sysstop.analysis.replay import replay_summary, replay_table, replayed_rules, trial_signals
+from sysstop.analysis.replay_check import replay_check_table
+from sysstop.results.journal import WINDOW_COLUMNS
+from sysstop.results.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, checked, study_tables
+from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.arms import make_rule, stopped_is_candidate
+from sysstop.study.keys import TRIAL
+from sysstop.study.metrics import metric_names
+from sysstop.study.rules import decide
+from sysstop.study.studies import BASELINE_ARM, Configuration, Study
 
 FOLDS, STEPS, WINDOW_STEPS = 5, 1000, 100
 PAIRS = (
@@ -202,7 +203,7 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
 def budget(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the budget table of these trials; on the test part scores are 0.01 lower."""
     best = best_trials(trials)
-    scores = best[TRIAL_KEYS].assign(test_score=best["score"] - 0.01)
+    scores = best[TRIAL].assign(test_score=best["score"] - 0.01)
     return budget_table(trials, scores)
 
 

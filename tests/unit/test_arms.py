@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from sysstop.arms import arm_entry, make_rule, needs_baseline, stopped_is_candidate
-from sysstop.errors import UserError
-from sysstop.stopping import MetricLimit, Plateau, PredictedTrainTime
+from sysstop.run.errors import UserError
+from sysstop.study.arms import arm_entry, make_rule, needs_baseline, stopped_is_candidate
+from sysstop.study.rules import MetricLimit, Plateau, PredictedTrainTime
 
 BASELINE = pd.DataFrame(
     {

@@ -7,7 +7,7 @@ from benchmarks.contenders import grid_search_cv, limit
 from benchmarks.scaling import copies, schedule_table
 from benchmarks.speed import PEERS
 from benchmarks.workload import make_workload
-from sysstop.trial_cost import Overhead
+from sysstop.plan.trial_cost import Overhead
 
 
 def test_contenders_do_the_whole_work(tmp_path):

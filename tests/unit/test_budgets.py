@@ -8,19 +8,19 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from sysstop.budgets import (
+from sysstop.analysis.budgets import (
     BUDGET_SCHEMA,
     arm_summary,
     best_trials,
     budget_table,
     interval_of_mean,
 )
-from sysstop.errors import UserError
-from sysstop.metrics import metric_names
-from sysstop.studies import Configuration
-from sysstop.tables import STATUSES, STUDY_KEYS, TRIAL_KEYS, TRIALS_SCHEMA, checked
+from sysstop.results.tables import STATUSES, TRIALS_SCHEMA, checked
+from sysstop.run.errors import UserError
+from sysstop.study.keys import REPLICATE, STUDY, TRIAL
+from sysstop.study.metrics import metric_names
+from sysstop.study.studies import Configuration
 
-PAIR_KEYS = ["dataset", "algorithm", "repetition"]
 SMALL, MIDDLE, LARGE = (Configuration(size, 0.1, 0.01) for size in (2, 8, 32))
 
 
@@ -57,7 +57,7 @@ def trials_table(*trials):
 
 def scores_of(trials):
     """A test score for every trial: its score minus 0.1."""
-    scores = trials[[*TRIAL_KEYS, "score"]]
+    scores = trials[[*TRIAL, "score"]]
     return scores.assign(test_score=scores["score"] - 0.1).drop(columns="score")
 
 
@@ -265,11 +265,11 @@ def test_identities_hold_exactly_for_any_trials(seed):
     trials = random_trials(seed)
     budget = budget_table(trials, scores_of(trials))
     assert list(budget.columns) == list(BUDGET_SCHEMA.columns)
-    assert len(budget) == len(trials.drop_duplicates(STUDY_KEYS)) == 12
+    assert len(budget) == len(trials.drop_duplicates(STUDY)) == 12
     assert (budget["steps_used"] + budget["steps_saved"] == budget["steps_planned"]).all()
-    baseline = budget[budget["arm"] == "none"].set_index(PAIR_KEYS)
+    baseline = budget[budget["arm"] == "none"].set_index(REPLICATE)
     for arm, rows in budget.groupby("arm"):
-        rows = rows.set_index(PAIR_KEYS)
+        rows = rows.set_index(REPLICATE)
         for resource in ("train_time", "cpu_time"):
             saved = baseline[f"{resource}_s"] - rows[f"{resource}_s"]
             assert (rows[f"{resource}_saved_s"] == saved).all()

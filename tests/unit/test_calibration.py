@@ -2,17 +2,17 @@
 
 import pytest
 
-from sysstop.calibration import (
+from sysstop.data.split import load_split, write_split
+from sysstop.plan.calibration import (
     calibrate,
     calibrated_configurations,
     measure_overhead,
     steps_filling,
     window_readings,
 )
-from sysstop.errors import UserError
-from sysstop.splits import load_split, write_split
-from sysstop.studies import Budget, Configuration, Study, grid_configurations
-from sysstop.trial_cost import CostModel, Reading
+from sysstop.plan.trial_cost import CostModel, Reading
+from sysstop.run.errors import UserError
+from sysstop.study.studies import Budget, Configuration, Study, grid_configurations
 
 GRID = {"batch_size": [2, 16, 128], "learning_rate": [0.1, 0.001], "alpha": [0.01, 0.001]}
 WINDOW_STEPS = 50

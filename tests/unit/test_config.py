@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sysstop.config import check_config
-from sysstop.errors import UserError
+from sysstop.run.errors import UserError
+from sysstop.study.config import check_config
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "workflow" / "schemas"

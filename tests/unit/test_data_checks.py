@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sysstop.data_checks import check_table
-from sysstop.errors import UserError
+from sysstop.data.checks import check_table
+from sysstop.run.errors import UserError
 
 CLASSIFICATION = {"task": "classification"}
 REGRESSION = {"task": "regression"}

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from sysstop import data_sources
-from sysstop.data_sources import SKLEARN_LOADERS, fetch_table, write_table
-from sysstop.errors import UserError
+from sysstop.data import sources as data_sources
+from sysstop.data.sources import SKLEARN_LOADERS, fetch_table, write_table
+from sysstop.run.errors import UserError
 
 PROJECT = Path(__file__).parents[2]
 DATA = PROJECT / "tests" / "data"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sysstop.effects import (
+from sysstop.analysis.effects import (
     EFFECTS_SCHEMA,
     HYPERPARAMETERS,
     additive_model,
@@ -18,7 +18,7 @@ from sysstop.effects import (
     omega_squared,
     omega_squared_interval,
 )
-from sysstop.metrics import metric_names
+from sysstop.study.metrics import metric_names
 
 BATCH_SIZES = [2**power for power in range(1, 9)]
 RATES = [0.1, 0.01, 0.001, 0.0001]

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, GRID, PAIRS, trials_and_windows
 
-from sysstop.explorer import (
+from sysstop.analysis.replay import replay_table, replayed_rules, trial_signals
+from sysstop.report.explorer import (
     MOST_LIMITS,
     explorer_chart,
     explorer_html,
     explorer_studies,
     thinned,
 )
-from sysstop.replay import replay_table, replayed_rules, trial_signals
-from sysstop.wording import MISSING, number, percent
+from sysstop.report.wording import MISSING, number, percent
 
 BASELINE = {"none": ARMS["none"]}
 SMALL_GRID = GRID | {"batch_size": [8, 512], "learning_rate": [0.1, 0.001]}

@@ -6,18 +6,18 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, GRID, PAIRS, budget, replay_results, trials_and_windows
 
-from sysstop.effects import cost_model, effect_table
-from sysstop.figures.budget import budget_figure, tradeoff_figure
-from sysstop.figures.cost import cost_figure
-from sysstop.figures.courses import courses_figure
-from sysstop.figures.effect_map import effect_map
-from sysstop.figures.pareto import best_configuration, pareto_figure
-from sysstop.figures.prediction import LEAST_ERROR_PERCENT, prediction_figure
-from sysstop.figures.replay import RULE_STYLES, mean_points, replay_figure
-from sysstop.figures.response import response_figure
-from sysstop.figures.style import arm_colours, save
-from sysstop.metrics import METRIC_BY_NAME, metric_names
-from sysstop.recommendations import configuration_table, pareto_table
+from sysstop.analysis.effects import cost_model, effect_table
+from sysstop.analysis.recommendations import configuration_table, pareto_table
+from sysstop.report.figures.budget import budget_figure, tradeoff_figure
+from sysstop.report.figures.cost import cost_figure
+from sysstop.report.figures.courses import courses_figure
+from sysstop.report.figures.effects import effect_map
+from sysstop.report.figures.pareto import best_configuration, pareto_figure
+from sysstop.report.figures.prediction import LEAST_ERROR_PERCENT, prediction_figure
+from sysstop.report.figures.replay import RULE_STYLES, mean_points, replay_figure
+from sysstop.report.figures.response import response_figure
+from sysstop.report.figures.style import arm_colours, save
+from sysstop.study.metrics import METRIC_BY_NAME, metric_names
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}

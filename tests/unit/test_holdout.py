@@ -2,8 +2,8 @@ import math
 
 import pandas as pd
 
-from sysstop.holdout import score_winners
-from sysstop.studies import Budget
+from sysstop.analysis.holdout import score_winners
+from sysstop.study.studies import Budget
 
 BUDGET = Budget(steps=200, epochs=None, seconds=None, window_steps=100, warmup_steps=0)
 

@@ -3,7 +3,7 @@ import time
 import psutil
 import pytest
 
-from sysstop.host_load import HostLoad, busy_warning
+from sysstop.search.host_load import HostLoad, busy_warning
 
 QUIET = {"load_observed_s": 60.0, "other_cpu_percent": 3.0, "stolen_cpu_percent": 0.5}
 

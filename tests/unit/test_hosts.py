@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from generated_tables import trials_and_windows
 
-from sysstop.hosts import host_limits, host_table
+from sysstop.analysis.hosts import host_table
+from sysstop.report.hosts import host_limits
 
 MIXED = [f"node{number % 2}" for number in range(320)]
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sysstop.errors import UserError
-from sysstop.job import OWNER_VARIABLE, failure_messages, job
-from sysstop.trial_process import LIBRARY_FOLDER
+from sysstop.run.errors import UserError
+from sysstop.run.job import OWNER_VARIABLE, failure_messages, job
+from sysstop.trial.process import LIBRARY_FOLDER
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_job_does_not_outlive_its_owner(tmp_path):
     script = """
 import sys, time
 from types import SimpleNamespace
-from sysstop.job import job
+from sysstop.run.job import job
 with job(SimpleNamespace(log=[sys.argv[1]])):
     print("working", flush=True)
     time.sleep(600)

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from sysstop.journal import (
+from sysstop.results.journal import (
     Journal,
     count_failed_search,
     journal_entry,
     read_failed_searches,
     read_trials,
 )
-from sysstop.training import train
+from sysstop.trial.training import train
 
 IDENTITY = {"seed": 1}
 NODE1, NODE2 = {"host": "node1", "cores": 8}, {"host": "node2", "cores": 2}

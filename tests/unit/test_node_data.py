@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import ray
 
-from sysstop.node_data import NodeCopy, put_folder
-from sysstop.ray_session import ray_session
-from sysstop.splits import load_split
+from sysstop.data.split import load_split
+from sysstop.search.node_data import NodeCopy, put_folder
+from sysstop.search.ray_session import ray_session
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, PAIRS, budget, trials_and_windows
 
-from sysstop.metrics import metric_names
-from sysstop.noise import noise_table, repeated_trials, saving_floor, time_drift
+from sysstop.analysis.noise import noise_table, repeated_trials, saving_floor, time_drift
+from sysstop.study.metrics import metric_names
 
 AGAIN = {"none": {"rule": "none"}, "none_again": {"rule": "none"}}
 

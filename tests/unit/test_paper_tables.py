@@ -5,10 +5,10 @@ import pytest
 from generated_tables import ARMS, budget, config, trials_and_windows
 from pandas.api.types import is_numeric_dtype
 
-from sysstop import paper_tables
-from sysstop.effects import cost_model, effect_table
-from sysstop.metrics import METRICS
-from sysstop.wording import MISSING
+from sysstop.analysis.effects import cost_model, effect_table
+from sysstop.report import study as paper_tables
+from sysstop.report.wording import MISSING
+from sysstop.study.metrics import METRICS
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from generated_tables import PAIRS, trials_and_windows
 
-from sysstop.prediction import (
+from sysstop.analysis.prediction import (
     LIMIT_QUANTILES,
     PREDICTED_METRICS,
     WINDOWS_SEEN,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sysstop import provenance
-from sysstop.provenance import code_digest, environment, folder_digest, git_state
+from sysstop.run import provenance
+from sysstop.run.provenance import code_digest, environment, folder_digest, git_state
 
 ROOT = Path(__file__).parents[2]
 

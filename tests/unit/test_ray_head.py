@@ -9,8 +9,8 @@ import time
 import psutil
 import pytest
 
-from sysstop.ray_head import private_environment, private_ray
-from sysstop.run_folder import run_folder
+from sysstop.run.folder import run_folder
+from sysstop.search.ray_head import private_environment, private_ray
 
 
 @pytest.fixture

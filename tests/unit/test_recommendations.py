@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, PAIRS, trials_and_windows
 
-from sysstop.metrics import metric_names
-from sysstop.recommendations import configuration_table, pareto_table, recommendation_table
-from sysstop.replay import replayed_rules
-from sysstop.stopping import MetricLimit, PredictedTrainTime
+from sysstop.analysis.recommendations import configuration_table, pareto_table, recommendation_table
+from sysstop.analysis.replay import replayed_rules
+from sysstop.study.metrics import metric_names
+from sysstop.study.rules import MetricLimit, PredictedTrainTime
 
 RULES = replayed_rules(ARMS)
 

@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, budget, trials_and_windows
 
-from sysstop.comparing_rules import BestCost, MedianRule, SuccessiveHalving
-from sysstop.metrics import metric_names
-from sysstop.replay import (
+from sysstop.analysis.replay import (
     MOST_LIMITS,
     REPLAY_SCHEMA,
     Recording,
@@ -23,7 +21,9 @@ from sysstop.replay import (
     trial_signals,
     virtual_searches,
 )
-from sysstop.stopping import MetricLimit, heeded_signals
+from sysstop.study.comparing_rules import BestCost, MedianRule, SuccessiveHalving
+from sysstop.study.metrics import metric_names
+from sysstop.study.rules import MetricLimit, heeded_signals
 
 RULES = replayed_rules(ARMS)
 

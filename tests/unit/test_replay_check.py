@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, trials_and_windows
 
-from sysstop.replay_check import replay_check_table
+from sysstop.analysis.replay_check import replay_check_table
 
 LIVE = {"memory": {"rule": "metric_limit", "metric": "memory_peak_mb", "quantile": 0.75}}
 PAIR = ("digits", "logistic_regression")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, PAIRS, replay_results, trials_and_windows
 
-from sysstop.replay_findings import (
+from sysstop.report.prediction import (
     live_check,
     predictions,
     random_stopping,

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from generated_tables import PAIRS, replay_results, trials_and_windows
 
-from sysstop import replay_tables
-from sysstop.paper_tables import display
+from sysstop.report import replay as replay_tables
+from sysstop.report.study import display
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from generated_tables import (
     trials_and_windows,
 )
 
-from sysstop.answers import answer_rq1, answer_rq2, borders_of_grid
-from sysstop.effects import cost_model, effect_table
-from sysstop.noise import noise_table
-from sysstop.report import FIGURE_KINDS, render_report, report_figures
-from sysstop.wording import out_of
+from sysstop.analysis.effects import cost_model, effect_table
+from sysstop.analysis.noise import noise_table
+from sysstop.report.effects import answer_rq1, answer_rq2, borders_of_grid
+from sysstop.report.page import FIGURE_KINDS, render_report, report_figures
+from sysstop.report.wording import out_of
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = [ROOT / "report" / f"{kind}.rst" for kind in FIGURE_KINDS]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sysstop.resources import search_memory_mb, search_runtime_min, trial_time_s
-from sysstop.studies import Budget
+from sysstop.plan.resources import search_memory_mb, search_runtime_min, trial_time_s
+from sysstop.study.studies import Budget
 
 BUDGET = Budget(steps=400, epochs=None, seconds=None, window_steps=50, warmup_steps=10)
 LONG_BUDGET = replace(BUDGET, steps=20_000)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sysstop.run_folder import OWNER_VARIABLE, own_run_folder, run_folder
-from sysstop.trial_process import LIBRARY_FOLDER
+from sysstop.run.folder import OWNER_VARIABLE, own_run_folder, run_folder
+from sysstop.trial.process import LIBRARY_FOLDER
 
 RUN = """
 import os, sys
-from sysstop.run_folder import become_owner, own_run_folder
+from sysstop.run.folder import become_owner, own_run_folder
 become_owner()
 folder = own_run_folder()
 if sys.argv[1] == "killed":

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from sysstop.run_lock import alone_in, release_stale_lock
-from sysstop.trial_process import LIBRARY_FOLDER
+from sysstop.run.lock import alone_in, release_stale_lock
+from sysstop.trial.process import LIBRARY_FOLDER
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sysstop.run_lock import alone_in, release_stale_lock
+from sysstop.run.lock import alone_in, release_stale_lock
 folder = Path(sys.argv[2])
 if sys.argv[1] == "run":
     release_stale_lock(folder)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sysstop.schedule import schedule_length
+from sysstop.plan.schedule import schedule_length
 
 LENGTHS = {"a": 3.0, "b": 1.0, "c": 1.0, "d": 4.0}
 

@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sysstop.errors import UserError
-from sysstop.journal import Journal, read_trials
-from sysstop.metrics import metric_names
-from sysstop.ray_session import ray_session
-from sysstop.search import StudyObserver, run_search
-from sysstop.stopping import MetricLimit
-from sysstop.studies import Budget, Study, plan_trials
-from sysstop.trial_process import LIBRARY_FOLDER
+from sysstop.results.journal import Journal, read_trials
+from sysstop.run.errors import UserError
+from sysstop.search.ray_session import ray_session
+from sysstop.search.tune import StudyObserver, run_search
+from sysstop.study.metrics import metric_names
+from sysstop.study.rules import MetricLimit
+from sysstop.study.studies import Budget, Study, plan_trials
+from sysstop.trial.process import LIBRARY_FOLDER
 
 GRID = {"batch_size": [4, 16], "learning_rate": [0.1, 0.01], "alpha": [0.001]}
 BUDGET = Budget(steps=30, epochs=None, seconds=None, window_steps=10, warmup_steps=2)
@@ -242,7 +242,7 @@ def test_windows_of_short_trials_are_reported_together(search, monkeypatch):
 @pytest.mark.parametrize("module", ["sklearn", "mlflow", "matplotlib", "scipy"])
 def test_a_search_imports_nothing_heavy_that_it_does_not_need(module):
     code = (
-        "import sys, sysstop.study_run, sysstop.search; "
+        "import sys, sysstop.search.study, sysstop.search.tune; "
         f"sys.exit(any(name.split('.')[0] == {module!r} for name in sys.modules))"
     )
     environment = os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)}

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sysstop.data_checks import check_table
-from sysstop.data_sources import fetch_table
-from sysstop.errors import UserError
-from sysstop.splits import ARRAYS, Split, load_split, write_split
-from sysstop.splitting import make_split
+from sysstop.data.checks import check_table
+from sysstop.data.sources import fetch_table
+from sysstop.data.split import ARRAYS, Split, load_split, write_split
+from sysstop.data.splitting import make_split
+from sysstop.run.errors import UserError
 
 PROJECT = Path(__file__).parents[2]
 REGISTRY = yaml.safe_load((PROJECT / "config" / "datasets.yaml").read_text())["datasets"]

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from sysstop.stability import unstable_readings
+from sysstop.results.stability import unstable_readings
 
 
 def windows(*step_times_ms, fits=300, trial_id="t"):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from sysstop.stopping import (
+from sysstop.study.rules import (
     RULES,
     MetricLimit,
     Plateau,

@@ -1,7 +1,7 @@
 import pytest
 
-from sysstop.errors import UserError
-from sysstop.studies import (
+from sysstop.run.errors import UserError
+from sysstop.study.studies import (
     Budget,
     Study,
     derive_seed,

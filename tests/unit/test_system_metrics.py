@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from sysstop.system_metrics import MemoryReader, StepClock
-from sysstop.training import train
+from sysstop.trial.meters import MemoryReader, StepClock
+from sysstop.trial.training import train
 
 
 def test_memory_rises_by_an_array_that_is_alive():

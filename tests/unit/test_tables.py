@@ -4,10 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sysstop.errors import UserError
-from sysstop.journal import WINDOW_COLUMNS
-from sysstop.studies import Study
-from sysstop.tables import (
+from sysstop.results.journal import WINDOW_COLUMNS
+from sysstop.results.tables import (
     TRIALS_SCHEMA,
     WINDOWS_SCHEMA,
     checked,
@@ -16,6 +14,8 @@ from sysstop.tables import (
     study_tables,
     write_train_losses,
 )
+from sysstop.run.errors import UserError
+from sysstop.study.studies import Study
 
 STUDY = Study("d", "logistic_regression", "memory", 1)
 

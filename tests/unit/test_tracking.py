@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from sysstop.errors import UserError
-from sysstop.journal import WINDOW_COLUMNS
-from sysstop.studies import Study
-from sysstop.tracking import experiment_name, open_store, replace_runs
+from sysstop.results.journal import WINDOW_COLUMNS
+from sysstop.results.tracking import experiment_name, open_store, replace_runs
+from sysstop.run.errors import UserError
+from sysstop.study.studies import Study
 
 STUDY = Study("flowers", "logistic_regression", "memory", 1)
 OTHER_ARM = Study("flowers", "logistic_regression", "none", 1)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from sysstop.algorithms import ALGORITHMS, linear_scores
-from sysstop.metrics import metric_names
-from sysstop.training import FoldModel, batch_rows, train
+from sysstop.study.algorithms import ALGORITHMS, linear_scores
+from sysstop.study.metrics import metric_names
+from sysstop.trial.training import FoldModel, batch_rows, train
 
 SYSTEM = set(metric_names("system", "accounting")) | {"memory_baseline_mb"}
 

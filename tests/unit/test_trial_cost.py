@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sysstop.trial_cost import (
+from sysstop.plan.trial_cost import (
     Calibration,
     CostModel,
     Overhead,

@@ -8,13 +8,13 @@ import time
 import psutil
 import pytest
 
-from sysstop.metrics import metric_names
-from sysstop.stopping import MetricLimit
-from sysstop.training import train
-from sysstop.trial_process import LIBRARY_FOLDER, SERVER_VARIABLE, Ended, Request, TrialProcess
+from sysstop.study.metrics import metric_names
+from sysstop.study.rules import MetricLimit
+from sysstop.trial.process import LIBRARY_FOLDER, SERVER_VARIABLE, Ended, Request, TrialProcess
+from sysstop.trial.training import train
 
 ENDLESS = 10**6
-TEMPLATE = "sysstop.trial_template"
+TEMPLATE = "sysstop.trial.template"
 
 
 @pytest.fixture(params=["own template", "the run's templates"])

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from sysstop.metrics import metric_names
-from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA
+from sysstop.results.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA
+from sysstop.study.metrics import metric_names
 from tests.project import copy_project
 
 STUDIES = 2 * 3  # two pairs of data set and algorithm, three arms

@@ -13,19 +13,19 @@ sys.path.insert(0, str(LIBRARY))
 os.environ.update(PYTHONPATH=str(LIBRARY))
 
 from snakemake.exceptions import WorkflowError
-from sysstop.algorithms import ALGORITHMS
-from sysstop.arms import arm_entry, needs_baseline
-from sysstop.config import check_config
-from sysstop.errors import UserError
-from sysstop.job import failure_messages
-from sysstop.journal import read_failed_searches
-from sysstop.provenance import code_digest
-from sysstop.ray_head import LOCAL_RAY, private_environment
-from sysstop.resources import search_memory_mb, search_runtime_min
-from sysstop.run_folder import become_owner
-from sysstop.run_lock import release_stale_lock
-from sysstop.splits import read_summary
-from sysstop.studies import BASELINE_ARM, Budget, planned_pairs, planned_studies
+from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.arms import arm_entry, needs_baseline
+from sysstop.study.config import check_config
+from sysstop.run.errors import UserError
+from sysstop.run.job import failure_messages
+from sysstop.results.journal import read_failed_searches
+from sysstop.run.provenance import code_digest
+from sysstop.search.ray_head import private_environment
+from sysstop.plan.resources import search_memory_mb, search_runtime_min
+from sysstop.run.folder import become_owner
+from sysstop.run.lock import release_stale_lock
+from sysstop.data.split import read_summary
+from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY, Budget, planned_pairs, planned_studies
 
 try:
     check_config(config, Path(workflow.basedir) / "workflow" / "schemas")

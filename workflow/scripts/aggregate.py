@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from sysstop.job import job
-from sysstop.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, concatenate, environment_table
+from sysstop.results.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, concatenate, environment_table
+from sysstop.run.job import job
 
 with job(snakemake):
     trials = concatenate(snakemake.input.trials, TRIALS_SCHEMA)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sysstop.calibration import calibrate
-from sysstop.job import job
-from sysstop.studies import BASELINE_ARM, Study
-from sysstop.trial_cost import write_json
+from sysstop.plan.calibration import calibrate
+from sysstop.plan.trial_cost import write_json
+from sysstop.run.job import job
+from sysstop.study.studies import BASELINE_ARM, Study
 
 with job(snakemake):
     wildcards, params = snakemake.wildcards, snakemake.params

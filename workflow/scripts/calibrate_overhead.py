@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sysstop.calibration import measure_overhead
-from sysstop.job import job
-from sysstop.studies import BASELINE_ARM, Budget, Study
-from sysstop.trial_cost import write_json
+from sysstop.plan.calibration import measure_overhead
+from sysstop.plan.trial_cost import write_json
+from sysstop.run.job import job
+from sysstop.study.studies import BASELINE_ARM, Budget, Study
 
 with job(snakemake):
     params, settings = snakemake.params, snakemake.config["search"]

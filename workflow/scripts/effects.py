@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from sysstop.effects import cost_model, effect_table
-from sysstop.job import job
+from sysstop.analysis.effects import cost_model, effect_table
+from sysstop.run.job import job
 
 with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from sysstop.arms import stopped_is_candidate
-from sysstop.job import job
-from sysstop.journal import read_trials
-from sysstop.studies import Study
-from sysstop.tables import study_tables, write_train_losses
-from sysstop.tracking import open_store, replace_runs
+from sysstop.results.journal import read_trials
+from sysstop.results.tables import study_tables, write_train_losses
+from sysstop.results.tracking import open_store, replace_runs
+from sysstop.run.job import job
+from sysstop.study.arms import stopped_is_candidate
+from sysstop.study.studies import Study
 
 with job(snakemake):
     wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from sysstop.data_sources import fetch_table, write_table
-from sysstop.job import job
+from sysstop.data.sources import fetch_table, write_table
+from sysstop.run.job import job
 
 with job(snakemake):
     table_file = Path(snakemake.output.table)

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from sysstop.figures.effect_map import effect_map
-from sysstop.figures.style import save
-from sysstop.job import job
+from sysstop.report.figures.effects import effect_map
+from sysstop.report.figures.style import save
+from sysstop.run.job import job
 
 with job(snakemake):
     effects = pd.read_parquet(snakemake.input.effects)

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from sysstop.figures.replay import replay_figure
-from sysstop.figures.style import save
-from sysstop.job import job
+from sysstop.report.figures.replay import replay_figure
+from sysstop.report.figures.style import save
+from sysstop.run.job import job
 
 with job(snakemake):
     of_dataset = [("dataset", "==", snakemake.wildcards.dataset)]

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from sysstop.figures.budget import tradeoff_figure
-from sysstop.figures.style import save
-from sysstop.job import job
+from sysstop.report.figures.budget import tradeoff_figure
+from sysstop.report.figures.style import save
+from sysstop.run.job import job
 
 with job(snakemake):
     budget = pd.read_parquet(snakemake.input.budget)

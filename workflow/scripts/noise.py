@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from sysstop.job import job
-from sysstop.noise import noise_table
+from sysstop.analysis.noise import noise_table
+from sysstop.run.job import job
 
 with job(snakemake):
     noise_table(pd.read_parquet(snakemake.input.trials)).to_parquet(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sysstop import paper_tables, replay_tables
-from sysstop.job import job
+from sysstop.report import replay as replay_tables
+from sysstop.report import study as paper_tables
+from sysstop.run.job import job
 
 RESULTS = {
     "budget": ("budget", paper_tables.budget_summary),

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from sysstop.arms import needs_baseline
-from sysstop.job import job
-from sysstop.plan import plan_table, plan_text
-from sysstop.studies import Budget, planned_pairs, planned_studies
-from sysstop.trial_cost import read_calibration, read_overhead
+from sysstop.plan.plan import plan_table, plan_text
+from sysstop.plan.trial_cost import read_calibration, read_overhead
+from sysstop.run.job import job
+from sysstop.study.arms import needs_baseline
+from sysstop.study.studies import Budget, planned_pairs, planned_studies
 
 with job(snakemake):
     params, config = snakemake.params, snakemake.config

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from sysstop.job import job
-from sysstop.prediction import prediction_saving_table, prediction_table
+from sysstop.analysis.prediction import prediction_saving_table, prediction_table
+from sysstop.run.job import job
 
 with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)

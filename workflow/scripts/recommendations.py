@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from sysstop.job import job
-from sysstop.recommendations import configuration_table, pareto_table, recommendation_table
-from sysstop.replay import replayed_rules
+from sysstop.analysis.recommendations import configuration_table, pareto_table, recommendation_table
+from sysstop.analysis.replay import replayed_rules
+from sysstop.run.job import job
 
 with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)

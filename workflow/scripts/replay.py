@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from sysstop.job import job
-from sysstop.replay import replay_summary, replay_table, replayed_rules, trial_signals
+from sysstop.analysis.replay import replay_summary, replay_table, replayed_rules, trial_signals
+from sysstop.run.job import job
 
 with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)

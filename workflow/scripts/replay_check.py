@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from sysstop.job import job
-from sysstop.replay_check import replay_check_table
+from sysstop.analysis.replay_check import replay_check_table
+from sysstop.run.job import job
 
 with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)

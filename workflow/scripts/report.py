@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sysstop.job import job
-from sysstop.paper_tables import read_split_summaries
-from sysstop.report import render_report, report_figures
+from sysstop.report.page import render_report, report_figures
+from sysstop.report.study import read_split_summaries
+from sysstop.run.job import job
 
 with job(snakemake):
     page = render_report(

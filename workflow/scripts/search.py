@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from sysstop.arms import make_rule
-from sysstop.job import job
-from sysstop.ray_session import trials_at_once
-from sysstop.run_lock import alone_in
-from sysstop.studies import Budget, Study
-from sysstop.study_run import search_study
+from sysstop.run.job import job
+from sysstop.run.lock import alone_in
+from sysstop.search.ray_session import trials_at_once
+from sysstop.search.study import search_study
+from sysstop.study.arms import make_rule
+from sysstop.study.studies import Budget, Study
 
 with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
     wildcards, params = snakemake.wildcards, snakemake.params

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from sysstop.data_checks import check_table
-from sysstop.job import job
-from sysstop.splits import write_split
-from sysstop.splitting import make_split
+from sysstop.data.checks import check_table
+from sysstop.data.split import write_split
+from sysstop.data.splitting import make_split
+from sysstop.run.job import job
 
 with job(snakemake):
     params = snakemake.params

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from sysstop.budgets import best_trials
-from sysstop.holdout import score_winners
-from sysstop.job import job
-from sysstop.splits import load_split
-from sysstop.studies import Budget
+from sysstop.analysis.budgets import best_trials
+from sysstop.analysis.holdout import score_winners
+from sysstop.data.split import load_split
+from sysstop.run.job import job
+from sysstop.study.studies import Budget
 
 with job(snakemake):
     trials = pd.concat([pd.read_parquet(file) for file in snakemake.input.trials])

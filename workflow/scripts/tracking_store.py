@@ -1,7 +1,7 @@
 """Create the MLflow store, or see that it can be used."""
 
-from sysstop.job import job
-from sysstop.tracking import open_store
+from sysstop.results.tracking import open_store
+from sysstop.run.job import job
 
 with job(snakemake):
     open_store(snakemake.params.uri)

@@ -1,0 +1,1 @@
+"""From tables to tables: effects, noise, budgets, replay and prediction."""

@@ -1,0 +1,39 @@
+"""The hosts that measured: which trials ran where, and how fast each host was."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sysstop.study.keys import PAIR, STUDY
+
+
+def host_table(trials: pd.DataFrame, environment: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per host: what it is, what ran there, and how long its steps took.
+
+    `step_time_ratio` compares the step times of completed trials with those of the same
+    configurations on all hosts where they ran: the median over the `compared_configurations`, those
+    that completed on several hosts; 1.2 means 20 % longer than the mean of the hosts. It is missing
+    where there are none.
+    """
+    trials = trials[trials["host"] != ""]
+    by_host = trials.groupby("host")
+    table = pd.DataFrame(
+        {
+            "cpu_model": environment.groupby("host")["cpu_model"].agg(_each_once),
+            "cores": environment.groupby("host")["cores"].max(),
+            "studies": by_host.apply(lambda rows: len(rows[STUDY].drop_duplicates())),
+            "trials": by_host.size(),
+            "failed_trials": by_host["status"].agg(lambda status: (status == "failed").sum()),
+        }
+    ).loc[sorted(trials["host"].unique())]
+    completed = trials[trials["status"] == "completed"]
+    means = completed.groupby([*PAIR, "trial_id", "host"])["step_time_ms"].mean().unstack("host")
+    compared = means[means.notna().sum(axis="columns") > 1]
+    ratios = compared.div(compared.mean(axis="columns"), axis="index")
+    table["compared_configurations"] = ratios.notna().sum().reindex(table.index).fillna(0)
+    table["step_time_ratio"] = ratios.median().reindex(table.index)
+    return table.astype({"compared_configurations": int}).reset_index(names="host")
+
+
+def _each_once(values: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(values))

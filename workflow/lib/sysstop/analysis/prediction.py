@@ -1,0 +1,139 @@
+"""RQ2: how early a trial's final training time, memory and step time can be told.
+
+The prediction of training time is `stopping.predicted_train_time`; memory and step
+time are predicted to stay what they have been so far.
+"""
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from sysstop.analysis.replay import Recording, recordings, replay_stops
+from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.study.keys import PAIR, REPLICATE
+from sysstop.study.rules import (
+    MetricLimit,
+    PredictedTrainTime,
+    heeded_signals,
+    predicted_train_time,
+)
+
+WINDOWS_SEEN = (1, 2, 4, 8)
+PREDICTED_METRICS = ("train_time_s", "step_time_ms", "memory_mb", "memory_peak_mb")
+UPPER_QUANTILE = 0.9
+LIMIT_QUANTILES = (0.25, 0.5, 0.75, 0.9)
+
+_SHARE = pa.Column(float, pa.Check.ge(0), coerce=True)
+_PAIR_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in PAIR}
+
+PREDICTION_SCHEMA = pa.DataFrameSchema(
+    {
+        **_PAIR_COLUMNS,
+        "metric": pa.Column(str, pa.Check.isin(PREDICTED_METRICS), coerce=True),
+        "windows_seen": pa.Column(int, pa.Check.isin(WINDOWS_SEEN), coerce=True),
+        "trials": pa.Column(int, pa.Check.ge(1), coerce=True),
+        "median_error": _SHARE,
+        "error_90": _SHARE,
+    },
+    strict=True,
+    unique=[*PAIR, "metric", "windows_seen"],
+    ordered=True,
+)
+
+PREDICTION_SAVING_SCHEMA = pa.DataFrameSchema(
+    {
+        **{name: TRIALS_SCHEMA.columns[name] for name in REPLICATE},
+        "limit_quantile": pa.Column(float, pa.Check.in_range(0, 1), coerce=True),
+        "limit": pa.Column(float, coerce=True),
+        "saved_on_value": _SHARE,
+        "saved_on_prediction": _SHARE,
+        "within_limit": pa.Column(int, pa.Check.ge(0), coerce=True),
+        "wrongly_stopped": pa.Column(int, pa.Check.ge(0), coerce=True),
+    },
+    strict=True,
+    unique=[*REPLICATE, "limit_quantile"],
+    ordered=True,
+)
+
+
+def prediction_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
+    """Return how far predictions after a few windows miss the final value (`PREDICTION_SCHEMA`).
+
+    Over the completed baseline trials of all repetitions that had more windows than were seen;
+    `median_error` and `error_90` are the median and the 90 % quantile of |predicted / final - 1|.
+    """
+    errors = []
+    for keys, recording in recordings(trials, windows):
+        for metric in PREDICTED_METRICS:
+            predicted, final = _predictions(recording, metric)
+            for seen in WINDOWS_SEEN:
+                usable = recording.completed & (recording.windows > seen)
+                if usable.any():
+                    error = np.abs(predicted[usable, seen - 1] / final[usable] - 1)
+                    row = {**keys, "metric": metric, "windows_seen": seen, "error": error}
+                    errors.append(pd.DataFrame(row))
+    if not errors:
+        return checked(pd.DataFrame(columns=list(PREDICTION_SCHEMA.columns)), PREDICTION_SCHEMA)
+    by_point = (
+        pd.concat(errors).dropna(subset="error").groupby([*PAIR, "metric", "windows_seen"])["error"]
+    )
+    table = by_point.agg(
+        trials="size",
+        median_error="median",
+        error_90=lambda values: values.quantile(UPPER_QUANTILE),
+    )
+    return checked(table.reset_index(), PREDICTION_SCHEMA)
+
+
+def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
+    """Return what stopping on the predicted training time saves beyond stopping on the time itself.
+
+    One row per baseline study and limit; limits are quantiles of its completed trials' training
+    time. `saved_on_value` and `saved_on_prediction` are shares of the baseline's training time.
+    `within_limit` counts the completed trials whose time keeps the limit, `wrongly_stopped` those
+    of them that the prediction stops.
+    """
+    rows = []
+    for keys, recording in recordings(trials, windows):
+        time_s = recording.after("train_time_s", recording.windows)
+        if not recording.completed.any():
+            continue
+        for quantile in LIMIT_QUANTILES:
+            limit = float(np.quantile(time_s[recording.completed], quantile))
+            saved, stopped = {}, {}
+            for rule in (MetricLimit("train_time_s", limit), PredictedTrainTime(limit)):
+                signals = heeded_signals(rule, recording.courses, recording.steps_planned)
+                stops = replay_stops(signals, recording, limit)
+                used_s = recording.after("train_time_s", stops.windows_used).sum()
+                saved[rule.name] = max(0.0, 1 - used_s / time_s.sum())
+                stopped[rule.name] = stops.stopped
+            within = recording.completed & (time_s <= limit)
+            wrong = stopped[PredictedTrainTime.name] & within
+            rows.append(
+                {
+                    **keys,
+                    "limit_quantile": quantile,
+                    "limit": limit,
+                    "saved_on_value": saved[MetricLimit.name],
+                    "saved_on_prediction": saved[PredictedTrainTime.name],
+                    "within_limit": int(within.sum()),
+                    "wrongly_stopped": int(wrong.sum()),
+                }
+            )
+    table = pd.DataFrame(rows, columns=list(PREDICTION_SAVING_SCHEMA.columns))
+    return checked(table, PREDICTION_SAVING_SCHEMA)
+
+
+def _predictions(recording: Recording, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the predictions after each window (trials x windows) and the final values (trials)."""
+    values = recording.courses[metric]
+    if metric == PredictedTrainTime.metric:
+        predicted = predicted_train_time(recording.courses["step"], values, recording.steps_planned)
+        return predicted, recording.after(metric, recording.windows)
+    if metric == "memory_peak_mb":
+        return values, np.nanmax(values, axis=1)
+    read = np.isfinite(values)
+    sums = np.where(read, values, 0.0).cumsum(axis=1)
+    so_far = sums / np.maximum(read.cumsum(axis=1), 1)
+    so_far[read.cumsum(axis=1) == 0] = np.nan
+    return so_far, np.nanmean(values, axis=1)

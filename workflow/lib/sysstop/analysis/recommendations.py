@@ -1,0 +1,202 @@
+"""For an application: the best configuration within its limits, and the cheapest way to find it.
+
+`constraints` of the config are the application's limits on system metrics. A configuration keeps
+them if its readings do in every repetition of the baseline.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from sysstop.analysis.replay import Recording, pooled_limits, recordings, replay_stops
+from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.study.keys import HYPERPARAMETERS, PAIR
+from sysstop.study.metrics import metric_names
+from sysstop.study.rules import MetricLimit, Rule, heeded_signals
+from sysstop.study.studies import BASELINE_ARM
+
+_NUMBER = {"nullable": True, "coerce": True}
+_PAIR_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in PAIR}
+_CONFIGURATION_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in HYPERPARAMETERS}
+
+PARETO_SCHEMA = pa.DataFrameSchema(
+    {
+        **_PAIR_COLUMNS,
+        "metric": pa.Column(str, pa.Check.isin(metric_names("system")), coerce=True),
+        **_CONFIGURATION_COLUMNS,
+        "value": pa.Column(float, **_NUMBER),
+        "score": pa.Column(float, coerce=True),
+        "on_front": pa.Column(bool, coerce=True),
+        "within_constraints": pa.Column(bool, coerce=True),
+    },
+    strict=True,
+    unique=[*PAIR, "metric", *HYPERPARAMETERS],
+    ordered=True,
+)
+
+RECOMMENDATIONS_SCHEMA = pa.DataFrameSchema(
+    {
+        **_PAIR_COLUMNS,
+        "configurations": pa.Column(int, pa.Check.ge(0), coerce=True),
+        "configurations_within": pa.Column(int, pa.Check.ge(0), coerce=True),
+        **{name: pa.Column(float, **_NUMBER) for name in HYPERPARAMETERS},
+        "score": pa.Column(float, **_NUMBER),
+        **{name: pa.Column(float, **_NUMBER) for name in metric_names("system")},
+        "unconstrained_score": pa.Column(float, **_NUMBER),
+        "rule": pa.Column(str, coerce=True),
+        "metric": pa.Column(str, coerce=True),
+        "limit": pa.Column(float, **_NUMBER),
+        "saved_time_fraction": pa.Column(float, **_NUMBER),
+        "constraints_saved_time_fraction": pa.Column(float, **_NUMBER),
+        "constraints_stop_best": pa.Column(bool, coerce=True),
+    },
+    strict=True,
+    unique=PAIR,
+    ordered=True,
+)
+
+
+def configuration_table(trials: pd.DataFrame, constraints: Mapping[str, float]) -> pd.DataFrame:
+    """Return each configuration that completed in every repetition of the baseline.
+
+    One row per dataset, algorithm and configuration: the medians of the system metrics, the mean
+    `score`, `trial_id`, and `within_constraints`, whether every repetition keeps all `constraints`
+    (largest value by metric).
+    """
+    baseline = trials[trials["arm"] == BASELINE_ARM]
+    repetitions = baseline.groupby(PAIR)["repetition"].nunique().rename("repetitions")
+    completed = baseline[(baseline["status"] == "completed") & np.isfinite(baseline["score"])]
+    keeps = pd.Series(True, index=completed.index)
+    for metric, limit in constraints.items():
+        keeps &= completed[metric] <= limit
+    by_configuration = completed.assign(within_constraints=keeps).groupby(
+        [*PAIR, *HYPERPARAMETERS, "trial_id"]
+    )
+    table = by_configuration[metric_names("system")].median()
+    table["score"] = by_configuration["score"].mean()
+    table["within_constraints"] = by_configuration["within_constraints"].all()
+    table["completed"] = by_configuration.size()
+    table = table.reset_index().join(repetitions, on=PAIR)
+    in_all = table["completed"] == table["repetitions"]
+    return table[in_all].drop(columns=["completed", "repetitions"]).reset_index(drop=True)
+
+
+def pareto_table(configurations: pd.DataFrame) -> pd.DataFrame:
+    """Return every configuration against every system metric, and which of them none beats.
+
+    `configurations` is a `configuration_table`. `on_front` says that no other configuration of the
+    data set and algorithm has at least its score for less of the metric, or more score for as much.
+    """
+    parts = []
+    for _, of_pair in configurations.groupby(PAIR):
+        for metric in metric_names("system"):
+            ranked = of_pair.sort_values([metric, "score"], ascending=[True, False])
+            best_before = ranked["score"].cummax().shift(fill_value=-np.inf)
+            on_front = (ranked["score"] > best_before) & ranked[metric].notna()
+            columns = [*PAIR, *HYPERPARAMETERS, "score", "within_constraints"]
+            parts.append(
+                ranked[columns].assign(metric=metric, value=ranked[metric], on_front=on_front)
+            )
+    columns = list(PARETO_SCHEMA.columns)
+    table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+    return checked(table, PARETO_SCHEMA)
+
+
+def recommendation_table(
+    trials: pd.DataFrame,
+    windows: pd.DataFrame,
+    rules: Sequence[Rule],
+    constraints: Mapping[str, float],
+) -> pd.DataFrame:
+    """Return for each pair the best configuration within the constraints (`RECOMMENDATIONS_SCHEMA`).
+
+    The best has the highest mean score; without any configuration within the constraints its
+    columns are NaN. `unconstrained_score` is the best score of all configurations. `rule`, `metric`
+    and `limit` name the one of `rules`, at any limit, that stops most and still trains the best
+    configuration to the end in every repetition, and `saved_time_fraction` what it saves of the
+    baseline's training time (mean over repetitions). It is known only after the full search, so it
+    is a bound of what can be saved. `constraints_saved_time_fraction` is what stopping on the
+    constraints themselves saves, which asks for nothing to be known (NaN if there are none), and
+    `constraints_stop_best` tells whether that stops the best configuration in any repetition,
+    because a single window was beyond what the whole trial keeps.
+    """
+    configurations = configuration_table(trials, constraints)
+    studies: dict[tuple, list[Recording]] = {}
+    for keys, recording in recordings(trials, windows):
+        studies.setdefault(tuple(keys[name] for name in PAIR), []).append(recording)
+    rows = []
+    for pair, of_pair in studies.items():
+        mine = configurations[(configurations[PAIR] == list(pair)).all(axis=1)]
+        within = mine[mine["within_constraints"]]
+        row = {
+            **dict(zip(PAIR, pair, strict=True)),
+            "configurations": len(of_pair[0].trial_ids),
+            "configurations_within": len(within),
+            "unconstrained_score": mine["score"].max(),
+            "rule": "",
+            "metric": "",
+            "constraints_stop_best": False,
+        }
+        breaks = [_breaks(study, constraints) for study in of_pair]
+        if constraints:
+            row["constraints_saved_time_fraction"] = _mean_saving(of_pair, breaks, limit=0.5)
+        if len(within):
+            best = within.loc[within["score"].idxmax()]
+            row["constraints_stop_best"] = any(
+                broken[_place(study, best["trial_id"])].any()
+                for study, broken in zip(of_pair, breaks, strict=True)
+            )
+            row |= best[[*HYPERPARAMETERS, "score", *metric_names("system")]].to_dict()
+            row |= _cheapest_rule(of_pair, best["trial_id"], rules)
+        rows.append(row)
+    columns = list(RECOMMENDATIONS_SCHEMA.columns)
+    return checked(pd.DataFrame(rows, columns=columns), RECOMMENDATIONS_SCHEMA)
+
+
+def _cheapest_rule(studies: Sequence[Recording], trial_id: str, rules: Sequence[Rule]) -> dict:
+    """Return the rule, metric and limit that save most without stopping the trial, and the saving."""
+    cheapest = {"rule": "", "metric": "", "limit": np.nan, "saved_time_fraction": 0.0}
+    places = [_place(study, trial_id) for study in studies]
+    for rule in rules:
+        signals = [heeded_signals(rule, s.courses, s.steps_planned) for s in studies]
+        # The least limit that does not stop the trial in any repetition stops most of the others.
+        least = max(s[place].max() for s, place in zip(signals, places, strict=True))
+        limits = pooled_limits(signals)
+        limits = limits[limits >= least]
+        if not len(limits):
+            continue
+        saved = _mean_saving(studies, signals, limits[0])
+        if saved > cheapest["saved_time_fraction"]:
+            cheapest = {
+                "rule": rule.name,
+                "metric": rule.metric,
+                "limit": limits[0],
+                "saved_time_fraction": saved,
+            }
+    return cheapest
+
+
+def _breaks(study: Recording, constraints: Mapping[str, float]) -> np.ndarray:
+    """Return 1 where a window of a trial breaks a constraint while it can be stopped, else 0."""
+    broken = np.zeros(study.courses["step"].shape, dtype=bool)
+    for metric, limit in constraints.items():
+        rule = MetricLimit(metric, limit)
+        broken |= heeded_signals(rule, study.courses, study.steps_planned) > limit
+    return broken.astype(float)
+
+
+def _place(study: Recording, trial_id: str) -> int:
+    return list(study.trial_ids).index(trial_id)
+
+
+def _mean_saving(
+    studies: Sequence[Recording], signals: Sequence[np.ndarray], limit: float
+) -> float:
+    saved = []
+    for study, of_study in zip(studies, signals, strict=True):
+        stops = replay_stops(of_study, study, limit)
+        used_s = study.after("train_time_s", stops.windows_used).sum()
+        saved.append(1 - used_s / study.after("train_time_s", study.windows).sum())
+    return max(0.0, float(np.mean(saved)))

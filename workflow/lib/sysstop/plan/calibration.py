@@ -1,0 +1,306 @@
+"""Measure on this machine what a trial and a study cost, by short searches with the real code.
+
+The trials of a calibration train as those of the study do, as many at a time and in processes of
+their own, at a few batch sizes and for a few windows.
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sysstop.data.split import load_split
+from sysstop.plan.trial_cost import Calibration, Overhead, Reading
+from sysstop.results.journal import Journal, read_trials
+from sysstop.run.errors import UserError
+from sysstop.run.folder import own_run_folder
+from sysstop.run.provenance import environment, folder_digest
+from sysstop.search.ray_session import ray_session
+from sysstop.search.study import search_study
+from sysstop.search.tune import run_search
+from sysstop.study.studies import (
+    Budget,
+    Configuration,
+    Study,
+    Trial,
+    derive_seed,
+    grid_configurations,
+)
+from sysstop.trial.process import LIBRARY_FOLDER
+
+BATCH_SIZES = 5  # calibrated, from the grid's smallest to its largest
+PROBE_WINDOWS, WINDOWS = 2, 3
+WINDOW_TRAIN_S = 0.5  # a measured window trains about that long, if the study's own is no shorter
+# Beyond the first of each worker, to measure what a trial costs beside itself.
+TRIALS_PER_WORKER = 6
+# How the jobs of a search and of its export begin.
+SEARCH_START = "import pandas, sysstop.search.study"
+EXPORT_START = "import sys, pandas, sysstop.results.tables as _, sysstop.results.tracking as t; t.open_store(sys.argv[1])"
+
+
+def calibrate(
+    study: Study,
+    split_folder: Path,
+    *,
+    grid: Mapping[str, Any],
+    window_steps: int,
+    seed: int,
+    workers: int,
+    ray_address: str,
+) -> Calibration:
+    """Measure what windows of some of a study's batch sizes cost.
+
+    Windows of a single step come first. They tell how many steps fill the windows that follow, and
+    what a validation costs beside the steps. All trials take the grid's smallest learning rate, at
+    which a model diverges last. Raises `UserError` where it diverges at once even so.
+    """
+    split = load_split(split_folder)
+    fold_rows = split.fold_train_rows
+    configurations = calibrated_configurations(grid_configurations(grid, fold_rows, study.dataset))
+
+    def trials(windows: int, steps: Mapping[int, int]) -> dict[str, Trial]:
+        return {
+            configuration.trial_id: _short_trial(
+                study.algorithm, configuration, windows, steps[size], seed
+            )
+            for size, configuration in configurations.items()
+            if size in steps
+        }
+
+    with ray_session(ray_address, workers):
+        probes = trials(PROBE_WINDOWS, dict.fromkeys(configurations, 1))
+        readings = list(_search(probes, split_folder, workers))
+        filling = {
+            reading.batch_size: steps_filling(WINDOW_TRAIN_S, reading, window_steps)
+            for reading in readings
+        }
+        longer = {size: steps for size, steps in filling.items() if steps > 1}
+        if longer:
+            readings += _search(trials(WINDOWS, longer), split_folder, workers)
+    if not readings:
+        raise UserError(
+            f"The cost of '{study.dataset}' with '{study.algorithm}' cannot be calibrated: even at the "
+            "smallest of grid.learning_rate its models diverge in their first step. Use smaller ones."
+        )
+    return Calibration(
+        readings, split.folds, fold_rows, folder_digest(split_folder), environment()["cpu_model"]
+    )
+
+
+def calibrated_configurations(
+    configurations: Iterable[Configuration],
+) -> dict[int, Configuration]:
+    """Return a configuration for each batch size to calibrate: the smallest, largest and some between.
+
+    Of the configurations of a batch size it is that of the smallest learning rate.
+    """
+    by_size = {
+        configuration.batch_size: configuration
+        for configuration in sorted(configurations, key=lambda c: c.learning_rate, reverse=True)
+    }
+    sizes = sorted(by_size)
+    places = np.linspace(0, len(sizes) - 1, min(BATCH_SIZES, len(sizes))).round().astype(int)
+    return {sizes[place]: by_size[sizes[place]] for place in places}
+
+
+def steps_filling(seconds: float, reading: Reading, most: int) -> int:
+    """Return the steps, at least 1, that train for so many seconds at the pace of a reading."""
+    pace_s = reading.train_time_s / reading.steps
+    return max(1, min(most, round(seconds / pace_s)))
+
+
+def _short_trial(
+    algorithm: str, configuration: Configuration, windows: int, window_steps: int, seed: int
+) -> Trial:
+    steps = windows * window_steps
+    budget = Budget(steps, None, None, window_steps=window_steps, warmup_steps=0)
+    return Trial(configuration, algorithm, budget, steps, derive_seed(seed, configuration.trial_id))
+
+
+def _search(trials: Mapping[str, Trial], split_folder: Path, workers: int) -> Iterator[Reading]:
+    with tempfile.TemporaryDirectory(prefix="calibration-", dir=own_run_folder()) as folder:
+        journal = Journal(Path(folder) / "journal.jsonl", {})
+        run_search(
+            trials,
+            None,
+            split_folder,
+            journal,
+            workers=workers,
+            order_seed=0,
+            trial_timeout_s=None,
+            max_failed_fraction=0.0,
+            tell=_tell_nobody,
+        )
+        for trial in read_trials(journal.path):
+            yield from window_readings(trial)
+
+
+def window_readings(trial: Mapping[str, Any]) -> Iterator[Reading]:
+    """Yield what each window of a finished trial (an entry of a journal) cost.
+
+    A window in which the model diverged before a step was done is left out.
+    """
+    windows = trial["windows"]
+    spent = {
+        name: np.diff(windows[name], prepend=0)
+        for name in ("step", "cpu_time_s", "wall_time_s", "train_time_s")
+    }
+    for at, steps in enumerate(spent["step"]):
+        if spent["train_time_s"][at] == 0:
+            continue
+        diverged = trial["status"] == "diverged" and at == len(spent["step"]) - 1
+        yield Reading(
+            batch_size=trial["batch_size"],
+            starts=int(at == 0),
+            validations=int(not diverged),
+            steps=int(steps),
+            cpu_time_s=float(spent["cpu_time_s"][at]),
+            wall_time_s=float(spent["wall_time_s"][at]),
+            train_time_s=float(spent["train_time_s"][at]),
+            memory_peak_mb=windows["memory_peak_mb"][at],
+        )
+
+
+def measure_overhead(
+    study: Study,
+    split_folder: Path,
+    *,
+    grid: Mapping[str, Any],
+    budget: Budget,
+    seed: int,
+    workers: int,
+    ray_address: str,
+) -> Overhead:
+    """Measure what a study costs beside its trials, by two searches of trials of a single step.
+
+    One has a trial for each worker, the other has `TRIALS_PER_WORKER` more for each. The second
+    one's trials are tracked and tabled as well, each with as many windows as the study's budget has.
+    """
+    fold_rows = load_split(split_folder).fold_train_rows
+    size, smallest = min(
+        calibrated_configurations(grid_configurations(grid, fold_rows, study.dataset)).items()
+    )
+    started_s, connected_s = [_session_s(ray_address, workers) for _ in range(2)]
+    with tempfile.TemporaryDirectory(prefix="calibration-", dir=own_run_folder()) as folder:
+        few, many = (
+            _one_step_search(
+                study,
+                split_folder,
+                Path(folder) / str(count),
+                grid={
+                    "batch_size": [size],
+                    "learning_rate": [smallest.learning_rate],
+                    "alpha": [1e-6 * (place + 1) for place in range(count)],
+                },
+                seed=seed,
+                workers=workers,
+                ray_address=ray_address,
+            )
+            for count in (workers, workers * (1 + TRIALS_PER_WORKER))
+        )
+        store = f"sqlite:///{folder}/mlflow.db"
+        windows = math.ceil(budget.steps / budget.window_steps)
+        export_trial_s = _export_s_per_trial(study, many.trials, windows, store)
+        export_job_s = _process_s(EXPORT_START, store)
+    trial_s = max(0.0, (many.beside_s - few.beside_s) / TRIALS_PER_WORKER)
+    return Overhead(
+        ray_start_s=max(0.0, started_s - connected_s),
+        search_job_s=_process_s(SEARCH_START) + few.around_tune_s,
+        tune_s=max(0.0, few.beside_s - trial_s),
+        trial_s=trial_s,
+        export_job_s=export_job_s,
+        export_trial_s=export_trial_s,
+    )
+
+
+@dataclass(frozen=True)
+class _Search:
+    """A finished search, the time that Ray Tune took beside its trials, and that around Ray Tune."""
+
+    trials: list[dict]
+    beside_s: float
+    around_tune_s: float
+
+
+def _one_step_search(
+    study: Study,
+    split_folder: Path,
+    folder: Path,
+    *,
+    grid: Mapping[str, Any],
+    seed: int,
+    workers: int,
+    ray_address: str,
+) -> _Search:
+    summary_file, trials_file = folder / "search.json", folder / "trials.jsonl"
+    began = time.monotonic()
+    search_study(
+        study,
+        None,
+        split_folder,
+        grid=grid,
+        budget=Budget(1, None, None, window_steps=1, warmup_steps=0),
+        seed=seed,
+        code="",
+        workers=workers,
+        ray_address=ray_address,
+        trial_timeout_s=None,
+        max_failed_fraction=0.0,
+        trials_file=trials_file,
+        summary_file=summary_file,
+        tell=_tell_nobody,
+    )
+    whole_s = time.monotonic() - began
+    tune_s = json.loads(summary_file.read_text())["wall_time_s"]
+    trials = list(read_trials(trials_file))
+    worked_s = sum(trial["windows"]["wall_time_s"][-1] for trial in trials)
+    return _Search(trials, tune_s - worked_s / workers, whole_s - tune_s)
+
+
+def _session_s(ray_address: str, workers: int) -> float:
+    began = time.monotonic()
+    with ray_session(ray_address, workers):
+        return time.monotonic() - began
+
+
+def _process_s(program: str, *arguments: str) -> float:
+    began = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+        check=True,
+    )
+    return time.monotonic() - began
+
+
+def _export_s_per_trial(
+    study: Study, finished: Sequence[Mapping[str, Any]], windows: int, store_uri: str
+) -> float:
+    """Track and table trials as if each had so many windows; return the seconds for one trial."""
+    from sysstop.results.tables import study_tables
+    from sysstop.results.tracking import open_store, replace_runs
+
+    store = open_store(store_uri)
+    trials = [_with_windows(trial, windows) for trial in finished]
+    began = time.monotonic()
+    study_tables(study, trials, replace_runs(store, study, trials, {}), False)
+    return (time.monotonic() - began) / len(trials)
+
+
+def _with_windows(trial: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Return a finished trial as if its first window had come so many times."""
+    windows = {name: values[:1] * count for name, values in trial["windows"].items()}
+    return {**trial, "windows": windows | {"step": list(range(1, count + 1))}}
+
+
+def _tell_nobody(message: str) -> None:
+    """Calibrations tell no progress."""

@@ -1,0 +1,281 @@
+"""What a run will take, estimated before it begins and compared with what it took afterwards.
+
+No stopping rule and no divergence is foreseen, so the estimate is an upper bound.
+"""
+
+import json
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from sysstop.plan.schedule import schedule_length
+from sysstop.plan.trial_cost import Calibration, CostModel, Overhead
+from sysstop.report.wording import counted, number, pair_label, percent
+from sysstop.study.keys import PAIR, STUDY
+from sysstop.study.studies import (
+    BASELINE_ARM,
+    Budget,
+    Study,
+    Trial,
+    order_seed,
+    plan_trials,
+    search_order,
+)
+
+NODES = (1, 10, 100)
+HOUR_S = 3600.0
+MEASURED = ["measured_cpu_s", "measured_search_s", "measured_memory_mb", "steps_used", "used_cpu_s"]
+
+
+def plan_table(
+    study_folders: Mapping[Study, Path],
+    calibrations: Mapping[tuple[str, str], Calibration],
+    overhead: Overhead,
+    *,
+    grid: Mapping[str, Any],
+    budget: Budget,
+    seed: int,
+    workers: int,
+) -> pd.DataFrame:
+    """Return one row per study: what it will take, and what it took where its results are there.
+
+    `study_folders` are where the results of each study are or will be, `calibrations` are by data
+    set and algorithm. Columns beside the study's:
+
+    - `trials`, `steps` (training steps of each fold's model), `longest_trial_s`, `cpu_s` (CPU time of
+      its trials), `search_s` (Ray Tune's wall time with `workers` trials at a time), `job_s` (wall
+      time of the jobs of its search and export, Ray being there), `refit_s` (refitting its best
+      trial, if that costs what a trial does on average), `memory_mb` (peak of its largest trial);
+    - `measured_cpu_s`, `measured_search_s` (not where the search was interrupted),
+      `measured_memory_mb`, `steps_used`, and `used_cpu_s`, the estimate for these steps; missing
+      where there are no results of the same trials and data.
+
+    Raises `UserError` for a grid that does not fit the data.
+    """
+    models = {pair: CostModel(found.readings) for pair, found in calibrations.items()}
+    rows = []
+    for study, folder in study_folders.items():
+        pair = (study.dataset, study.algorithm)
+        model, found = models[pair], calibrations[pair]
+        trials = plan_trials(study, grid, budget, seed, found.fold_train_rows)
+        steps = {trial_id: model.steps(trial) for trial_id, trial in trials.items()}
+        costs = {
+            trial_id: model.cost(
+                trial.configuration.batch_size, steps[trial_id], budget.window_steps
+            )
+            for trial_id, trial in trials.items()
+        }
+        order = search_order(trials, order_seed(seed, *pair, study.repetition))
+        waits = {trial: costs[trial].wall_time_s + overhead.trial_s for trial in order}
+        search_s = overhead.tune_s + schedule_length(waits, {}, workers)
+        export_s = overhead.export_job_s + overhead.export_trial_s * len(trials)
+        rows.append(
+            asdict(study)
+            | {
+                "trials": len(trials),
+                "steps": sum(steps.values()),
+                "longest_trial_s": max(cost.wall_time_s for cost in costs.values()),
+                "cpu_s": sum(cost.cpu_time_s for cost in costs.values()),
+                "search_s": search_s,
+                "job_s": overhead.search_job_s + search_s + export_s,
+                "refit_s": np.mean([cost.wall_time_s for cost in costs.values()]) / found.folds,
+                "memory_mb": max(cost.memory_peak_mb for cost in costs.values()),
+            }
+            | (_measured(folder, trials, found.data, model) or dict.fromkeys(MEASURED, math.nan))
+        )
+    return pd.DataFrame(rows)
+
+
+def _measured(
+    folder: Path, trials: Mapping[str, Trial], data: str, model: CostModel
+) -> dict[str, float] | None:
+    """Return what a study took, or nothing if it has no results of these trials and data."""
+    summary_file, journal = folder / "search.json", folder / "trials.jsonl"
+    table = folder / "trials.parquet"
+    if not (summary_file.exists() and journal.exists() and table.exists()):
+        return None
+    with journal.open() as file:
+        identity = json.loads(file.readline())
+    planned = {trial_id: asdict(trial) for trial_id, trial in trials.items()}
+    if identity["trials"] != json.loads(json.dumps(planned)) or identity["data"] != data:
+        return None
+    summary = json.loads(summary_file.read_text())
+    done = pd.read_parquet(
+        table, columns=["trial_id", "batch_size", "steps_used", "cpu_time_s", "memory_peak_mb"]
+    )
+    used = [
+        model.cost(trial.batch_size, trial.steps_used, trials[trial.trial_id].budget.window_steps)
+        for trial in done.itertuples()
+    ]
+    return {
+        "measured_cpu_s": done["cpu_time_s"].sum(),
+        "measured_search_s": math.nan if summary["resumed_trials"] else summary["wall_time_s"],
+        "measured_memory_mb": done["memory_peak_mb"].max(),
+        "steps_used": done["steps_used"].sum(),
+        "used_cpu_s": sum(cost.cpu_time_s for cost in used),
+    }
+
+
+def pair_table(plan: pd.DataFrame) -> pd.DataFrame:
+    """Return a `plan_table` summed up by data set and algorithm, with a last row for the total.
+
+    Ratios are estimate by measurement, of the studies that were measured. `of_steps_used` is that of
+    the CPU time, had the plan known how many steps trials would take; `used_fraction` is the share
+    of the planned steps that they took.
+    """
+    total = plan.assign(dataset="all", algorithm="")
+    rows = []
+    for pair, studies in [*plan.groupby(PAIR, sort=False), *total.groupby(PAIR)]:
+        measured = studies.dropna(subset="measured_cpu_s")
+        timed = studies.dropna(subset="measured_search_s")
+        rows.append(
+            dict(zip(PAIR, pair, strict=True))
+            | {
+                "searches": len(studies),
+                "trials": studies["trials"].sum(),
+                "steps": studies["steps"].sum(),
+                "cpu_h": studies["cpu_s"].sum() / HOUR_S,
+                "search_h": studies["search_s"].sum() / HOUR_S,
+                "memory_mb": studies["memory_mb"].max(),
+                "measured_searches": len(measured),
+                "cpu_ratio": _ratio(measured["cpu_s"], measured["measured_cpu_s"]),
+                "search_ratio": _ratio(timed["search_s"], timed["measured_search_s"]),
+                "memory_ratio": measured["memory_mb"].max() / measured["measured_memory_mb"].max(),
+                "used_fraction": _ratio(measured["steps_used"], measured["steps"]),
+                "of_steps_used": _ratio(measured["used_cpu_s"], measured["measured_cpu_s"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _ratio(values: pd.Series, others: pd.Series) -> float:
+    return values.sum() / others.sum() if len(others) else math.nan
+
+
+def run_s(
+    plan: pd.DataFrame, waiting_arms: Collection[str], overhead: Overhead, nodes: int, cores: int
+) -> float:
+    """Return the wall time of searches, exports and refits in seconds, a node for each at a time.
+
+    `waiting_arms` are those whose limit is a quantile of their baseline, which they wait for. On
+    one node studies share a Ray; on several each starts its own. Refits take a core each.
+    """
+    alone = nodes == 1
+    studies = [Study(*row) for row in plan[STUDY].itertuples(index=False)]
+    each_s = 0.0 if alone else overhead.ray_start_s
+    lengths = dict(zip(studies, plan["job_s"] + each_s, strict=True))
+    after = {
+        study: Study(study.dataset, study.algorithm, BASELINE_ARM, study.repetition)
+        for study in studies
+        if study.arm in waiting_arms
+    }
+    refits = plan.groupby(PAIR)["refit_s"].sum().to_dict()
+    return (
+        (overhead.ray_start_s if alone else 0.0)
+        + schedule_length(lengths, after, nodes)
+        + schedule_length(refits, {}, nodes * cores)
+    )
+
+
+def plan_text(
+    plan: pd.DataFrame,
+    overhead: Overhead,
+    *,
+    waiting_arms: Collection[str],
+    cores: int,
+    workers: int,
+    trial_timeout_s: float | None,
+    cpu_models: Iterable[str],
+) -> str:
+    """Return a plan for the terminal: a table by data set and algorithm, totals and warnings."""
+    pairs = pair_table(plan)
+    total = pairs.iloc[-1]
+    jobs_s, search_s = plan["job_s"].sum(), plan["search_s"].sum()
+    paragraphs = [
+        f"What {counted(len(plan), 'search', 'searches')} will take if no trial is stopped or "
+        "diverges: an upper bound,\n"
+        f"calibrated on {' and '.join(sorted(set(cpu_models)))}, "
+        f"{counted(workers, 'trial')} at a time. Steps are those of each fold's model.",
+        _shown(pairs, ESTIMATES),
+        f"In all {number(total['cpu_h'])} CPU hours of trials. Wall time of searches, exports and "
+        "refits, without\n"
+        "preparing data (done) and without analysis and report (minutes):",
+        "\n".join(
+            f"  {counted(nodes, 'node'):>9} of {counted(cores, 'core')}: "
+            f"{number(run_s(plan, waiting_arms, overhead, nodes, cores) / HOUR_S)} h"
+            for nodes in NODES
+        ),
+        f"Of the time on one node {percent(1 - search_s / jobs_s)} is what studies cost around their "
+        f"searches; the longest\nstudy takes {number(plan['job_s'].max() / HOUR_S)} h, the longest "
+        f"trial {number(plan['longest_trial_s'].max() / HOUR_S)} h.",
+        *_warnings(plan, workers, trial_timeout_s),
+    ]
+    if total["measured_searches"]:
+        paragraphs += [
+            f"Estimate by measurement, of the {total['measured_searches']} searches that have results "
+            "of these trials and data\n"
+            "(wall: not of searches that were interrupted). What the rules stopped shows in the steps "
+            "used;\n"
+            "the last column is the CPU time estimated for these steps by what they took:",
+            _shown(pairs, COMPARISONS),
+        ]
+    return "\n\n".join(paragraphs)
+
+
+ESTIMATES = {
+    "dataset": "data set",
+    "algorithm": "algorithm",
+    "searches": "searches",
+    "trials": "trials",
+    "steps": "steps",
+    "cpu_h": "CPU h",
+    "search_h": "wall h",
+    "memory_mb": "largest trial MB",
+}
+COMPARISONS = {
+    "dataset": "data set",
+    "algorithm": "algorithm",
+    "measured_searches": "searches",
+    "cpu_ratio": "CPU",
+    "search_ratio": "wall",
+    "memory_ratio": "memory",
+    "used_fraction": "steps used",
+    "of_steps_used": "CPU of these",
+}
+
+
+def _shown(pairs: pd.DataFrame, columns: Mapping[str, str]) -> str:
+    table = pairs[list(columns)].copy()
+    if "used_fraction" in table:
+        table["used_fraction"] = table["used_fraction"].map(percent)
+    for name in table.columns[2:]:
+        if name != "used_fraction":
+            table[name] = table[name].map(number)
+    return table.rename(columns=columns).to_string(index=False)
+
+
+def _warnings(plan: pd.DataFrame, workers: int, trial_timeout_s: float | None) -> list[str]:
+    warnings = []
+    for (dataset, algorithm), studies in plan.groupby(PAIR, sort=False):
+        longest_s, largest_mb = studies["longest_trial_s"].max(), studies["memory_mb"].max()
+        label = pair_label(dataset, algorithm)
+        if trial_timeout_s is not None and longest_s > trial_timeout_s:
+            warnings.append(
+                f"WARNING: the longest trial of {label} will take about {number(longest_s)} s, but "
+                f"search.trial_timeout_s ends it at {number(trial_timeout_s)} s. Raise that, or lower "
+                "grid.batch_size or budget."
+            )
+        memory_mb = psutil.virtual_memory().total / 2**20
+        if largest_mb * workers > memory_mb:
+            warnings.append(
+                f"WARNING: {counted(workers, 'trial')} of {label} at a time may need "
+                f"{number(largest_mb * workers)} MB, but this machine has {number(memory_mb)} MB. "
+                "Lower search.workers or grid.batch_size."
+            )
+    return warnings

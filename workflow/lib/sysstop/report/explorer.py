@@ -1,0 +1,388 @@
+"""The report's explorer: its reader moves a limit and sees what it would have saved and lost.
+
+The numbers are rows of the replay, put into words here; the script in the page picks the row and
+hands it to a Vega-Lite chart, whose library is in the page too.
+"""
+
+import html
+import json
+from collections.abc import Iterable
+from string import Template
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+
+from sysstop.report.figures.style import PALETTE
+from sysstop.report.wording import counted, number, pair_label, percent
+from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.keys import REPLICATE
+from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.rules import MetricLimit, PredictedTrainTime
+
+MOST_LIMITS = 60
+RULES = (MetricLimit.name, PredictedTrainTime.name)
+KEPT_COLOUR, STOPPED_COLOUR = PALETTE[0], PALETTE[3]
+TEXT_COLOUR = "#1c1c1c"
+# Arms take their limit from this quantile unless told otherwise, so the reader starts near it.
+FIRST_PLACE = 0.75
+# How far below the best score the axis goes, as a multiple of the distance to the lower quartile.
+SCORE_REACH = 3
+LABEL_WIDTH_PIXELS, CHART_WIDTH_PIXELS = 52, 600
+
+
+def explorer_html(replay: pd.DataFrame, signals: pd.DataFrame) -> str:
+    """Return the explorer as a fragment of HTML that needs nothing but itself.
+
+    Parameters
+    ----------
+    replay
+        One row per data set, algorithm, repetition, rule, metric and limit, as in
+        results/tables/replay.parquet. Only limits on system metrics are shown.
+    signals
+        One row per data set, algorithm, repetition, rule, metric and trial of the baseline, with
+        its configuration, its score and the largest signal that a limit is compared with, as in
+        results/tables/signals.parquet.
+    """
+    studies = explorer_studies(replay, signals)
+    if not studies:
+        return "<p>There is nothing to explore: no limit on a system metric was replayed.</p>\n"
+    repetitions = sorted({name for of_pair in studies.values() for name in of_pair}, key=int)
+    shown = [study for of_pair in studies.values() for study in of_pair.values()]
+    quantities = dict.fromkeys(name for study in shown for name in study["quantities"])
+    return _PAGE.substitute(
+        pairs=_options(studies),
+        repetitions=_options(repetitions),
+        hide_repetitions="" if len(repetitions) > 1 else " hidden",
+        quantities=_options(quantities),
+        studies=_script_text(json.dumps(studies, separators=(",", ":"), allow_nan=False)),
+        vega=_script_text(vl_convert.javascript_bundle()),
+        chart=_script_text(json.dumps(explorer_chart(), separators=(",", ":"))),
+        first_place=FIRST_PLACE,
+        colour=KEPT_COLOUR,
+        margin=LABEL_WIDTH_PIXELS + 30,
+    )
+
+
+def explorer_studies(replay: pd.DataFrame, signals: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return what the page shows by data set with algorithm, and by repetition.
+
+    A study has its trials and quantities; a quantity is what a limit is set on and has its limits.
+    These are columns: those of texts hold the numbers of the tables' rows as a reader sees them,
+    those of numbers are for drawing and hold null where there is nothing to draw.
+    """
+    replay, signals = _with_quantity(replay), _with_quantity(signals)
+    trials_of = dict(iter(signals.groupby(REPLICATE)))
+    studies: dict[str, dict[str, Any]] = {}
+    by_study = replay.groupby(REPLICATE, sort=False)
+    for (dataset, algorithm, repetition), rows in by_study:
+        of_study = trials_of[dataset, algorithm, repetition]
+        of_pair = studies.setdefault(pair_label(dataset, algorithm), {})
+        of_pair[str(repetition)] = _study(algorithm, rows, of_study)
+    return studies
+
+
+def thinned(rows: pd.DataFrame, most: int = MOST_LIMITS) -> pd.DataFrame:
+    """Return at most so many rows, evenly spread in the order of their limits, with both ends."""
+    rows = rows.sort_values("limit")
+    kept = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
+    return rows.iloc[kept]
+
+
+def _with_quantity(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the rules shown, with a column that names what their limit is set on."""
+    table = table[table["rule"].isin(RULES)]
+    names = zip(table["rule"], table["metric"], strict=True)
+    return table.assign(quantity=[_quantity_label(*name) for name in names])
+
+
+def _quantity_label(rule: str, metric: str) -> str:
+    label = METRIC_BY_NAME[metric].axis_label
+    predicted = rule == PredictedTrainTime.name
+    return f"Predicted {label[:1].lower()}{label[1:]}" if predicted else label
+
+
+def _study(algorithm: str, replay: pd.DataFrame, signals: pd.DataFrame) -> dict[str, Any]:
+    trials = signals.drop_duplicates("trial_id").set_index("trial_id")
+    scores = trials["score"].astype(float)
+    drawn_scores, bottom_note = _within_reach(scores)
+    quantities = {}
+    for quantity, rows in replay.groupby("quantity", sort=False):
+        of_quantity = signals[signals["quantity"] == quantity].set_index("trial_id")
+        largest = of_quantity["largest_signal"].reindex(trials.index).astype(float)
+        rows = thinned(rows)
+        limits = rows["limit"].to_numpy()
+        undrawn = int((~(np.isfinite(scores) & np.isfinite(largest) & (largest > 0))).sum())
+        undrawn_note = f"Not drawn: {counted(undrawn, 'trial')} without score or reading."
+        quantities[str(quantity)] = {
+            "limits": _limits(rows),
+            "trials": {
+                "reading": _positive(largest),
+                # By number, as the drawn values are rounded.
+                "limits_below": (limits < largest.to_numpy()[:, None]).sum(axis=1).tolist(),
+            },
+            "note": " ".join(filter(None, [undrawn_note if undrawn else "", bottom_note])),
+        }
+    classifies = ALGORITHMS[algorithm].task == "classification"
+    return {
+        "score": "accuracy" if classifies else "minus RMSE",
+        "regret": "accuracy" if classifies else "RMSE",
+        "trials": {
+            "score": _drawn(drawn_scores),
+            "score_text": [number(score) for score in scores],
+            **{name: trials[name].tolist() for name in ("batch_size", "learning_rate", "alpha")},
+        },
+        "quantities": quantities,
+    }
+
+
+def _limits(rows: pd.DataFrame) -> dict[str, list]:
+    unit = METRIC_BY_NAME[rows["metric"].iloc[0]].unit
+    return {
+        "limit": _positive(rows["limit"]),
+        # More digits than elsewhere, to tell neighbours apart.
+        "limit_text": [f"{number(limit, digits=5)}\u00a0{unit}" for limit in rows["limit"]],
+        "stopped_text": [
+            f"{stopped:,} of {counted(trials, 'trial')}"
+            for stopped, trials in zip(rows["trials_stopped"], rows["trials"], strict=True)
+        ],
+        "saved_time_percent": _drawn(100 * rows["saved_time_fraction"]),
+        "saved_time_text": [percent(fraction) for fraction in rows["saved_time_fraction"]],
+        "saved_steps_text": [percent(fraction) for fraction in rows["saved_steps_fraction"]],
+        "best_score": _drawn(rows["best_score"]),
+        "best_score_text": [number(score) for score in rows["best_score"]],
+        "regret": _drawn(rows["regret"]),
+        "regret_text": [number(regret) for regret in rows["regret"]],
+        "winner_stopped": rows["winner_stopped"].astype(int).tolist(),
+    }
+
+
+def _within_reach(scores: pd.Series) -> tuple[pd.Series, str]:
+    """Return the scores as drawn, and what to say of those put at the bottom.
+
+    A model that nearly diverged would otherwise press all others into one line.
+    """
+    finite = scores[np.isfinite(scores)]
+    floor = finite.max() - SCORE_REACH * (finite.max() - finite.quantile(0.25))
+    below = int((finite < floor).sum())
+    if below == 0 or floor == finite.max():
+        return scores, ""
+    note = f"Drawn at the bottom: {counted(below, 'trial')} with a lower score."
+    return scores.clip(lower=floor), note
+
+
+def _drawn(values: Iterable[float]) -> list[float | None]:
+    """Return numbers for drawing; JSON has no word for what is not finite."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
+
+
+def _positive(values: pd.Series) -> list[float | None]:
+    """Return numbers for drawing on a logarithmic axis."""
+    return _drawn(values.where(values > 0))
+
+
+def _options(names: Iterable[str]) -> str:
+    return "".join(f"<option>{html.escape(name)}</option>" for name in names)
+
+
+def _script_text(script: str) -> str:
+    """Return a script without the marks that would end its element early."""
+    for mark in ("</script", "<!--", "<script"):
+        script = script.replace(mark, "\\x3c" + mark[1:])
+    return script
+
+
+# What the page's script hands to the chart: tables by name, and words by name.
+_TRIALS, _LIMITS, _HERE = (alt.NamedData(name) for name in ("trials", "limits", "here"))
+_WORDS = ("quantity", "score", "regret")
+
+
+def explorer_chart() -> dict[str, Any]:
+    """Return the chart's Vega-Lite specification, without data."""
+    best = alt.Chart(_HERE).mark_rule(color=KEPT_COLOUR).encode(_height("best_score"))
+    chart = (
+        alt.vconcat(
+            _panel(_trials() + best + _limit(), 240, "'Score (' + score + '), line: best kept'"),
+            _panel(_curve("saved_time_percent") + _limit(), 110, "'Training time saved (%)'"),
+            _panel(_curve("regret") + _limit(), 110, "'Regret (' + regret + ')'"),
+            title=alt.Title(
+                alt.ExprRef("quantity + ', largest of a trial'"),
+                orient="bottom",
+                anchor="middle",
+                offset=6,
+                fontWeight="normal",
+                fontSize=12,
+            ),
+            spacing=12,
+        )
+        .resolve_scale(x="shared")
+        .add_params(*(alt.param(name=name, value="") for name in _WORDS))
+        .configure(font="system-ui, sans-serif")
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelFontSize=12,
+            labelColor=TEXT_COLOUR,
+            gridColor="#e5e5e5",
+            domainColor="#767676",
+            tickColor="#767676",
+        )
+        .configure_axisY(minExtent=LABEL_WIDTH_PIXELS, maxExtent=LABEL_WIDTH_PIXELS)
+        .configure_legend(orient="top", labelFontSize=12, labelColor=TEXT_COLOUR)
+        .configure_title(anchor="start", frame="group", fontSize=13, color=TEXT_COLOUR)
+    )
+    specification = chart.to_dict()
+    # An address, if only of a schema: the page is to hold none.
+    del specification["$schema"]
+    return specification
+
+
+def _panel(chart: alt.LayerChart, height: int, title: str) -> alt.LayerChart:
+    return chart.properties(
+        width=CHART_WIDTH_PIXELS, height=height, title=alt.Title(alt.ExprRef(title))
+    )
+
+
+def _reading(column: str) -> alt.X:
+    axis = alt.Axis(format=",~r", tickCount=6, labelOverlap=True)
+    return alt.X(f"{column}:Q", title=None, axis=axis).scale(type="log", nice=False, padding=14)
+
+
+def _height(column: str) -> alt.Y:
+    return alt.Y(f"{column}:Q", title=None)
+
+
+def _trials() -> alt.Chart:
+    """Return the trials, one mark each; shapes tell them apart without their colours."""
+    states = ["kept", "stopped"]
+    shapes = alt.Scale(domain=states, range=["circle", "M-1,-1L1,1M1,-1L-1,1"])
+    colours = alt.Scale(domain=states, range=[KEPT_COLOUR, STOPPED_COLOUR])
+    return (
+        alt.Chart(_TRIALS)
+        .mark_point(size=55, strokeWidth=1.8, opacity=0.9)
+        .encode(
+            _reading("reading"),
+            _height("score").scale(zero=False, padding=10),
+            alt.Color("state:N", title=None, scale=colours),
+            alt.Shape("state:N", title=None, scale=shapes),
+            tooltip=[
+                alt.Tooltip("batch_size:Q", title="Batch size"),
+                alt.Tooltip("learning_rate:Q", title="Learning rate"),
+                alt.Tooltip("alpha:Q", title="Alpha"),
+                alt.Tooltip("score_text:N", title="Score"),
+                alt.Tooltip("reading:Q", title="Largest reading", format=",.5~r"),
+                alt.Tooltip("state:N", title="With this limit"),
+            ],
+        )
+    )
+
+
+def _curve(column: str) -> alt.LayerChart:
+    """Return a column of the limits against the limit, with its value at the reader's limit."""
+    height = _height(column).axis(tickCount=4).scale(zero=True)
+    curve = alt.Chart(_LIMITS).mark_line(interpolate="step-after", color=KEPT_COLOUR)
+    here = alt.Chart(_HERE).mark_point(filled=True, size=90, opacity=1, color=STOPPED_COLOUR)
+    return alt.layer(*(chart.encode(_reading("limit"), height) for chart in (curve, here)))
+
+
+def _limit() -> alt.Chart:
+    return (
+        alt.Chart(_HERE).mark_rule(color=TEXT_COLOUR, strokeDash=[5, 3]).encode(_reading("limit"))
+    )
+
+
+_PAGE = Template("""\
+<style>
+#explorer { max-width: 52rem; margin: 1.25rem 0; }
+#explorer-inputs { display: flex; flex-wrap: wrap; gap: .75rem 1.5rem; }
+#explorer-inputs label { display: block; font-size: .9rem; max-width: 100%; }
+#explorer-inputs label[hidden] { display: none; }
+#explorer-inputs select { display: block; margin-top: .15rem; max-width: 100%; padding: .25rem .4rem;
+  font: inherit; color: inherit; background: #fff; border: 1px solid #767676; border-radius: 4px; }
+#explorer-inputs .limit { flex: 1 0 100%; }
+#explorer-limit { display: block; width: 100%; height: 1.75rem; margin: 0;
+  accent-color: $colour; cursor: pointer; }
+#explorer-sentence { min-height: 3.1em; margin: .5rem 0; font-weight: 600;
+  font-variant-numeric: tabular-nums; }
+#explorer-note { min-height: 1.5em; margin: .25rem 0; font-size: .9rem; color: #5a5a5a; }
+#explorer-chart { overflow-x: auto; }
+.explorer-printed { display: none; }
+/* As many lines as the sentence has, so that the chart below it stays where it is. */
+@media (max-width: 40rem) { #explorer-sentence { min-height: 7.75em; } }
+@media print {
+  #explorer { display: none; }
+  .explorer-printed { display: block; }
+}
+</style>
+<p class="explorer-printed">The page on a screen has an explorer of the limits here.</p>
+<noscript><p>The explorer of the limits needs JavaScript.</p></noscript>
+<div id="explorer">
+<div id="explorer-inputs">
+<label>Data set and algorithm <select id="explorer-pair">$pairs</select></label>
+<label$hide_repetitions>Repetition <select id="explorer-repetition">$repetitions</select></label>
+<label>Limit on <select id="explorer-quantity">$quantities</select></label>
+<label class="limit">Limit <input id="explorer-limit" type="range" min="0" step="1"></label>
+</div>
+<p id="explorer-sentence" aria-live="polite"></p>
+<div id="explorer-chart" role="region" aria-label="Chart of the limits" tabindex="0"></div>
+<p id="explorer-note"></p>
+</div>
+<script>$vega</script>
+<script>
+(async () => {
+  const studies = $studies;
+  const [pair, repetition, quantity, slider, sentence, chart, note] =
+    ["pair", "repetition", "quantity", "limit", "sentence", "chart", "note"]
+      .map(name => document.getElementById("explorer-" + name));
+  // Errors alone are logged (1): until it is handed data below, the chart warns of empty axes.
+  const {view} = await vegaEmbed(chart, $chart, {mode: "vega-lite", renderer: "svg",
+    actions: false, defaultStyle: false, logLevel: 1});
+  const rows = columns => Object.values(columns)[0].map((_, at) =>
+    Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[at]])));
+  // Where the limit stands among those of its quantity, which may have fewer than another: 0 to 1.
+  let place = $first_place;
+
+  const show = () => {
+    const study = (studies[pair.value] || {})[repetition.value];
+    const chosen = study && study.quantities[quantity.value];
+    chart.hidden = slider.disabled = !chosen;
+    if (!chosen) {
+      sentence.textContent = "Here no limit of this kind was replayed.";
+      note.textContent = "";
+      return;
+    }
+    const limits = rows(chosen.limits);
+    slider.max = limits.length - 1;
+    slider.value = Math.round(place * slider.max);
+    const at = slider.valueAsNumber, here = limits[at];
+    const trials = rows({...study.trials, ...chosen.trials});
+    for (const trial of trials) trial.state = trial.limits_below > at ? "stopped" : "kept";
+    slider.setAttribute("aria-valuetext", here.limit_text);
+    sentence.textContent = "Limit " + here.limit_text + ": " + here.stopped_text + " stopped, "
+      + here.saved_time_text + " of the training time saved, "
+      + here.saved_steps_text + " of the steps saved; "
+      + (here.best_score === null ? "no trial is left to choose from."
+        : "best score kept " + here.best_score_text + ", regret " + here.regret_text + "."
+          + (here.winner_stopped ? " The best trial of all is stopped." : ""));
+    note.textContent = chosen.note;
+    view.data("trials", trials).data("limits", limits).data("here", [here])
+      .signal("quantity", quantity.value).signal("score", study.score)
+      .signal("regret", study.regret).runAsync();
+  };
+  slider.addEventListener("input", () => {
+    place = slider.max > 0 ? slider.value / slider.max : place;
+    show();
+  });
+  for (const select of [pair, repetition, quantity]) select.addEventListener("change", show);
+  show();
+  new ResizeObserver(() => {
+    if (chart.clientWidth)
+      view.width(Math.max(160, chart.clientWidth - $margin)).runAsync();
+  }).observe(chart);
+})().catch(error => {
+  document.getElementById("explorer-sentence").textContent = "The explorer failed: " + error;
+  throw error;
+});
+</script>
+""")

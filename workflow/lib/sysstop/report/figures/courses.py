@@ -1,0 +1,87 @@
+"""RQ2: the courses of the trials, and where each arm stopped them."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from sysstop.report.figures.style import (
+    arm_colours,
+    legend_below,
+    message_figure,
+    new_figure,
+    scale_to_values,
+    styled,
+)
+from sysstop.report.wording import algorithm_label, arm_order
+from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.studies import BASELINE_ARM
+
+X, Y = "train_time_s", "val_loss"
+
+
+@styled
+def courses_figure(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
+    """Draw validation loss over training time for one data set: algorithms x stopping arms.
+
+    Every line is a trial of the first repetition; the baseline's best trial is drawn in black.
+    """
+    windows, trials = (table[table["repetition"] == 1] for table in (windows, trials))
+    arms = [arm for arm in arm_order(trials["arm"]) if arm != BASELINE_ARM]
+    completed = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == "completed")]
+    if not arms or completed.empty:
+        return message_figure(
+            "Only the baseline arm was run, so no trial was stopped."
+            if not arms
+            else "No trial of the baseline completed, so there are no courses to compare."
+        )
+    algorithms = sorted(completed["algorithm"].unique())
+    figure = new_figure(2.0 * len(algorithms) + 0.9, width_inches=max(5.0, 1.9 * len(arms) + 0.8))
+    panels = figure.subplots(len(algorithms), len(arms), sharex=True, sharey="row", squeeze=False)
+    for algorithm, row in zip(algorithms, panels, strict=True):
+        of_algorithm = windows[windows["algorithm"] == algorithm]
+        usual = _courses_of(of_algorithm, completed[completed["algorithm"] == algorithm])
+        best = completed[completed["algorithm"] == algorithm].nlargest(1, "score")
+        for arm, axes in zip(arms, row, strict=True):
+            stopped = trials[
+                (trials["algorithm"] == algorithm)
+                & (trials["arm"] == arm)
+                & (trials["status"] == "stopped")
+            ]
+            courses = _courses_of(of_algorithm, stopped)
+            colour = arm_colours(arms)[arm]
+            _draw_lines(axes, of_algorithm[of_algorithm["arm"] == arm], "0.8", 0.5)
+            _draw_lines(axes, _courses_of(of_algorithm, best), "black", 1.4)
+            _draw_lines(axes, courses, colour, 0.7)
+            ends = courses.groupby("trial_id").tail(1)
+            axes.plot(ends[X], ends[Y], linestyle="none", marker="o", markersize=3, color=colour)
+        row[0].set_ylabel(f"{algorithm_label(algorithm)}\n{METRIC_BY_NAME[Y].label}")
+        scale_to_values(row[0], "y", usual[Y])
+        row[0].set_ylim(0.93 * usual[Y].min(), 1.1 * usual[Y].quantile(0.99))
+    scale_to_values(panels[0, 0], "x", windows[X])
+    panels[0, 0].set_xlim(0.9 * windows[X].min(), 1.1 * windows[X].max())
+    for arm, axes in zip(arms, panels[0], strict=True):
+        axes.set_title(arm)
+    for axes in panels[-1]:
+        axes.set_xlabel(METRIC_BY_NAME[X].axis_label)
+    figure.suptitle(trials["dataset"].iloc[0])
+    legend_below(
+        figure,
+        {
+            "not stopped": Line2D([], [], color="0.8"),
+            "stopped at the dot": Line2D([], [], color="0.4", marker="o", linewidth=0.7),
+            "baseline's best trial": Line2D([], [], color="black"),
+        },
+    )
+    return figure
+
+
+def _courses_of(windows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    return windows.merge(trials[["algorithm", "arm", "trial_id"]])
+
+
+def _draw_lines(axes: Axes, windows: pd.DataFrame, colour: str, width: float) -> None:
+    lines = [np.column_stack([course[X], course[Y]]) for _, course in windows.groupby("trial_id")]
+    axes.add_collection(LineCollection(lines, colors=colour, linewidths=width))

@@ -1,0 +1,238 @@
+"""RQ2: what every stopping rule saves against what it loses as its limit moves, in replay."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sysstop.report.figures.style import legend_below, message_figure, new_figure, styled
+from sysstop.report.wording import algorithm_label, number
+from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.keys import PAIR, RULE
+
+RANDOM_COLOUR = "0.62"
+# A knee that saves less would cover a word at the axis.
+NEAR_PERCENT = 20.0
+REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RMSE)"}
+
+
+@dataclass(frozen=True)
+class RuleStyle:
+    """How a rule is drawn; a dashed one is akin to the solid one of the same colour."""
+
+    label: str
+    colour: str
+    dashed: bool = False
+
+    @property
+    def linestyle(self) -> object:
+        """The line style of the rule's curve."""
+        return (0, (3.2, 1.4)) if self.dashed else "-"
+
+
+# A hue per family, a shade per rule: at most four curves share a panel.
+FAMILIES = {
+    "Limits on time": {
+        ("metric_limit", "step_time_ms"): RuleStyle("Step time", "#08306b"),
+        ("metric_limit", "sample_time_us"): RuleStyle("Time per sample", "#74add6"),
+        ("metric_limit", "train_time_s"): RuleStyle("Training time", "#2171b5"),
+        ("predicted_train_time", "train_time_s"): RuleStyle(
+            "Predicted training time", "#2171b5", dashed=True
+        ),
+    },
+    "Limits on CPU and memory": {
+        ("metric_limit", "cpu_percent"): RuleStyle("CPU", "#5f2a00"),
+        ("metric_limit", "memory_mb"): RuleStyle("Memory", "#e6850e"),
+        ("metric_limit", "memory_peak_mb"): RuleStyle("Peak memory", "#b04a00", dashed=True),
+    },
+    "Other rules": {
+        ("plateau", "val_loss"): RuleStyle("Plateau of loss", "#00441b"),
+        ("median", "val_loss"): RuleStyle("Median rule", "#117a43"),
+        ("successive_halving", "val_loss"): RuleStyle("Successive halving", "#6cc070"),
+        ("best_cost", "train_time_s"): RuleStyle("Multiple of least time", "#117a43", dashed=True),
+    },
+}
+RULE_STYLES = {rule: style for family in FAMILIES.values() for rule, style in family.items()}
+
+
+@styled
+def replay_figure(replay: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+    """Draw the replay of one data set: a row per algorithm, rules ranked and their curves.
+
+    The first panel of a row ranks the rules by the largest saving without regret, the others show
+    regret against saving, means over the repetitions at the same limit, a panel per family of rules.
+    Grey is the expected regret of random stopping. `replay` and `summary` are a
+    `replay.replay_table` and its `replay.replay_summary`.
+    """
+    if summary.empty:
+        return message_figure("No trial of the baseline completed, so there is nothing to replay.")
+    points = mean_points(replay)
+    algorithms = sorted(replay["algorithm"].unique())
+    figure = new_figure(2.45 * len(algorithms) + 0.95, width_inches=9.9)
+    panels = figure.subplots(
+        len(algorithms), 1 + len(FAMILIES), squeeze=False, width_ratios=[1.15, 1, 1, 1]
+    )
+    for algorithm, (ranking, *curves) in zip(algorithms, panels, strict=True):
+        marks = with_random_at_free(summary[summary["algorithm"] == algorithm], points)
+        of_algorithm = points[points["algorithm"] == algorithm]
+        ranking.set_title(algorithm_label(algorithm), loc="left", fontweight="bold")
+        _draw_ranking(ranking, marks)
+        for family, axes in zip(FAMILIES, curves, strict=True):
+            _draw_family(axes, FAMILIES[family], of_algorithm, marks)
+            axes.set_ylim(*_regret_span(of_algorithm, marks))
+        curves[0].set_ylabel(REGRET_LABEL[ALGORITHMS[algorithm].task])
+        for axes in curves[1:]:
+            axes.tick_params(labelleft=False)
+    for family, axes in zip(FAMILIES, panels[0, 1:], strict=True):
+        axes.set_title(family, color=next(iter(FAMILIES[family].values())).colour)
+    for axes in panels[-1]:
+        axes.set_xlabel("Training time saved (%)")
+    figure.suptitle(summary["dataset"].iloc[0])
+    legend_below(figure, _legend(), columns=5)
+    return figure
+
+
+def mean_points(replay: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of each rule's curve: means over the repetitions at the same limit.
+
+    A limit that leaves no model in any repetition has no regret and is not on the curve, as in
+    `replay.replay_summary`.
+    """
+    points = replay.groupby([*PAIR, *RULE, "limit"], sort=True).agg(
+        saved=("saved_time_fraction", "mean"),
+        regret=("regret", lambda values: values.mean(skipna=False)),
+        random_regret=("random_regret", "mean"),
+    )
+    return points.reset_index()
+
+
+def with_random_at_free(summary: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary with what random stopping loses at each rule's free limit.
+
+    `free_random_regret` and `free_beats_random`; the rule that saves most comes first.
+    """
+    keys = [*PAIR, *RULE]
+    at_free = points.rename(columns={"limit": "free_limit", "random_regret": "free_random_regret"})
+    marks = summary.merge(
+        at_free[[*keys, "free_limit", "free_random_regret"]], on=[*keys, "free_limit"], how="left"
+    )
+    marks["free_beats_random"] = marks["free_regret"] < marks["free_random_regret"]
+    return marks.sort_values(
+        ["free_saved_time_fraction", "knee_saved_time_fraction"], ascending=False, kind="stable"
+    )
+
+
+def _regret_span(points: pd.DataFrame, marks: pd.DataFrame) -> tuple[float, float]:
+    """Return the regrets to show: beyond the knees curves are of no use and only flatten the rest."""
+    regrets = points["regret"].dropna()
+    if regrets.empty:
+        return 0.0, 1.0
+    useful = marks[["knee_regret", "knee_random_regret", "free_random_regret"]]
+    highest = min(regrets.max(), 1.6 * np.nanmax([0.0, *useful.to_numpy().ravel()]))
+    highest = highest if highest > 0 else max(regrets.max(), 0.0)
+    lowest = min(0.0, regrets.min())
+    height = highest - lowest or 1.0
+    return lowest - 0.07 * height, lowest + 1.05 * height
+
+
+def _draw_ranking(axes: Axes, marks: pd.DataFrame) -> None:
+    if marks.empty:
+        axes.text(0.5, 0.5, "no trial completed", ha="center", transform=axes.transAxes)
+    for at, mark in enumerate(marks.itertuples()):
+        style = RULE_STYLES[mark.rule, mark.metric]
+        saved = 100 * mark.free_saved_time_fraction
+        if np.isnan(saved):
+            knee = 100 * mark.knee_saved_time_fraction
+            beside = knee if knee < NEAR_PERCENT else 0
+            axes.annotate(
+                "none", (beside, at), (7, 0), textcoords="offset points", va="center", fontsize=7.5
+            )
+        else:
+            axes.plot([0, saved], [at, at], color=style.colour, linestyle=style.linestyle)
+            axes.plot(saved, at, **_free_marker(style.colour, mark.free_beats_random))
+        axes.plot(100 * mark.knee_saved_time_fraction, at, **_knee_marker(style.colour))
+    labels = [
+        RULE_STYLES[names].label for names in zip(marks["rule"], marks["metric"], strict=True)
+    ]
+    axes.set_yticks(range(len(marks)), labels)
+    axes.set_ylim(len(marks) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    _scale_saving(axes)
+
+
+def _draw_family(
+    axes: Axes,
+    family: dict[tuple[str, str], RuleStyle],
+    points: pd.DataFrame,
+    marks: pd.DataFrame,
+) -> None:
+    axes.axhline(0, color="0.35", linewidth=0.8, zorder=1)
+    for (rule, metric), style in family.items():
+        curve = points[(points["rule"] == rule) & (points["metric"] == metric)]
+        curve = curve.dropna(subset="regret")
+        line = {"linestyle": style.linestyle, "marker": "." if len(curve) == 1 else ""}
+        axes.plot(
+            100 * curve["saved"],
+            curve["random_regret"],
+            color=RANDOM_COLOUR,
+            linewidth=0.9,
+            zorder=1.5,
+            **line,
+        )
+        axes.plot(100 * curve["saved"], curve["regret"], color=style.colour, **line)
+        for mark in marks[(marks["rule"] == rule) & (marks["metric"] == metric)].itertuples():
+            axes.plot(
+                100 * mark.knee_saved_time_fraction,
+                mark.knee_regret,
+                **_knee_marker(style.colour),
+            )
+            axes.plot(
+                100 * mark.free_saved_time_fraction,
+                mark.free_regret,
+                **_free_marker(style.colour, mark.free_beats_random),
+            )
+    _scale_saving(axes)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+def _scale_saving(axes: Axes) -> None:
+    axes.set_xlim(-2, 102)
+    axes.set_xticks([0, 25, 50, 75, 100])
+
+
+def _free_marker(colour: str, beats_random: bool) -> dict[str, object]:
+    return {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 6,
+        "color": colour,
+        "markerfacecolor": colour if beats_random else "white",
+        "zorder": 4,
+    }
+
+
+def _knee_marker(colour: str) -> dict[str, object]:
+    return {
+        "linestyle": "none",
+        "marker": "D",
+        "markersize": 4.2,
+        "color": colour,
+        "markerfacecolor": "white",
+        "zorder": 3.5,
+    }
+
+
+def _legend() -> dict[str, object]:
+    return {
+        "largest saving without regret": Line2D([], [], **_free_marker("0.2", True)),
+        "the same, no better than random": Line2D([], [], **_free_marker("0.2", False)),
+        "knee": Line2D([], [], **_knee_marker("0.2")),
+        "rule": Line2D([], [], color="0.2"),
+        "random stopping": Line2D([], [], color=RANDOM_COLOUR, linewidth=0.9),
+    }

@@ -1,0 +1,87 @@
+"""The hosts in the report: their table, and what it means that several measured."""
+
+import numpy as np
+import pandas as pd
+
+from sysstop.report.wording import counted, in_words, out_of, spoken
+from sysstop.study.keys import STUDY
+
+# What makes a host measure differently, in the words of the environment's columns.
+DIFFERENCES = (
+    "cpu_model",
+    "cores",
+    "governor",
+    "memory_gb",
+    "blas",
+    "system",
+    "python",
+    "scikit_learn",
+    "numpy",
+    "scipy",
+)
+
+
+def host_digest(hosts: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of hosts as readers see it."""
+    return pd.DataFrame(
+        {
+            "Host": hosts["host"],
+            "CPU model": hosts["cpu_model"],
+            "Cores": hosts["cores"],
+            "Studies": hosts["studies"],
+            "Trials": hosts["trials"],
+            "Failed": hosts["failed_trials"],
+            "Step time against the mean of the hosts (%)": 100 * hosts["step_time_ratio"],
+            "Configurations compared": hosts["compared_configurations"],
+        }
+    )
+
+
+def host_limits(trials: pd.DataFrame, environment: pd.DataFrame) -> list[str]:
+    """Say what it means for the measurement that more than one host measured, if that is so."""
+    measured = trials[trials["host"] != ""]
+    hosts = sorted(measured["host"].unique())
+    if len(hosts) < 2:
+        return []
+    hosts_of_study = measured.groupby(STUDY)["host"].nunique()
+    mixed, studies = int((hosts_of_study > 1).sum()), len(hosts_of_study)
+    where = (
+        f"In {out_of(mixed, studies, 'study', 'studies')} the trials ran on more than one host"
+        if mixed
+        else "Each study ran on one host, but not all on the same"
+    )
+    notes = [
+        f"{where} ({counted(len(hosts), 'host')}: {in_words(hosts)}). A difference between hosts "
+        "counts as noise of the readings of time and CPU, or as an effect where it happens to follow "
+        "the grid or the arms. The table of hosts tells how much longer steps took on each, and the "
+        "column host of trials.parquet tells each trial's."
+    ]
+    return [*notes, *_differences(environment), *_unknown_loads(environment)]
+
+
+def _differences(environment: pd.DataFrame) -> list[str]:
+    values = environment.groupby("host").first()
+    differing = [name for name in DIFFERENCES if name in values and values[name].nunique() > 1]
+    if not differing:
+        return []
+    found = [
+        f"{spoken(name).replace('cpu', 'CPU')} ("
+        + in_words([f"{value} on {in_words(list(on.index))}" for value, on in values.groupby(name)])
+        + ")"
+        for name in differing
+    ]
+    return [
+        f"The hosts are not alike: they differ in {in_words(found)}. Times read on one host are not to "
+        "be compared with times read on another; compare within a host, or search on hosts of one kind."
+    ]
+
+
+def _unknown_loads(environment: pd.DataFrame) -> list[str]:
+    load = environment.groupby("host")["load_before_max"].max()
+    unknown = sorted(load.index[np.isnan(load)])
+    if not unknown:
+        return []
+    return [
+        f"How busy {in_words(unknown)} {'was' if len(unknown) == 1 else 'were'} with something else is "
+        "not known: load is read only on the host from which a study is searched."
+    ]

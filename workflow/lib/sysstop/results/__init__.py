@@ -1,0 +1,1 @@
+"""What a search leaves: its journal, MLflow runs and tables."""

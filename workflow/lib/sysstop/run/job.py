@@ -1,0 +1,104 @@
+"""What every job of the workflow shares: its log, its owner, and an end in one clear message."""
+
+import contextlib
+import errno
+import os
+import re
+import select
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sysstop.run.errors import UserError
+from sysstop.run.folder import OWNER_VARIABLE
+
+ERROR_MARK = "error: "
+# Faults of the disk that the user can mend, and how.
+REMEDIES = {
+    errno.ENOSPC: "The disk is full; free some space",
+    errno.EDQUOT: "The disk's quota is used up; free some space",
+    errno.EROFS: "The disk is read-only; make it writable",
+    errno.EACCES: "It may not be read or written; change its permissions",
+}
+
+
+@contextlib.contextmanager
+def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
+    """Run a script's work; turn what the user can mend into one message on stderr and in the log.
+
+    That is a `UserError`, a `MemoryError`, and an `OSError` of `REMEDIES`. Any other exception keeps
+    its traceback, in the log as well. The job is killed when its owner ends, so that no job outlives
+    its run.
+
+    Yields a function that ends the job at once with a message, from any of its threads.
+    """
+    _die_with_owner()
+    log = Path(snakemake.log[0])
+    log.write_text("")
+
+    def give_up(message: str) -> NoReturn:
+        _tell(log, message)
+        os._exit(1)
+
+    try:
+        yield give_up
+    except UserError as error:
+        _end(log, str(error))
+    except MemoryError as error:
+        _end(
+            log,
+            "The memory ran out. End other programs, use fewer rows or columns, or use a machine that "
+            f"has more. ({error})",
+        )
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in REMEDIES:
+            _end(
+                log,
+                f"{error.filename or 'A file'}: {REMEDIES[error.errno]}, then run the same command "
+                f"again; finished trials are kept. ({error.strerror})",
+            )
+        summary = f"{ERROR_MARK}{type(error).__name__}: {error}"
+        log.write_text(f"{traceback.format_exc()}\n{summary}\n")
+        raise
+
+
+def _die_with_owner() -> None:
+    """Kill this process as soon as the one that `OWNER_VARIABLE` names has ended."""
+    if OWNER_VARIABLE not in os.environ:
+        return
+    owner = os.pidfd_open(int(os.environ[OWNER_VARIABLE]))
+
+    def wait() -> None:
+        select.select([owner], [], [])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _end(log: Path, message: str) -> NoReturn:
+    _tell(log, message)
+    raise SystemExit(1) from None
+
+
+def _tell(log: Path, message: str) -> None:
+    """Say the job's last word, even where there is no room for a log."""
+    message = f"{ERROR_MARK}{message}"
+    print(message, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        log.write_text(message + "\n")
+
+
+def failure_messages(snakemake_log: Path) -> list[str]:
+    """Return what failed jobs said, from the logs of rules that Snakemake's own log names."""
+    named = re.findall(r"^\s+log: (.+?)(?: \(check log|$)", snakemake_log.read_text(), re.MULTILINE)
+    messages = []
+    for log in map(Path, dict.fromkeys(named)):
+        text = log.read_text() if log.exists() else ""
+        *_, last = re.split(rf"^(?={ERROR_MARK})", text, flags=re.MULTILINE)
+        if last.startswith(ERROR_MARK):
+            messages.append(last.strip())
+    return messages

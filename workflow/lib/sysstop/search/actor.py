@@ -1,0 +1,94 @@
+"""The Ray actor behind a trial. Its module is all that Ray's workers import, so it stays light."""
+
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray import tune
+
+from sysstop.run.provenance import environment
+from sysstop.search.node_data import NodeCopy, StoredFolder
+from sysstop.study.rules import Rule
+from sysstop.study.studies import Trial
+from sysstop.trial.process import Ended, Request, TrialProcess
+
+# Windows shorter than this are reported together, because each report costs Tune milliseconds.
+REPORT_INTERVAL_S = 0.5
+
+
+@dataclass(repr=False)
+class Report:
+    """The records of some windows, and the environment of the host on which they were measured.
+
+    Tune formats each result for its log, so it has a short repr.
+    """
+
+    records: list[dict]
+    environment: dict
+
+
+class TrialActor(tune.Trainable):
+    """A Ray actor that has trials run in processes of their own and reports their windows."""
+
+    def setup(
+        self,
+        config: dict,
+        trials: Mapping[str, Trial],
+        rule: Rule | None,
+        split: Path | StoredFolder,
+        trial_timeout_s: float | None,
+    ) -> None:
+        """Start the first trial."""
+        self._trials, self._rule, self._trial_timeout_s = trials, rule, trial_timeout_s
+        self._copy = NodeCopy(split) if isinstance(split, StoredFolder) else None
+        self._split_folder = self._copy.folder if self._copy else split
+        self._environment = environment()
+        self._process = TrialProcess()
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict) -> bool:
+        """Go on to another trial in the same actor."""
+        trial = self._trials[new_config["trial_id"]]
+        self._process.start(Request(trial, self._rule, self._split_folder))
+        self._began = time.monotonic()
+        return True
+
+    def step(self) -> dict:
+        """Wait for the next windows and report their records."""
+        began = time.monotonic()
+        records: list[dict] = []
+        while not records or (
+            records[-1]["status"] is None and time.monotonic() - began < REPORT_INTERVAL_S
+        ):
+            records.append(self._next_record())
+        ended = records[-1]["status"] is not None
+        return {"report": Report(records, self._environment), tune.result.DONE: ended}
+
+    def _next_record(self) -> dict:
+        limit_s = self._trial_timeout_s
+        left_s = None if limit_s is None else limit_s - (time.monotonic() - self._began)
+        answer = self._process.next_window(left_s)
+        if isinstance(answer, dict):
+            return answer
+        return {"status": "failed", "stop_reason": _failure(answer, limit_s)}
+
+    def cleanup(self) -> None:
+        """End the template process and let go of the data."""
+        self._process.close()
+        if self._copy:
+            self._copy.release()
+
+
+def _failure(ended: Ended | None, limit_s: float | None) -> str:
+    """Say why a trial's process ended before the trial did."""
+    if ended is None:
+        return f"it was not done after search.trial_timeout_s = {limit_s:g} s"
+    if ended.error:
+        return ended.error
+    if ended.exit_code == -signal.SIGKILL:
+        return (
+            "its process was killed, as Linux does when memory runs out; try fewer search.workers"
+        )
+    return f"its process ended with exit code {ended.exit_code}"

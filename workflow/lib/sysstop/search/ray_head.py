@@ -1,0 +1,153 @@
+"""A private Ray for one run of the workflow: its studies share it, nobody else joins it.
+
+The first study starts it, because starting Ray takes seconds; the next ones only connect. It runs as
+a process of its own that waits for the end of its owner, the run's Snakemake, and then takes Ray
+down, however the owner ended: by success, failure, Ctrl-C or SIGKILL.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import select
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from sysstop.run.folder import OWNER_VARIABLE, RAY_FOLDER, own_run_folder, run_folder
+from sysstop.trial.process import LIBRARY_FOLDER, SERVER_VARIABLE, THREAD_LIMITS
+
+START_TIMEOUT_S = 120
+OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a few bytes
+
+
+@dataclass(frozen=True)
+class PrivateRay:
+    """The address of a private Ray, and the process that ends when that Ray does."""
+
+    address: str
+    head_pid: int
+
+
+def private_environment(owner_pid: int) -> dict[str, str]:
+    """Return the environment of the processes that share the owner's private Ray.
+
+    It holds the token without which Ray lets nobody in, and the socket of the templates of trials,
+    and keeps Ray to the loopback interface. Ray reads it when it is imported, so it must be set
+    before a process starts.
+    """
+    folder = run_folder(owner_pid) / RAY_FOLDER
+    return {
+        OWNER_VARIABLE: str(owner_pid),
+        # Ray's switch between clusters, which other hosts must reach, and one host's own use.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+        SERVER_VARIABLE: str(folder / "trials"),
+    }
+
+
+def private_ray(cores: int) -> PrivateRay:
+    """Return the private Ray of this process' owner; start it if it does not run.
+
+    Raises `RuntimeError` outside a run, and with Ray's own words when Ray cannot be started.
+    """
+    folder = own_run_folder() / RAY_FOLDER
+    with (folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = _running(folder)
+        if found is None:
+            _start(cores, folder)
+            found = _running(folder)
+        if found is None:
+            raise RuntimeError("Ray died as soon as it had started")
+        return found
+
+
+def _running(folder: Path) -> PrivateRay | None:
+    address_file = folder / "address"
+    if not address_file.exists():
+        return None
+    ray = PrivateRay(**json.loads(address_file.read_text()))
+    try:
+        head = os.pidfd_open(ray.head_pid)
+    except ProcessLookupError:
+        return None
+    with os.fdopen(head):
+        ended, _, _ = select.select([head], [], [], 0)
+    return None if ended else ray
+
+
+def _start(cores: int, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # of a head that was killed
+    folder.mkdir(mode=0o700)
+    (folder / "token").write_text(secrets.token_hex(32))
+    log = folder / "log"
+    with log.open("w") as output:
+        head = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "sysstop.search.ray_head",
+                os.environ[OWNER_VARIABLE],
+                str(cores),
+            ],
+            env=os.environ | THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the owner; its end is what counts here
+        )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not (folder / "address").exists():
+        if head.poll() is not None or time.monotonic() > deadline:
+            head.kill()
+            words = log.read_text()[-2000:]
+            shutil.rmtree(folder)
+            raise RuntimeError(f"Ray did not start:\n{words}")
+        time.sleep(0.05)
+
+
+def main() -> None:
+    """Hold Ray until it or the owner ends: `python -m sysstop.search.ray_head OWNER_PID CORES`."""
+    owner_pid, cores = int(sys.argv[1]), int(sys.argv[2])
+    folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
+    # A file descriptor of a process becomes readable when it ends, whatever the reason.
+    owner = os.pidfd_open(owner_pid)
+    templates = subprocess.Popen(
+        [sys.executable, "-m", "sysstop.trial.template", os.environ[SERVER_VARIABLE]]
+    )
+    import ray  # here, because the templates can already import what they need
+
+    # The short name keeps Ray's sockets within Linux' 107 bytes; Ray opens its own folder to all.
+    context = ray.init(
+        address="local",
+        num_cpus=cores,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=str(folder),
+        log_to_driver=False,
+    )
+    beside = folder / "address.new"
+    private = PrivateRay(context.address_info["gcs_address"], os.getpid())
+    beside.write_text(json.dumps(asdict(private)))
+    beside.rename(folder / "address")
+    ray_processes = [
+        os.pidfd_open(child.pid)
+        for child in psutil.Process().children()
+        if child.name() in ("gcs_server", "raylet")
+    ]
+    # A Ray that died is taken away, so that the next study starts another one.
+    ended, _, _ = select.select([owner, *ray_processes], [], [])
+    ray.shutdown()
+    templates.kill()
+    shutil.rmtree(folder.parent if owner in ended else folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

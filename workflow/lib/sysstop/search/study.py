@@ -1,0 +1,103 @@
+"""Run one study from its split to its finished trials."""
+
+import json
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sysstop.data.split import load_split
+from sysstop.results.journal import Journal, count_failed_search
+from sysstop.run.provenance import folder_digest, git_state
+from sysstop.search.host_load import busy_warning
+from sysstop.search.node_data import put_folder
+from sysstop.search.ray_session import ray_session
+from sysstop.search.tune import run_search
+from sysstop.study.rules import Rule
+from sysstop.study.studies import LOCAL_RAY, Budget, Study, Trial, order_seed, plan_trials
+from sysstop.trial.process import LIBRARY_FOLDER
+
+
+def search_study(
+    study: Study,
+    rule: Rule | None,
+    split_folder: Path,
+    *,
+    grid: Mapping[str, Any],
+    budget: Budget,
+    seed: int,
+    code: str,
+    workers: int,
+    ray_address: str,
+    trial_timeout_s: float | None,
+    max_failed_fraction: float,
+    trials_file: Path,
+    summary_file: Path,
+    tell: Callable[[str], None],
+    give_up: Callable[[str], Any] | None = None,
+) -> None:
+    """Search a study's grid; write its finished trials and sum the search up, in one file each.
+
+    An interrupted search continues from the journal beside `trials_file`, as long as nothing that
+    decides its results has changed (`code` is a digest of the code). `trials_file` is that journal,
+    once it is complete; `summary_file` (JSON) tells how long the search took, on which hosts trials
+    ran, and how busy this one was. `tell` is given progress and warnings, `give_up` is for
+    `ray_session`.
+
+    Where trials failed, the journal stays, for the next search of the study to try these trials
+    again, and `journal.read_failed_searches` is one more.
+    """
+    trials = plan_trials(study, grid, budget, seed, load_split(split_folder).fold_train_rows)
+    identity = _identity(trials, rule, folder_digest(split_folder), code)
+    journal = Journal(trials_file.with_name("journal.jsonl"), identity)
+    resumed = len(journal.finished)
+    with ray_session(ray_address, workers, give_up, tell):
+        local = ray_address == LOCAL_RAY
+        search = run_search(
+            trials,
+            rule,
+            split_folder if local else put_folder(split_folder, identity["data"]),
+            journal,
+            workers=workers,
+            order_seed=order_seed(seed, study.dataset, study.algorithm, study.repetition),
+            trial_timeout_s=trial_timeout_s,
+            max_failed_fraction=max_failed_fraction,
+            tell=tell,
+        )
+    commit = git_state(LIBRARY_FOLDER)
+    failed = list(journal.finished.values()).count("failed")
+    warning = busy_warning(search)
+    if warning:
+        tell(warning)
+    summary = {
+        "study": asdict(study),
+        "rule": identity["rule"],
+        "trials": len(trials),
+        "resumed_trials": resumed,
+        "failed_trials": failed,
+        "workers": workers,
+        "host": socket.gethostname(),
+        "machine_was_busy": bool(warning),
+        **search,
+        **commit,
+        "environments": [environment | commit for environment in journal.environments],
+    }
+    summary_file.write_text(json.dumps(summary, indent=2))
+    if failed:
+        count_failed_search(trials_file.parent)
+        trials_file.unlink(missing_ok=True)
+        trials_file.hardlink_to(journal.path)
+    else:
+        journal.path.rename(trials_file)
+
+
+def _identity(trials: Mapping[str, Trial], rule: Rule | None, data: str, code: str) -> dict:
+    """Return all that decides the results of a study, as plain data for its journal's head."""
+    identity = {
+        "trials": {trial_id: asdict(trial) for trial_id, trial in trials.items()},
+        "rule": None if rule is None else {"name": rule.name, **asdict(rule)},
+        "data": data,
+        "code": code,
+    }
+    return json.loads(json.dumps(identity))

@@ -1,0 +1,234 @@
+"""Search one study's grid with Ray Tune, one core per worker."""
+
+import os
+import socket
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ |= {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the journal
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a trial's failure is told by its reason
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the journal is what a search resumes from
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+from ray import tune
+from ray.exceptions import RayActorError
+from ray.tune.schedulers import FIFOScheduler
+
+from sysstop.results.journal import Journal, journal_entry
+from sysstop.run.errors import UserError
+from sysstop.run.folder import own_run_folder
+from sysstop.search.actor import TrialActor
+from sysstop.search.host_load import HostLoad
+from sysstop.search.node_data import StoredFolder
+from sysstop.search.ray_nodes import NodeWatch
+from sysstop.study.rules import Rule
+from sysstop.study.studies import Trial, search_order
+
+PROGRESS_INTERVAL_S = 5.0
+TOLD_STATUSES = ("stopped", "diverged", "failed")
+ACCOUNTS = ("train_time_s", "eval_time_s", "cpu_time_s")
+
+
+@dataclass
+class StudyObserver(tune.Stopper):
+    """Sees every window: keeps records, journals finished trials, tells progress.
+
+    Trials stop themselves. This is a Stopper, not a Callback, because Tune imports MLflow, which
+    takes a second, as soon as it is given any Callback.
+    """
+
+    trials: Mapping[str, Trial]
+    journal: Journal
+    max_failed_fraction: float
+    tell: Callable[[str], None]
+    failures: Counter[str] = field(default_factory=Counter)
+    broken: OSError | None = None
+    records: dict[str, list[dict]] = field(default_factory=dict)
+    used_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0.0))
+    nodes: NodeWatch = field(init=False)
+    host_load: HostLoad | None = None
+    host_cpu_time_s: float = 0.0
+    load: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+    told: float = 0.0
+    resumed: int = 0
+
+    def __post_init__(self) -> None:
+        self.resumed = len(self.journal.finished)
+        self.nodes = NodeWatch(self.tell)
+
+    def __call__(self, trial_id: str, result: dict) -> bool:
+        """Take the records of the windows out of a result, which Tune would keep for ever."""
+        try:
+            report = result.pop("report")
+            self.add(result["config"]["trial_id"], report.records, report.environment)
+        except OSError as error:  # Tune would take it for the trial's own failure, and go on
+            self.broken = error
+        return False
+
+    def stop_all(self) -> bool:
+        """Stop the whole study if more trials failed than may, or if the journal cannot be written."""
+        self.nodes.look()
+        return self.broken is not None or self._too_many_failed()
+
+    def _too_many_failed(self) -> bool:
+        return self.failures.total() > self.max_failed_fraction * len(self.trials)
+
+    def check_failures(self) -> None:
+        """Raise `UserError` if more trials failed than may."""
+        if not self._too_many_failed():
+            return
+        reasons = [f"\n  - {count} x {why}" for why, count in self.failures.most_common(5)]
+        raise UserError(
+            f"{self.failures.total()} of {len(self.trials)} trials failed, which is more than "
+            f"search.max_failed_fraction = {self.max_failed_fraction:g} allows, so the study was "
+            f"ended:{''.join(reasons)}\nThe other trials are kept: once the cause is mended, run the "
+            "same command again, and it goes on with those that are missing."
+        )
+
+    def add(self, trial_id: str, records: list[dict], environment: Mapping[str, Any]) -> None:
+        """Keep a trial's records from this environment; journal the trial once they tell its end."""
+        if self.host_load is None:
+            self.host_load = HostLoad()  # from now on, because starting up is no load on trials
+        kept = self.records.setdefault(trial_id, [])
+        kept += [record | {"environment": environment} for record in records]
+        if kept[-1]["status"] is None:
+            return
+        trial = journal_entry(trial_id, self.trials[trial_id], kept)
+        self.journal.append(trial)
+        del self.records[trial_id]
+        if trial["status"] == "failed":
+            self.failures[trial["stop_reason"]] += 1
+        for account in ACCOUNTS:
+            self.used_s[account] += sum(trial["windows"][account][-1:])
+        if trial["host"] == socket.gethostname():
+            self.host_cpu_time_s += sum(trial["windows"]["cpu_time_s"][-1:])
+            self.load = self.host_load.read(self.host_cpu_time_s)
+        self._tell_progress()
+
+    def add_failures(self, errors: Mapping[str, Exception]) -> None:
+        """Journal the trials whose actor died, so that no record told of it."""
+        hosts = {}
+        for trial_id in errors:
+            begun = self.records.get(trial_id)
+            hosts[trial_id] = begun[0]["environment"]["host"] if begun else ""
+        if any(isinstance(error, RayActorError) for error in errors.values()):
+            self.nodes.await_losses(set(hosts.values()))
+        for trial_id, error in errors.items():
+            reason = str(error).strip().splitlines()[-1][:2000]
+            if isinstance(error, RayActorError):
+                reason = self.nodes.reason_of_loss(hosts[trial_id]) or reason
+            self.add(trial_id, [{"status": "failed", "stop_reason": reason}], environment={})
+
+    def _tell_progress(self) -> None:
+        done, planned = len(self.journal.finished), len(self.trials)
+        now = time.monotonic()
+        if now - self.told < PROGRESS_INTERVAL_S and done < planned:
+            return
+        self.told = now
+        count = Counter(self.journal.finished.values())
+        others = "".join(f", {count[status]} {status}" for status in TOLD_STATUSES if count[status])
+        left_s = (now - self.began) / max(done - self.resumed, 1) * (planned - done)
+        self.tell(f"{done} of {planned} trials done{others}, about {left_s:.0f} s left")
+
+
+class NoPreferredTrial(FIFOScheduler):
+    """Leaves it to Tune to give a free actor to a trial that has just been added.
+
+    The usual order gives it to the oldest trial, for which an actor may be starting, and then kills
+    that one. Where trials are shorter than the start of an actor, all but one never get started.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """Have no preference."""
+
+
+def run_search(
+    trials: Mapping[str, Trial],
+    rule: Rule | None,
+    split: Path | StoredFolder,
+    journal: Journal,
+    *,
+    workers: int,
+    order_seed: int,
+    trial_timeout_s: float | None,
+    max_failed_fraction: float,
+    tell: Callable[[str], None],
+) -> dict[str, float]:
+    """Run all trials that the journal does not hold yet, `workers` at a time.
+
+    To be called within a `ray_session`. `split` is the folder of the data, put into Ray's object
+    store where the nodes of a cluster may not see it. Trials run in random order, the same in every
+    arm (so seed it by data set, algorithm and repetition), so that a drift of the machine's speed is
+    not taken for an effect of a hyperparameter. A trial that takes longer than `trial_timeout_s`
+    fails.
+
+    Returns `wall_time_s`, `overhead_s` (wall time x workers minus the time spent in training and
+    evaluation) and, if trials ran on this host, how busy it was (see `HostLoad`); nothing where no
+    trial was left to run.
+    Raises `UserError` as soon as more than `max_failed_fraction` of all trials have failed, and where
+    an interrupt ended the search early.
+    """
+    trial_ids = [
+        trial_id
+        for trial_id in search_order(trials, order_seed)
+        if trial_id not in journal.finished
+    ]
+    if not trial_ids:
+        return {}
+    with tempfile.TemporaryDirectory(
+        prefix="tune-", dir=own_run_folder(), ignore_cleanup_errors=True
+    ) as storage:
+        trainable = tune.with_parameters(
+            TrialActor,
+            trials=dict(trials),
+            rule=rule,
+            split=split.resolve() if isinstance(split, Path) else split,
+            trial_timeout_s=trial_timeout_s,
+        )
+        observer = StudyObserver(trials, journal, max_failed_fraction, tell)
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, {"cpu": 1}),
+            param_space={"trial_id": tune.grid_search(trial_ids)},
+            tune_config=tune.TuneConfig(
+                num_samples=1,
+                max_concurrent_trials=workers,
+                reuse_actors=True,
+                scheduler=NoPreferredTrial(),
+            ),
+            run_config=tune.RunConfig(
+                name="study",
+                storage_path=storage,
+                stop=observer,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=0),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        began = time.monotonic()
+        results = tuner.fit()
+        wall_time_s = time.monotonic() - began
+    if observer.broken:
+        raise observer.broken
+    observer.add_failures(
+        {result.config["trial_id"]: result.error for result in results if result.error}
+    )
+    observer.check_failures()
+    missing = trials.keys() - journal.finished.keys()
+    if missing:  # Tune ends in good order at Ctrl-C, and does not tell
+        raise UserError(
+            f"The search was interrupted: {len(missing)} of its {len(trials)} trials are missing. The "
+            "others are kept, and the same command goes on with those."
+        )
+    used_s = observer.used_s
+    worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
+    overhead_s = wall_time_s * workers - worked_s
+    return {"wall_time_s": wall_time_s, "overhead_s": overhead_s, **observer.load}

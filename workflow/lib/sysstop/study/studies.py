@@ -1,0 +1,170 @@
+"""What a study is: data set x algorithm x arm x repetition, its grid, its budget and its seeds."""
+
+import hashlib
+import math
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from sysstop.run.errors import UserError
+from sysstop.study.algorithms import ALGORITHMS
+
+BASELINE_ARM = "none"
+LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One point of the grid, the hyperparameters of one trial."""
+
+    batch_size: int
+    learning_rate: float
+    alpha: float
+
+    @property
+    def trial_id(self) -> str:
+        """A name that is unique in its study and readable in a path, a plot and MLflow."""
+        return f"batch{self.batch_size}-rate{self.learning_rate:g}-alpha{self.alpha:g}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a trial may use: whichever of steps, epochs and seconds ends first."""
+
+    steps: int
+    epochs: float | None
+    seconds: float | None
+    window_steps: int
+    warmup_steps: int
+
+    def steps_planned(self, batch_size: int, fold_rows: int) -> int:
+        """Return the steps of a trial whose fold models train on `fold_rows` rows each."""
+        if self.epochs is None:
+            return self.steps
+        return min(self.steps, math.ceil(self.epochs * fold_rows / batch_size))
+
+
+@dataclass(frozen=True)
+class Study:
+    """One grid search: data set x algorithm x arm x repetition."""
+
+    dataset: str
+    algorithm: str
+    arm: str
+    repetition: int
+
+    @property
+    def key(self) -> str:
+        """The study's name in paths and in MLflow."""
+        return f"{self.dataset}/{self.algorithm}/{self.arm}/{self.repetition}"
+
+    @property
+    def task(self) -> str:
+        """Classification or regression."""
+        return ALGORITHMS[self.algorithm].task
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All that decides a trial's course: its configuration, algorithm, budget and seed."""
+
+    configuration: Configuration
+    algorithm: str
+    budget: Budget
+    steps_planned: int
+    seed: int
+
+
+def planned_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the pairs of data set and algorithm whose tasks agree, in the config's order."""
+    return [
+        (dataset, algorithm)
+        for dataset in config["study"]["datasets"]
+        for algorithm in config["study"]["algorithms"]
+        if config["datasets"][dataset]["task"] == ALGORITHMS[algorithm].task
+    ]
+
+
+def planned_studies(config: Mapping[str, Any]) -> list[Study]:
+    """Return all studies of a config."""
+    repetitions = range(1, config["study"]["repetitions"] + 1)
+    return [
+        Study(dataset, algorithm, arm, repetition)
+        for (dataset, algorithm), repetition, arm in product(
+            planned_pairs(config), repetitions, config["study"]["arms"]
+        )
+    ]
+
+
+def grid_batch_sizes(grid: Mapping[str, Any], fold_rows: int) -> list[int]:
+    """Return the grid's batch sizes for fold models that train on `fold_rows` rows, unchecked."""
+    if grid["batch_size"] == "powers_of_two":
+        return [2**i for i in range(1, int(math.log2(fold_rows)) + 1)]
+    return list(grid["batch_size"])
+
+
+def grid_configurations(
+    grid: Mapping[str, Any], fold_rows: int, dataset: str
+) -> list[Configuration]:
+    """Return the grid's configurations for fold models that train on `fold_rows` rows.
+
+    Raises `UserError` when a batch is larger than the rows a fold model trains on.
+    """
+    batch_sizes = grid_batch_sizes(grid, fold_rows)
+    too_large = [size for size in batch_sizes if size > fold_rows]
+    if too_large:
+        raise UserError(
+            f"grid.batch_size: {too_large} is larger than the {fold_rows} rows that a fold model of "
+            f"data set '{dataset}' trains on. Use batch sizes up to {fold_rows}, or `powers_of_two`, "
+            "which stops there by itself."
+        )
+    return [
+        Configuration(*values)
+        for values in product(batch_sizes, grid["learning_rate"], grid["alpha"])
+    ]
+
+
+def derive_seed(seed: int, *parts: object) -> int:
+    """Derive a 32-bit seed from the study's seed and the names of what it is for.
+
+    The arm is never among the parts: arms must agree bit for bit until one of them stops a trial.
+    """
+    text = "\x1f".join([str(seed), *map(str, parts)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def order_seed(seed: int, dataset: str, algorithm: str, repetition: int) -> int:
+    """Return the seed of the order in which all arms of these search their grid."""
+    return derive_seed(seed, dataset, algorithm, repetition)
+
+
+def search_order(trial_ids: Iterable[str], order_seed: int) -> list[str]:
+    """Return the trials in the random order in which a search starts them."""
+    trial_ids = sorted(trial_ids)
+    random.Random(order_seed).shuffle(trial_ids)
+    return trial_ids
+
+
+def plan_trial(
+    study: Study, configuration: Configuration, budget: Budget, seed: int, fold_rows: int
+) -> Trial:
+    """Return the trial of one configuration, whose fold models train on `fold_rows` rows.
+
+    Its seed depends on everything but the arm, so that arms agree bit for bit in every
+    machine-learning metric until one of them stops the trial.
+    """
+    names = (study.dataset, study.algorithm, study.repetition, configuration.trial_id)
+    steps = budget.steps_planned(configuration.batch_size, fold_rows)
+    return Trial(configuration, study.algorithm, budget, steps, derive_seed(seed, *names))
+
+
+def plan_trials(
+    study: Study, grid: Mapping[str, Any], budget: Budget, seed: int, fold_rows: int
+) -> dict[str, Trial]:
+    """Return all trials of a study by trial id, in the grid's order."""
+    return {
+        configuration.trial_id: plan_trial(study, configuration, budget, seed, fold_rows)
+        for configuration in grid_configurations(grid, fold_rows, study.dataset)
+    }

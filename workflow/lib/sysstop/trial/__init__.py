@@ -1,0 +1,1 @@
+"""One trial: its training, its meters and its process."""

@@ -1,0 +1,111 @@
+"""Run each trial in a fresh process, so that no trial inherits another's heap.
+
+The processes are forked from a warm template (see `trial_template`), which is a process of its own,
+without Ray. Parent, template and trial share one connection: the parent sends a request, the trial
+its windows, and the template how the trial ended. Nobody waits for an answer: the trial asks its
+rule itself. A parent that has had enough closes the connection, which kills the trial.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+
+from sysstop.study.rules import Rule
+from sysstop.study.studies import Trial
+
+LIBRARY_FOLDER = Path(__file__).parents[2]
+# Names the socket of the run's own server of templates, where there is one.
+SERVER_VARIABLE = "SYSSTOP_TRIAL_SERVER"
+
+# One thread per worker: the study measures one core, and trials run side by side.
+THREAD_LIMITS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A trial to run, the rule that may stop it, and the data that it trains on."""
+
+    trial: Trial
+    rule: Rule | None
+    split_folder: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a trial's process ended: the exit code (negative: the signal that killed it) and why."""
+
+    exit_code: int
+    error: str = ""
+
+
+class TrialProcess:
+    """The parent's side: has trials run one after the other."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self._template: subprocess.Popen | None = None
+        self._running = False
+
+    def start(self, request: Request) -> None:
+        """Begin a trial; one that still runs is killed first."""
+        if self._running:
+            self.close()
+        if self._connection is None:
+            self._connection = self._connect()
+        self._connection.send(request)
+        self._running = True
+
+    def next_window(self, timeout_s: float | None = None) -> dict | Ended | None:
+        """Return the next window's record, or how the process ended if it died before its end.
+
+        After a record with a status, the trial's process is gone. So it is when `timeout_s` have
+        passed without an answer, where None is returned; None as timeout waits for ever.
+        """
+        if timeout_s is not None and not self._connection.poll(max(0.0, timeout_s)):
+            self.close()
+            return None
+        answer = self._receive()
+        if isinstance(answer, dict) and answer["status"] is not None:
+            self._receive()
+        self._running = isinstance(answer, dict) and answer["status"] is None
+        return answer
+
+    def close(self) -> None:
+        """End the template and whatever it still runs."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._template is not None:
+            self._template.wait()
+        self._connection, self._template, self._running = None, None, False
+
+    def _connect(self) -> Connection:
+        """Connect to a warm template of the run's server; without one, start a template."""
+        server = os.environ.get(SERVER_VARIABLE)
+        if server:
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+                return Client(server)
+        ours, theirs = Pipe()
+        self._template = subprocess.Popen(
+            [sys.executable, "-m", "sysstop.trial.template", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=os.environ | THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+        )
+        theirs.close()
+        return ours
+
+    def _receive(self) -> dict | Ended:
+        try:
+            return self._connection.recv()
+        except (EOFError, ConnectionResetError) as error:
+            raise RuntimeError(
+                "the template process of the trials died; its own message stands above"
+            ) from error

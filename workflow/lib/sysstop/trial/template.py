@@ -1,0 +1,129 @@
+"""The warm template of the trials' processes: imports once, then a fork for each trial."""
+
+import contextlib
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+
+# Imported before the first fork, so that no trial pays for it.
+import sklearn.linear_model  # noqa: F401
+
+from sysstop.data.split import load_split
+from sysstop.trial.process import Ended
+from sysstop.trial.training import train
+
+_PR_SET_PDEATHSIG = 1
+
+
+def listen(socket_path: Path) -> None:
+    """Serve each connection from a template of its own, forked from this process, for ever."""
+    beside = socket_path.with_suffix(".new")
+    with Listener(str(beside)) as listener:
+        beside.rename(socket_path)  # whoever finds the socket can connect
+        while True:
+            connection = listener.accept()
+            if os.fork() == 0:
+                _die_with_parent()
+                serve(connection)
+                os._exit(0)
+            connection.close()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                    continue
+
+
+def serve(connection: Connection) -> None:
+    """Run the trials requested, each in a child of its own, until the connection closes."""
+    reservation = pin_to_free_core()
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        while ended := run_forked(connection):
+            connection.send(ended)
+    if reservation:
+        reservation.close()
+
+
+def run_forked(connection: Connection) -> Ended | None:
+    """Fork a child that waits for a request and runs it; return how it ended.
+
+    The child is forked ahead, so that a trial need not wait for it. When the connection closes, the
+    child is killed and nothing returned.
+    """
+    error_read, error_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(error_read)
+        _run_child(connection, error_write)
+    os.close(error_write)
+    pidfd = os.pidfd_open(child)
+    ended_or_closed = select.poll()
+    ended_or_closed.register(pidfd, select.POLLIN)
+    ended_or_closed.register(connection.fileno(), select.POLLRDHUP)
+    closed = connection.fileno() in dict(ended_or_closed.poll())
+    if closed:
+        os.kill(child, signal.SIGKILL)
+    os.close(pidfd)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(error_read) as errors:
+        return None if closed else Ended(os.waitstatus_to_exitcode(status), errors.read())
+
+
+def _run_child(connection: Connection, error_write: int) -> None:
+    """Run a trial and leave without the template's clean-up; tell it of an exception."""
+    exit_code = 0
+    _die_with_parent()
+    try:
+        request = connection.recv()
+        for record in train(request.trial, load_split(request.split_folder), request.rule):
+            connection.send(record)
+    except (EOFError, ConnectionResetError, BrokenPipeError):
+        exit_code = 1  # the parent is gone and nobody listens
+    except Exception as error:
+        exit_code = 1
+        os.write(error_write, f"{type(error).__name__}: {error}"[:2000].encode())
+    finally:
+        os._exit(exit_code)
+
+
+def pin_to_free_core() -> socket.socket | None:
+    """Pin this process to a core that no other trial process of this host is pinned to.
+
+    A core is reserved by binding an abstract Unix socket, which Linux frees when its holder dies.
+    Returns the reservation, or None (and stays unpinned) when every allowed core is taken.
+    """
+    for core in sorted(os.sched_getaffinity(0)):
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(f"\0sysstop-core-{core}")
+        except OSError:
+            reservation.close()
+            continue
+        os.sched_setaffinity(0, {core})
+        return reservation
+    return None
+
+
+def _die_with_parent() -> None:
+    """Have Linux kill this process when its parent is gone, in the middle of a window too."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve one connection or listen: `python -m sysstop.trial.template CONNECTION_FD | SOCKET`."""
+    _die_with_parent()
+    gc.collect()
+    gc.freeze()
+    (address,) = sys.argv[1:]
+    if address.isdigit():
+        serve(Connection(int(address)))
+    else:
+        listen(Path(address))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,8 @@ from sysstop.node_data import NodeCopy, put_folder
 from sysstop.ray_session import ray_session
 from sysstop.splits import load_split
 
+pytestmark = pytest.mark.machine
+
 
 @pytest.fixture(scope="module", autouse=True)
 def session():

@@ -13,6 +13,8 @@ import pytest
 from sysstop.ray_head import private_environment, private_ray
 from sysstop.run_folder import run_folder
 
+pytestmark = pytest.mark.machine
+
 PATIENCE_S = 120
 
 

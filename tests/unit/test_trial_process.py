@@ -14,6 +14,8 @@ from sysstop.stopping import MetricLimit
 from sysstop.training import train
 from sysstop.trial_process import LIBRARY_FOLDER, SERVER_VARIABLE, Ended, Request, TrialProcess
 
+pytestmark = pytest.mark.machine
+
 ENDLESS = 10**6
 TEMPLATE = "sysstop.trial_template"
 BUSY_S = 0.2

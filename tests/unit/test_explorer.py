@@ -200,7 +200,7 @@ def test_names_of_the_user_stay_text():
     options = re.search(r'<select id="explorer-pair">(.*?)</select>', html).group(1)
     assert unescape(options) == f"<option>{name} with logistic regression</option>"
     assert "<script>alert" not in html and "<!--" not in html
-    assert html.count("<script") == html.count("</script") == 2
+    assert html.count("<script") == html.count("</script") == 3
 
 
 def test_the_page_offers_repetitions_only_if_there_are_several(html):

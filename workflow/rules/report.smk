@@ -1,6 +1,8 @@
 """The tables for LaTeX and the report in one HTML file."""
 
+from sysstop.report.rendering import TEMPLATES
 from sysstop.report.tables import PAGE_SOURCES, PAPER_SOURCES, PAPER_TABLES
+from sysstop.run.provenance import folder_digest
 
 
 rule paper_tables:
@@ -38,7 +40,6 @@ rule report:
                 "pareto",
             ],
         ),
-        template=f"{workflow.basedir}/report/report.html.jinja",
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:
@@ -50,5 +51,6 @@ rule report:
     params:
         **REPORTED_CONFIG,
         code=code("report"),
+        templates=folder_digest(TEMPLATES),
     script:
         "../scripts/report.py"

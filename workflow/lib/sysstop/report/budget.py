@@ -32,7 +32,7 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
     With several repetitions the saving of time has its 95 % interval, which makes the column text.
     The baseline comes first among the arms of a data set and algorithm.
     """
-    # Loads scipy, which the workflow's list of tables needs not.
+    # It loads scipy, which the workflow does not need for its list of tables.
     from sysstop.analysis.budgets import arm_summary
 
     place = {arm: at for at, arm in enumerate(arm_order(budget["arm"]))}

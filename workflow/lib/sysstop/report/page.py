@@ -108,7 +108,7 @@ def render_report(data: ReportData, figures: Sequence[ReportFigure]) -> str:
         The figures in the order in which they appear; captions are plain text.
     """
     results = [html_table(table, data) for table in RESULT_TABLES]
-    return render(
+    page = render(
         "report.html.jinja",
         subtitle=study_size(data.config, data.tables["trials"]),
         rq1=effects.answer_rq1(data.tables["effects"], data.tables["cost_model"]),
@@ -131,6 +131,7 @@ def render_report(data: ReportData, figures: Sequence[ReportFigure]) -> str:
         limitations=_limitations(data),
         provenance_tables=[html_table(table, data) for table in PROVENANCE_TABLES],
     )
+    return str(page)
 
 
 def _answer_rq2(data: ReportData) -> Answer:

@@ -77,7 +77,7 @@ def page_of(trials, windows, study, folder, datasets=(), summaries=(), **about):
 
 @pytest.fixture(scope="module")
 def simulated():
-    # Of the many effects that are none, the adjusted level lets one pass now and then; not here.
+    # Of many absent effects, the adjusted level lets one pass now and then; not with this seed.
     return trials_and_windows(repetitions=2, seed=5)
 
 

@@ -89,7 +89,8 @@ BUDGET_TABLE = ReportTable(
         "best score minus the arm's, test regret the same on the held-out part, and a dash means "
         "that no trial was left. The noise floor is the largest share by which the training time "
         "of one of the pair's studies differed from the baseline's in the trials that it did not "
-        "stop; a saving of time below it is none. With several repetitions, time saved has its "
+        "stop; a smaller saving of time cannot be told from noise. With several "
+        "repetitions, time saved has its "
         "95 % bootstrap interval. Winner stopped counts the repetitions in which the arm stopped "
         "the trial that the full budget chose."
     ),
@@ -99,7 +100,7 @@ BUDGET_TABLE = ReportTable(
 def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
     """Say what each arm saved, what that cost in quality, and how often it lost the winner.
 
-    `noise` is the table of the same name. Arms that never stop a trial are there for it alone.
+    `noise` is the table of the same name. Arms that never stop a trial are only there to measure it.
     """
     never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
     stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
@@ -119,7 +120,7 @@ def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, A
             "completed."
         )
     if compared.empty:
-        return Answer("No savings can be told." + excuse, [])
+        return Answer("Savings cannot be computed." + excuse, [])
     arms = arm_order(compared["arm"])
     medians = compared.groupby("arm")["saved_fraction"].median()
     most, least = medians.idxmax(), medians.idxmin()
@@ -142,7 +143,7 @@ def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, A
 
 
 def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
-    """Say how often a limit threw away the best trial, and the regret of all arms."""
+    """Say how often a limit discarded the best trial, and give the regret of all arms."""
     discards = {arm for arm in config["arms"] if not stopped_is_candidate(config["arms"][arm])}
     limited = compared[compared["arm"].isin(discards)]
     sentences = []
@@ -150,7 +151,7 @@ def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
         lost = int(limited["winner_stopped"].sum())
         where = out_of(lost, len(limited), "study", "studies")
         sentences.append(
-            f"The price: limits stopped, and so threw away, the trial that the full search would "
+            f"The price: limits stopped, and so discarded, the trial that the full search would "
             f"have chosen in {where}."
         )
     sentences.append(
@@ -231,7 +232,7 @@ def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[
     ]
     if budget["repetition"].nunique() == 1:
         limitations.append(
-            "Every study was run once, so how much regret depends on the seed cannot be told."
+            "Every study was run once, so it is unknown how much regret depends on the seed."
         )
     if config["budget"]["seconds"] is not None:
         limitations.append(

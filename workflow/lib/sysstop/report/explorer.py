@@ -26,7 +26,7 @@ MOST_LIMITS = 60
 RULES = (MetricLimit.name, PredictedTrainTime.name)
 KEPT_COLOUR, STOPPED_COLOUR = PALETTE[0], PALETTE[3]
 TEXT_COLOUR = "#1c1c1c"
-# Arms take their limit from this quantile unless told otherwise, so the reader starts near it.
+# Arms take their limit from this quantile unless the config says otherwise, so the reader starts near it.
 FIRST_PLACE = 0.75
 # How far below the best score the axis goes, as a multiple of the distance to the lower quartile.
 SCORE_REACH = 3
@@ -141,7 +141,7 @@ def _limits(rows: pd.DataFrame) -> dict[str, list]:
     unit = METRIC_BY_NAME[rows["metric"].iloc[0]].unit
     return {
         "limit": _positive(rows["limit"]),
-        # More digits than elsewhere, to tell neighbours apart.
+        # More digits than elsewhere, to distinguish neighbours.
         "limit_text": [f"{number(limit, digits=5)}\u00a0{unit}" for limit in rows["limit"]],
         "stopped_text": [
             f"{stopped:,} of {counted(trials, 'trial')}"
@@ -173,7 +173,7 @@ def _within_reach(scores: pd.Series) -> tuple[pd.Series, str]:
 
 
 def _drawn(values: Iterable[float]) -> list[float | None]:
-    """Return numbers for drawing; JSON has no word for what is not finite."""
+    """Return numbers for drawing; JSON has no numbers that are not finite."""
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
 
 
@@ -242,7 +242,7 @@ def _height(column: str) -> alt.Y:
 
 
 def _trials() -> alt.Chart:
-    """Return the trials, one mark each; shapes tell them apart without their colours."""
+    """Return the trials, one mark each; shapes distinguish them without colours."""
     states = ["kept", "stopped"]
     shapes = alt.Scale(domain=states, range=["circle", "M-1,-1L1,1M1,-1L-1,1"])
     colours = alt.Scale(domain=states, range=[KEPT_COLOUR, STOPPED_COLOUR])

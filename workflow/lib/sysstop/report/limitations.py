@@ -1,4 +1,4 @@
-"""What the trials and the grid keep the results from saying."""
+"""Limitations of the results that come from the grid and from incomplete trials."""
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ def grid_limitations(trials: pd.DataFrame, budget: pd.DataFrame) -> list[str]:
     if borders:
         places = "; ".join(f"{pair}: {in_words(names)}" for pair, names in borders)
         limitations.append(
-            "A best trial on the border of the grid has not found its optimum, which may lie beyond. "
+            "A best trial on the border of the grid may not be the optimum, which can lie beyond it. "
             f"This is so for {places}."
         )
     levels = trials[HYPERPARAMETERS].nunique()

@@ -1,4 +1,4 @@
-"""The configuration that an application should use, and what finding it would cost."""
+"""The configuration that suits an application, and what finding it would cost."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ from sysstop.study.metrics import METRIC_BY_NAME
 
 
 def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per data set and algorithm: what to use, and how to find it for least."""
+    """Return a row per data set and algorithm: what to use, and how to find it cheaply."""
     table = recommendations
     return pd.DataFrame(
         {
@@ -69,7 +69,7 @@ RECOMMENDATIONS_TABLE = ReportTable(
 
 
 def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float]) -> str:
-    """Say which pairs keep the application's limits, at what loss, and how to find the best."""
+    """Say which pairs keep the application's limits, what that costs, and how to find the best."""
     table = recommendations
     if table.empty:
         return ""
@@ -90,7 +90,7 @@ def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float])
         missing = table[table["configurations_within"] == 0]
         if len(missing):
             names = [pair_label(*pair) for pair in missing[PAIR].itertuples(index=False)]
-            sentences.append(f"None keeps them for {in_words(names)}.")
+            sentences.append(f"No configuration keeps them for {in_words(names)}.")
         saved = table["constraints_saved_time_fraction"]
         killed = int(found["constraints_stop_best"].sum())
         sentences.append(

@@ -82,7 +82,7 @@ REPLAY_TABLE = ReportTable(
 
 
 def replay_sentences(summary: pd.DataFrame) -> list[str]:
-    """Say which rules save most without regret, and what a limit found once is worth later.
+    """Say which rules save most without regret, and what such a limit saves in other repetitions.
 
     `summary` is a `replay.replay_summary`.
     """
@@ -141,12 +141,12 @@ def random_stopping(summary: pd.DataFrame) -> str:
 
 REPLAY_METHOD = (
     "The replay asks a rule about the windows of the baseline, which trains every trial to the "
-    "end, and so tells what any limit would have saved and lost. Rules that compare trials with "
+    "end, and so shows what any limit would have saved and lost. Rules that compare trials with "
     "each other are replayed in a virtual search with the same number of workers and the same "
     "order of trials."
 )
 REPLAY_LIMITATION = (
-    "A replay takes it that trials would have run as they did in the baseline, and leaves out the "
+    "A replay assumes that trials would have run as they did in the baseline, and leaves out the "
     "time between trials. With few trials in a grid the best of many limits saves a lot by luck: "
     "trust what a limit saves in other repetitions, not what it saves where it was found."
 )

@@ -17,7 +17,7 @@ import numpy as np
 
 from sysstop.run.errors import unknown_name
 from sysstop.study.metrics import METRIC_BY_NAME
-from sysstop.study.wording import metric_label, with_unit
+from sysstop.study.wording import capitalised, metric_label, with_unit
 
 Curves = Mapping[str, np.ndarray]
 """Metrics by name, each an array whose last axis is a trial's windows (... x windows)."""
@@ -111,6 +111,11 @@ class Rule(ABC):
     def unit(self) -> str:
         """The unit of the limit, which may be empty."""
         return METRIC_BY_NAME[self.metric].unit
+
+    @property
+    def axis_label(self) -> str:
+        """What is compared with the limit, with its unit, for an axis or a list."""
+        return capitalised(f"{self.quantity} ({self.unit})" if self.unit else self.quantity)
 
     @property
     def label(self) -> str:

@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import yaml
-from generated_tables import PAIRS, replay_results, trials_and_windows
+from generated_tables import PAIRS, budget, replay_results, trials_and_windows
+from generated_tables import config as study_config
 
 from sysstop.run.errors import UserError
 from sysstop.study.config import check_config
@@ -174,3 +175,39 @@ def test_its_live_arm_is_compared_with_its_replay(tables):
     growth = check.loc["growth"]
     assert (growth["limit"] == 1.05).all()
     assert growth["replayed_trials_stopped"].between(1, 39).all()
+
+
+def test_the_report_names_it(simulated, tables):
+    from sysstop.analysis.noise import noise_table
+    from sysstop.report.arms import arm_limits, arm_table
+    from sysstop.report.budget import answer_rq2
+    from sysstop.report.replay import replay_digest
+
+    trials, config = simulated[0], study_config(PAIRS[:1], ARMS)
+    arms = arm_table(config).set_index("Arm")
+    words = "as soon as its growth of step time exceeds 1.05\u00a0times"
+    assert arms.loc["growth", "Stops a trial"] == words.capitalize()
+    assert arms.loc["growth", "A stopped trial may be chosen"] == "no"
+    answer = answer_rq2(budget(trials), noise_table(trials), config, arm_limits(trials))
+    assert dict(answer.points)["growth"].startswith(f"Stops a trial {words}.")
+    assert "Limit on growth of step time" in set(replay_digest(tables["replay_summary"])["Rule"])
+
+
+def test_the_explorer_offers_it(tables):
+    from sysstop.report.explorer import explorer_studies
+
+    (of_pair,) = explorer_studies(tables["replay"], tables["signals"]).values()
+    limits = of_pair["1"]["quantities"]["Growth of step time (times)"]["limits"]
+    assert limits["limit_text"][0].endswith("\u00a0times")
+
+
+def test_the_replay_figure_draws_it(tables):
+    from sysstop.report.figures.replay import replay_figure
+
+    figure = replay_figure(tables["replay"], tables["replay_summary"])
+    ranking, *panels = figure.axes
+    assert "Growth of step time" in [label.get_text() for label in ranking.get_yticklabels()]
+    drawn = {
+        axes.get_title() for axes in panels for line in axes.lines if line.get_color() == "#ff00aa"
+    }
+    assert drawn == {"Other rules"}

@@ -1,6 +1,6 @@
 """RQ2: how early a trial's final training time, memory and step time can be told.
 
-The prediction of training time is `stopping.predicted_train_time`; memory and step
+The prediction of training time is `rules.predicted_train_time`; memory and step
 time are predicted to stay what they have been so far.
 """
 
@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.analysis.replay import Recording, recordings, replay_stops
+from sysstop.analysis.recording import Recording, recordings, replay_stops
 from sysstop.results.tables import TRIALS_SCHEMA, checked
 from sysstop.study.keys import PAIR, REPLICATE
 from sysstop.study.rules import (
     MetricLimit,
     PredictedTrainTime,
-    heeded_signals,
+    effective_signals,
     predicted_train_time,
 )
 
@@ -102,7 +102,7 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
             limit = float(np.quantile(time_s[recording.completed], quantile))
             saved, stopped = {}, {}
             for rule in (MetricLimit("train_time_s", limit), PredictedTrainTime(limit)):
-                signals = heeded_signals(rule, recording.courses, recording.steps_planned)
+                signals = effective_signals(rule, recording.curves, recording.steps_planned)
                 stops = replay_stops(signals, recording, limit)
                 used_s = recording.after("train_time_s", stops.windows_used).sum()
                 saved[rule.name] = max(0.0, 1 - used_s / time_s.sum())
@@ -126,9 +126,9 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
 
 def _predictions(recording: Recording, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the predictions after each window (trials x windows) and the final values (trials)."""
-    values = recording.courses[metric]
+    values = recording.curves[metric]
     if metric == PredictedTrainTime.metric:
-        predicted = predicted_train_time(recording.courses["step"], values, recording.steps_planned)
+        predicted = predicted_train_time(recording.curves["step"], values, recording.steps_planned)
         return predicted, recording.after(metric, recording.windows)
     if metric == "memory_peak_mb":
         return values, np.nanmax(values, axis=1)

@@ -45,6 +45,7 @@ TRIALS_SCHEMA = pa.DataFrameSchema(
     {
         **_KEY_COLUMNS,
         "task": pa.Column(str, pa.Check.isin(["classification", "regression"]), **_TEXT),
+        "limit": pa.Column(float, nullable=True, coerce=True),
         "mlflow_run_id": pa.Column(str, **_TEXT),
         "batch_size": pa.Column(int, pa.Check.ge(1), coerce=True),
         "learning_rate": pa.Column(float, pa.Check.gt(0), coerce=True),
@@ -84,13 +85,15 @@ def study_tables(
     finished: Iterable[Mapping[str, Any]],
     run_ids: Mapping[str, str],
     stopped_is_candidate: bool,
+    limit: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Build a study's tables of trials and of windows.
 
     `finished` are the entries of its journal, `run_ids` the MLflow runs by trial id. Each metric of
     a trial is made of its windows as the registry says. `candidate` tells whether the trial's model
     may be chosen as the best: it completed, or it was stopped by a rule after which the model is
-    still good (`stopped_is_candidate`).
+    still good (`stopped_is_candidate`). `limit` is what the arm's rule was given, in the metric's
+    unit, also where it was a quantile; None for the baseline and for rules that have none.
     """
     identity = {name: getattr(study, name) for name in STUDY}
     rows, parts = [], []
@@ -107,7 +110,7 @@ def study_tables(
         .sort_values(["trial_id", "window"]),
         WINDOWS_SCHEMA,
     )
-    trials = pd.DataFrame(rows).assign(**identity, task=study.task)
+    trials = pd.DataFrame(rows).assign(**identity, task=study.task, limit=limit)
     trials = trials.join(_trial_values(windows), on="trial_id")
     trials["steps_used"] = trials["steps_used"].fillna(0)
     trials["stop_metric"] = trials["stop_metric"].fillna("")

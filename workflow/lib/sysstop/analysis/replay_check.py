@@ -9,7 +9,7 @@ import pandera.pandas as pa
 
 from sysstop.analysis.noise import noise_table, saving_floor
 from sysstop.analysis.replay import Recording, Stops, recordings, replay_stops
-from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.results.tables import checked, described_by
 from sysstop.study.arms import NO_RULE, make_rule
 from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.rules import Rule, heeded_signals
@@ -20,7 +20,7 @@ _COUNT = pa.Column(int, pa.Check.ge(0), coerce=True)
 
 REPLAY_CHECK_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in STUDY},
+        **described_by(STUDY),
         "metric": pa.Column(str, coerce=True),
         "limit": pa.Column(float, coerce=True),
         "trials": _COUNT,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sysstop.run.errors import UserError, unknown_name
-from sysstop.study.metrics import METRIC_BY_NAME, metric_names
+from sysstop.study.metrics import METRIC_BY_NAME, limitable_metrics
 from sysstop.study.rules import RULES, Rule
 from sysstop.study.studies import BASELINE_ARM
 
@@ -109,7 +109,7 @@ def arm_mistakes(
 def _metric_mistakes(key: str, arm: Mapping[str, Any]) -> Iterator[str]:
     if "metric" not in arm:
         return
-    allowed = FALLING_METRICS if arm["rule"] == "plateau" else metric_names("system", "accounting")
+    allowed = FALLING_METRICS if arm["rule"] == "plateau" else limitable_metrics()
     if not isinstance(arm["metric"], str) or arm["metric"] not in METRIC_BY_NAME:
         yield unknown_name(f"metric '{arm['metric']}' in {key}.metric", str(arm["metric"]), allowed)
     elif arm["metric"] not in allowed:

@@ -5,6 +5,7 @@ and alpha cost nothing, a large learning rate diverges in regressions, and limit
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import product
 
 import numpy as np
@@ -137,7 +138,8 @@ def _study(rng, pair_number, pair, arm, arm_entry, repetition, grid, baseline, d
     ]
     run_ids = {trial.trial_id: "run" for trial in finished}
     study = Study(*pair, arm, repetition)
-    return study_tables(study, finished, run_ids, stopped_is_candidate(arm_entry))
+    limit = None if rule is None else asdict(rule).get("limit")
+    return study_tables(study, finished, run_ids, stopped_is_candidate(arm_entry), limit)
 
 
 def _trial(rng, pair_number, algorithm, configuration, rule, diverges):

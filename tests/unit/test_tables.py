@@ -29,15 +29,21 @@ def finished_trial(trial_id="t", status=Status.COMPLETED, losses=(), **windows):
     return FinishedTrial(trial_id, configuration, 300, end, environment, values, np.array(losses))
 
 
-def tables(*trials, stopped_is_candidate=False):
+def tables(*trials, stopped_is_candidate=False, limit=None):
     run_ids = {trial.trial_id: "run" for trial in trials}
-    return study_tables(STUDY, trials, run_ids, stopped_is_candidate)
+    return study_tables(STUDY, trials, run_ids, stopped_is_candidate, limit)
 
 
 def test_a_trials_metrics_are_made_of_its_windows_as_the_registry_says():
     row = tables(finished_trial())[0].iloc[0]
     assert (row["step_time_ms"], row["memory_peak_mb"], row["train_time_s"]) == (3.0, 4.0, 4.0)
     assert row["steps_used"] == 200
+
+
+def test_the_limit_of_the_arms_rule_stands_beside_every_trial():
+    trials = finished_trial("a"), finished_trial("b", "stopped")
+    assert tables(*trials, limit=1.9)[0]["limit"].tolist() == [1.9, 1.9]
+    assert tables(*trials)[0]["limit"].isna().all()
 
 
 def test_a_score_that_is_missing_in_the_end_is_missing():

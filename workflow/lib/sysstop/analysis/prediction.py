@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.analysis.replay import Recording, recordings, replay_stops
+from sysstop.analysis.recording import Recording, recordings, replay_stops
 from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import PAIR, REPLICATE
 from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics
 from sysstop.study.rules import (
     MetricLimit,
     PredictedTrainTime,
-    heeded_signals,
+    effective_signals,
     predicted_train_time,
 )
 
@@ -105,7 +105,7 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
             limit = float(np.quantile(time_s[recording.completed], quantile))
             saved, stopped = {}, {}
             for rule in (MetricLimit("train_time_s", limit), PredictedTrainTime(limit)):
-                signals = heeded_signals(rule, recording.courses, recording.steps_planned)
+                signals = effective_signals(rule, recording.curves, recording.steps_planned)
                 stops = replay_stops(signals, recording, limit)
                 used_s = recording.after("train_time_s", stops.windows_used).sum()
                 saved[rule.name] = max(0.0, 1 - used_s / time_s.sum())
@@ -129,9 +129,9 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
 
 def _predictions(recording: Recording, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the predictions after each window (trials x windows) and the final values (trials)."""
-    values, entry = recording.courses[metric], METRIC_BY_NAME[metric]
+    values, entry = recording.curves[metric], METRIC_BY_NAME[metric]
     if entry.prediction == "extrapolated":
-        predicted = predicted_train_time(recording.courses["step"], values, recording.steps_planned)
+        predicted = predicted_train_time(recording.curves["step"], values, recording.steps_planned)
         return predicted, recording.after(metric, recording.windows)
     if entry.over_windows == "max":
         return values, np.nanmax(values, axis=1)

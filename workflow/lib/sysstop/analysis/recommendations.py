@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.analysis.replay import Recording, pooled_limits, recordings, replay_stops
+from sysstop.analysis.recording import Recording, recordings, replay_stops
+from sysstop.analysis.replay import pooled_limits, rules_on_one_trial
 from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import HYPERPARAMETERS, PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
-from sysstop.study.rules import MetricLimit, Rule, heeded_signals
+from sysstop.study.rules import Rule, effective_signals, limit_on
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
@@ -121,7 +122,7 @@ def recommendation_table(
 
     The best has the highest mean score; without any configuration within the constraints its
     columns are NaN. `unconstrained_score` is the best score of all configurations. `rule`, `metric`
-    and `limit` name the one of `rules`, at any limit, that stops most and still trains the best
+    and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains the best
     configuration to the end in every repetition, and `saved_time_fraction` what it saves of the
     baseline's training time (mean over repetitions). It is known only after the full search, so it
     is a bound of what can be saved. `constraints_saved_time_fraction` is what stopping on the
@@ -166,8 +167,8 @@ def _cheapest_rule(studies: Sequence[Recording], trial_id: str, rules: Sequence[
     """Return the rule, metric and limit that save most without stopping the trial, and the saving."""
     cheapest = {"rule": "", "metric": "", "limit": np.nan, "saved_time_fraction": 0.0}
     places = [_place(study, trial_id) for study in studies]
-    for rule in rules:
-        signals = [heeded_signals(rule, s.courses, s.steps_planned) for s in studies]
+    for rule in rules_on_one_trial(rules):
+        signals = [effective_signals(rule, s.curves, s.steps_planned) for s in studies]
         # The least limit that does not stop the trial in any repetition stops most of the others.
         least = max(s[place].max() for s, place in zip(signals, places, strict=True))
         limits = pooled_limits(signals)
@@ -187,10 +188,10 @@ def _cheapest_rule(studies: Sequence[Recording], trial_id: str, rules: Sequence[
 
 def _breaks(study: Recording, constraints: Mapping[str, float]) -> np.ndarray:
     """Return 1 where a window of a trial breaks a constraint while it can be stopped, else 0."""
-    broken = np.zeros(study.courses["step"].shape, dtype=bool)
+    broken = np.zeros(study.curves["step"].shape, dtype=bool)
     for metric, limit in constraints.items():
-        rule = MetricLimit(metric, limit)
-        broken |= heeded_signals(rule, study.courses, study.steps_planned) > limit
+        rule = limit_on(metric, limit)
+        broken |= effective_signals(rule, study.curves, study.steps_planned) > limit
     return broken.astype(float)
 
 

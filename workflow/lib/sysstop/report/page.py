@@ -9,7 +9,7 @@ import jinja2
 
 from sysstop.report import budget, effects, noise, prediction, recommendation, replay, replay_check
 from sysstop.report.answer import Answer
-from sysstop.report.arms import ARMS_METHOD
+from sysstop.report.arms import ARMS_METHOD, arm_limits
 from sysstop.report.explorer import explorer_html
 from sysstop.report.hosts import host_limitations
 from sysstop.report.limitations import grid_limitations, incomplete_trials
@@ -144,7 +144,8 @@ def render_report(data: ReportData, figures: Sequence[ReportFigure], template: P
 
 def _answer_rq2(data: ReportData) -> Answer:
     tables = data.tables
-    live = budget.answer_rq2(tables["budget"], tables["noise"], data.config)
+    limits = arm_limits(tables["trials"])
+    live = budget.answer_rq2(tables["budget"], tables["noise"], data.config, limits)
     sentences = [live.paragraph, *replay.replay_sentences(tables["replay_summary"])]
     points = [
         ("Against random stopping", replay.random_stopping(tables["replay_summary"])),

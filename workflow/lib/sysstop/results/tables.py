@@ -58,6 +58,7 @@ def trials_schema() -> pa.DataFrameSchema:
         {
             **_KEY_COLUMNS,
             **_TASK,
+            "limit": pa.Column(float, nullable=True, coerce=True),
             "mlflow_run_id": pa.Column(str, **_TEXT),
             **_HYPERPARAMETER_COLUMNS,
             "status": pa.Column(str, pa.Check.isin([*Status]), **_TEXT),
@@ -98,12 +99,15 @@ def study_tables(
     finished: Iterable[FinishedTrial],
     run_ids: Mapping[str, str],
     stopped_is_candidate: bool,
+    limit: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Build a study's tables of trials and of windows.
 
     `run_ids` are the MLflow runs by trial id. Each metric of a trial is made of its windows as the
     registry says. `candidate` is whether the trial's model may be chosen as the best: it completed,
-    or it was stopped by a rule after which the model is still good (`stopped_is_candidate`).
+    or it was stopped by a rule after which the model is still good (`stopped_is_candidate`). `limit`
+    is what the arm's rule was given, in the metric's unit, also where it was a quantile; None for the
+    baseline and for rules that have none.
     """
     identity = {name: getattr(study, name) for name in STUDY}
     rows, parts = [], []
@@ -119,7 +123,7 @@ def study_tables(
         .sort_values(["trial_id", "window"]),
         schema,
     )
-    trials = pd.DataFrame(rows).assign(**identity, task=study.task)
+    trials = pd.DataFrame(rows).assign(**identity, task=study.task, limit=limit)
     trials = trials.join(_trial_values(windows), on="trial_id")
     trials["steps_used"] = trials["steps_used"].fillna(0)
     trials["stop_metric"] = trials["stop_metric"].fillna("")

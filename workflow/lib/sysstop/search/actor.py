@@ -11,7 +11,7 @@ from ray import tune
 
 from sysstop.run.provenance import environment
 from sysstop.search.node_data import NodeCopy, StoredFolder
-from sysstop.study.rules import Rule
+from sysstop.study.rules import TrialRule
 from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Trial
 from sysstop.trial.process import Ended, Request, TrialProcess
@@ -41,7 +41,7 @@ class TrialActor(tune.Trainable):
         self,
         config: dict,
         trials: Mapping[str, Trial],
-        rule: Rule | None,
+        rule: TrialRule | None,
         split: Path | StoredFolder,
         trial_timeout_s: float | None,
     ) -> None:

@@ -15,7 +15,7 @@ from sysstop.search.node_data import put_folder
 from sysstop.search.ray_session import ray_session
 from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import run_search
-from sysstop.study.rules import Rule
+from sysstop.study.rules import TrialRule
 from sysstop.study.status import Status
 from sysstop.study.studies import LOCAL_RAY, Budget, Study, Trial, order_seed, plan_trials
 from sysstop.trial.process import LIBRARY_FOLDER
@@ -23,7 +23,7 @@ from sysstop.trial.process import LIBRARY_FOLDER
 
 def search_study(
     study: Study,
-    rule: Rule | None,
+    rule: TrialRule | None,
     split_folder: Path,
     *,
     grid: Mapping[str, Any],
@@ -86,7 +86,7 @@ def search_study(
         journal.path.rename(trials_file)
 
 
-def _identity(trials: Mapping[str, Trial], rule: Rule | None, data: str, code: str) -> dict:
+def _identity(trials: Mapping[str, Trial], rule: TrialRule | None, data: str, code: str) -> dict:
     """Return all that decides the results of a study, as plain data for its journal's head."""
     identity = {
         "trials": {trial_id: asdict(trial) for trial_id, trial in trials.items()},

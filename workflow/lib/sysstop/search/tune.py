@@ -31,7 +31,7 @@ from sysstop.search.node_data import StoredFolder
 from sysstop.search.ray_nodes import NodeWatch
 from sysstop.search.ray_session import ray_cores
 from sysstop.search.settings import SearchSettings, trials_at_once
-from sysstop.study.rules import Rule
+from sysstop.study.rules import TrialRule
 from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Trial, search_order
 from sysstop.trial.window import finished_trial
@@ -161,7 +161,7 @@ class NoPreferredTrial(FIFOScheduler):
 
 def run_search(
     trials: Mapping[str, Trial],
-    rule: Rule | None,
+    rule: TrialRule | None,
     split: Path | StoredFolder,
     journal: Journal,
     settings: SearchSettings,

@@ -16,7 +16,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
-from sysstop.study.rules import Rule
+from sysstop.study.rules import TrialRule
 from sysstop.study.studies import Trial
 from sysstop.trial.window import Window
 
@@ -39,7 +39,7 @@ class Request:
     """A trial to run, the rule that may stop it, and the data that it trains on."""
 
     trial: Trial
-    rule: Rule | None
+    rule: TrialRule | None
     split_folder: Path
 
 

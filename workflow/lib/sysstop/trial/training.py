@@ -15,7 +15,7 @@ import numpy as np
 from sysstop.data.split import Split
 from sysstop.study.algorithms import ALGORITHMS, Algorithm, linear_scores
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import Rule, decide
+from sysstop.study.rules import TrialRule, decide
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Trial, derive_seed
 from sysstop.trial.meters import Clocks, begin_meters, hooks
@@ -203,7 +203,7 @@ class TrialRun:
 def train(
     trial: Trial,
     split: Split,
-    rule: Rule | None = None,
+    rule: TrialRule | None = None,
     clocks: Clocks = Clocks(),  # noqa: B008 - it is frozen
 ) -> Iterator[Window]:
     """Train a trial and yield each window at its end; the last one says how the trial ended.

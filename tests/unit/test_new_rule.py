@@ -18,7 +18,8 @@ from generated_tables import config as study_config
 from sysstop.run.errors import UserError
 from sysstop.study.config import check_config
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import RULES, RuleStyle, TrialRule
+from sysstop.study.rules import RULES, RuleStyle, Stop, TrialRule
+from sysstop.study.status import Status, TrialEnd
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -107,11 +108,9 @@ def test_a_mistake_in_its_arm_is_named(config, change, message):
 def test_it_stops_a_trial_in_training(classification_split, make_trial):
     from sysstop.trial.training import train
 
-    records = list(train(make_trial(), classification_split, DOUBLED))
-    assert [record["status"] for record in records] == [None, "stopped"]
-    last = records[-1]
-    assert (last["stop_reason"], last["stop_metric"]) == ("growth", "samples_used")
-    assert (last["stop_limit"], last["stop_value"]) == (1.5, 2.0)
+    first, last = train(make_trial(), classification_split, DOUBLED)
+    seen = Stop("growth", "samples_used", 1.5, 2.0)
+    assert (first.end, last.end) == (None, TrialEnd(Status.STOPPED, "growth", seen))
 
 
 def test_it_stops_a_trial_in_its_own_process(tmp_path, monkeypatch, split_folder, make_trial):
@@ -129,12 +128,13 @@ def test_it_stops_a_trial_in_its_own_process(tmp_path, monkeypatch, split_folder
         while not socket.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         process.start(Request(make_trial(), DOUBLED, split_folder))
-        statuses = [process.next_window()["status"] for _ in range(2)]
+        ends = [process.next_window().end for _ in range(2)]
     finally:
         process.close()
         server.kill()
         server.wait()
-    assert statuses == [None, "stopped"]
+    assert ends[0] is None
+    assert (ends[1].status, ends[1].reason) == (Status.STOPPED, "growth")
 
 
 ARMS = {

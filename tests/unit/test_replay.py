@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from generated_tables import ARMS, budget, trials_and_windows
+from generated_tables import ARMS, budget, trials_and_windows, trials_at_once
 
 from sysstop.analysis import replay as replay_module
 from sysstop.analysis.chance import random_best
@@ -43,7 +43,7 @@ def simulated():
 
 @pytest.fixture(scope="module")
 def replay(simulated):
-    return replay_table(*simulated, RULES, workers=2, seed=2023)
+    return replay_table(*simulated, RULES, trials_at_once(simulated[0]), seed=2023)
 
 
 def recording(**curves):
@@ -326,7 +326,7 @@ def test_on_pure_noise_a_limit_found_in_hindsight_promises_what_it_does_not_keep
 def test_a_study_in_which_all_diverge_has_no_regret(simulated):
     pair = ("digits", "logistic_regression")
     tables = trials_and_windows(pairs=[pair], repetitions=1, all_diverge=[pair])
-    table = replay_table(*tables, RULES, workers=2, seed=1)
+    table = replay_table(*tables, RULES, trials_at_once(tables[0]), seed=1)
     assert table["regret"].isna().all()
     assert not table["winner_stopped"].any()
 
@@ -350,7 +350,7 @@ def test_signals_are_computed_once_for_all_limits(simulated, replay, monkeypatch
         return effective_signals(rule, *recorded)
 
     monkeypatch.setattr(replay_module, "effective_signals", counted)
-    assert replay_table(*simulated, RULES, workers=2, seed=2023).equals(replay)
+    assert replay_table(*simulated, RULES, trials_at_once(simulated[0]), seed=2023).equals(replay)
     studies = len(replay.groupby(["dataset", "algorithm", "repetition"]))
     assert len(computed) == studies * len(rules_on_one_trial(RULES))
     assert len(replay) > 10 * len(computed)

@@ -15,6 +15,7 @@ import pandas as pd
 from sysstop.study.keys import REPLICATE
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import Curves
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 
@@ -62,9 +63,9 @@ def recordings(
 ) -> Iterator[tuple[dict[str, Any], Recording]]:
     """Yield the keys (`REPLICATE`) and the recording of each baseline study that has trials left.
 
-    `trials` and `windows` fit `TRIALS_SCHEMA` and `WINDOWS_SCHEMA`.
+    `trials` and `windows` fit `trials_schema` and `windows_schema`.
     """
-    baseline = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] != "failed")]
+    baseline = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] != Status.FAILED)]
     windows = windows[windows["arm"] == BASELINE_ARM]
     windows_of = dict(iter(windows.groupby(REPLICATE)))
     for keys, of_study in baseline.groupby(REPLICATE):
@@ -86,7 +87,7 @@ def recordings(
             Recording(
                 trial_ids,
                 of_study["steps_planned"].to_numpy(),
-                (of_study["status"] == "completed").to_numpy(),
+                (of_study["status"] == Status.COMPLETED).to_numpy(),
                 np.bincount(row, minlength=len(trial_ids)),
                 curves,
             ),

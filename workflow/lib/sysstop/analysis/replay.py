@@ -4,7 +4,7 @@ Savings of a replay are free of the machine's drift, since both sides of the com
 one measurement (see `recording`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,8 @@ import pandera.pandas as pa
 from sysstop.analysis.chance import mean_random_best, random_best
 from sysstop.analysis.recording import Recording, Stops, best_left, recordings, replay_stops
 from sysstop.analysis.virtual_search import virtual_searches
-from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import PAIR, REPLICATE, RULE
-from sysstop.study.metrics import METRIC_BY_NAME
 from sysstop.study.rules import RULES, ComparingRule, Rule, TrialRule, effective_signals
 from sysstop.study.studies import BASELINE_ARM, order_seed, search_order
 
@@ -28,9 +27,9 @@ _FRACTION = pa.Column(float, pa.Check.in_range(0, 1), coerce=True)
 
 REPLAY_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in REPLICATE},
+        **described_by(REPLICATE),
         "rule": pa.Column(str, coerce=True),
-        "metric": pa.Column(str, pa.Check.isin(METRIC_BY_NAME), coerce=True),
+        "metric": pa.Column(str, coerce=True),
         "limit": pa.Column(float, coerce=True),
         "trials": pa.Column(int, pa.Check.ge(1), coerce=True),
         "trials_stopped": pa.Column(int, pa.Check.ge(0), coerce=True),
@@ -48,7 +47,7 @@ REPLAY_SCHEMA = pa.DataFrameSchema(
 
 REPLAY_SUMMARY_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in PAIR},
+        **described_by(PAIR),
         "rule": pa.Column(str, coerce=True),
         "metric": pa.Column(str, coerce=True),
         **{
@@ -97,18 +96,31 @@ def pooled_limits(signals: Sequence[np.ndarray]) -> np.ndarray:
     return values[np.linspace(0, len(values) - 1, MOST_LIMITS).round().astype(int)]
 
 
+def baseline_workers(summaries: Iterable[Mapping[str, Any]]) -> dict[tuple, int]:
+    """Return how many trials ran at once in each baseline study, by the values of `REPLICATE`.
+
+    `summaries` are those of all studies' searches.
+    """
+    return {
+        tuple(summary["study"][name] for name in REPLICATE): summary["workers"]
+        for summary in summaries
+        if summary["study"]["arm"] == BASELINE_ARM
+    }
+
+
 def replay_table(
     trials: pd.DataFrame,
     windows: pd.DataFrame,
     rules: Sequence[Rule],
-    workers: int,
+    workers: Mapping[tuple, int],
     seed: int,
 ) -> pd.DataFrame:
     """Return what each rule at each limit saves and loses, study by study (`REPLAY_SCHEMA`).
 
     Rules that look at one trial are replayed at `pooled_limits` of all repetitions, so that a limit
-    means the same in each; those that compare trials at limits of their own, in a search by
-    `workers` in the order that the study's `seed` gives.
+    means the same in each; those that compare trials at limits of their own, in a search with as
+    many trials at once as the live one had (`workers`, by the values of `REPLICATE`; see
+    `baseline_workers`), in the order that the study's `seed` gives.
 
     `saved_time_fraction` is the share of the baseline's training time, `saved_steps_fraction` that
     of its steps. `best_score` is the best of the models left, a stopped one's only if the rule
@@ -131,8 +143,9 @@ def replay_table(
         for keys, recording in studies:
             ids = list(recording.trial_ids)
             order = [ids.index(name) for name in search_order(ids, order_seed(seed, **keys))]
+            at_once = workers[tuple(keys[name] for name in REPLICATE)]
             for rule in comparing:
-                stops = virtual_searches(recording, rule, rule.limits, workers, order)
+                stops = virtual_searches(recording, rule, rule.limits, at_once, order)
                 rows += _rows(keys, recording, rule, rule.limits, stops)
     table = pd.DataFrame(rows, columns=list(REPLAY_SCHEMA.columns))
     return checked(table, REPLAY_SCHEMA)

@@ -9,17 +9,18 @@ import pandera.pandas as pa
 
 from sysstop.analysis.noise import noise_table, saving_floor
 from sysstop.analysis.recording import Recording, Stops, recordings, replay_stops
-from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.results.tables import checked, described_by
 from sysstop.study.arms import NO_RULE, rule_with_limit
 from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.rules import TrialRule, effective_signals
+from sysstop.study.status import Status
 
 _NUMBER = {"nullable": True, "coerce": True}
 _COUNT = pa.Column(int, pa.Check.ge(0), coerce=True)
 
 REPLAY_CHECK_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in STUDY},
+        **described_by(STUDY),
         "metric": pa.Column(str, coerce=True),
         "limit": pa.Column(float, coerce=True),
         "trials": _COUNT,
@@ -66,7 +67,7 @@ def replay_check_table(
     """
     noise = noise_table(trials).set_index([*PAIR, "metric"])["floor"]
     floors = saving_floor(trials)
-    live_of = dict(iter(trials[trials["status"] != "failed"].groupby(STUDY)))
+    live_of = dict(iter(trials[trials["status"] != Status.FAILED].groupby(STUDY)))
     rows = []
     for keys, recording in recordings(trials, windows):
         pair = (keys["dataset"], keys["algorithm"])
@@ -95,7 +96,7 @@ def _compared(
     live = live.set_index("trial_id").reindex(recording.trial_ids)
     both = live["status"].notna().to_numpy()
     live_steps = live["steps_used"].to_numpy()
-    live_stopped = (live["status"] == "stopped").to_numpy()
+    live_stopped = (live["status"] == Status.STOPPED).to_numpy()
     replayed_steps = recording.after("step", stops.windows_used)
     steps = recording.after("step", recording.windows)
     time_s = recording.after("train_time_s", recording.windows)

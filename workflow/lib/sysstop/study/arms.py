@@ -8,6 +8,7 @@ import psutil
 
 from sysstop.run.errors import UserError, unknown_name
 from sysstop.study.rules import RULES, TrialBounds, TrialRule
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def make_rule(
     if not needs_baseline(arm):
         return rule_with_limit(arm)
     metric = rule_with_limit(arm, math.inf).metric
-    values = baseline_trials.loc[baseline_trials["status"] == "completed", metric]
+    values = baseline_trials.loc[baseline_trials["status"] == Status.COMPLETED, metric]
     if values.empty:
         raise UserError(
             f"arms: the {arm['quantile']} quantile of {metric} cannot be taken, because no trial of "

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from sysstop.study.metrics import METRIC_BY_NAME, metric_names
+from sysstop.study.metrics import METRIC_BY_NAME, limitable_metrics, metric_names
 from sysstop.study.rules.base import (
     LIMITS_ON_CPU_AND_MEMORY,
     LIMITS_ON_TIME,
@@ -50,7 +50,7 @@ class MetricLimit(TrialRule):
     @classmethod
     def watched_metrics(cls) -> Sequence[str]:
         """Return the metrics of what a trial costs or has used."""
-        return metric_names("system", "accounting")
+        return limitable_metrics()
 
     @classmethod
     def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:

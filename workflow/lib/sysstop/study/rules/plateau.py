@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from sysstop.study.metrics import METRICS
 from sysstop.study.rules.base import Curves, RuleStyle, TrialBounds, TrialRule
 from sysstop.study.wording import counted, number
 
@@ -41,8 +42,13 @@ class Plateau(TrialRule):
 
     @classmethod
     def watched_metrics(cls) -> Sequence[str]:
-        """Return the metrics that fall as a model improves."""
-        return ("val_loss", "train_loss", "rmse")
+        """Return the metrics that fall as a model improves, the default first."""
+        falling = [
+            metric.name
+            for metric in METRICS
+            if metric.kind == "quality" and metric.direction == "down"
+        ]
+        return sorted(falling, key=lambda name: name != cls.metric)
 
     @classmethod
     def at(cls, metric: str, limit: float) -> Self:

@@ -38,15 +38,6 @@ localrules:
     recommendations,
     paper_tables,
     report,
-    figure_response,
-    figure_effects,
-    figure_cost,
-    figure_budget,
-    figure_tradeoff,
-    figure_courses,
-    figure_replay,
-    figure_prediction,
-    figure_pareto,
 
 
 rule all:

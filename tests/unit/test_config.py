@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
-from sysstop.study.config import check_config
 
 ROOT = Path(__file__).parents[2]
-SCHEMAS = ROOT / "workflow" / "schemas"
 
 
 @pytest.fixture
@@ -35,12 +34,12 @@ def merged(base, overlay):
 
 
 def test_the_full_study_is_accepted(config):
-    check_config(config, SCHEMAS)
+    check_config(config)
 
 
 @pytest.mark.parametrize("overlay", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
 def test_every_config_of_the_project_is_accepted(config, overlay):
-    check_config(merged(config, yaml.safe_load(overlay.read_text())), SCHEMAS)
+    check_config(merged(config, yaml.safe_load(overlay.read_text())))
 
 
 LIMIT = {"rule": "metric_limit", "metric": "memory_mb"}
@@ -126,7 +125,7 @@ def test_a_mistake_is_named_with_its_remedy(config, key, value, message, monkeyp
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     change(config, key, value)
     with pytest.raises(UserError) as error:
-        check_config(config, SCHEMAS)
+        check_config(config)
     assert message in str(error.value)
     assert "secret" not in str(error.value)
 
@@ -135,39 +134,39 @@ def test_a_mistake_is_named_with_its_remedy(config, key, value, message, monkeyp
 def test_a_limit_that_can_never_fire_is_refused(config, arm):
     config["arms"]["memory"] = arm
     with pytest.raises(UserError, match=r"arms\.memory"):
-        check_config(config, SCHEMAS)
+        check_config(config)
 
 
 def test_a_limit_beyond_this_machine_is_accepted_where_a_cluster_runs_the_trials(config):
     config["arms"]["memory"] = LIMIT | {"limit": 1e9}
     config["search"]["ray_address"] = "head:6379"
-    check_config(config, SCHEMAS)
+    check_config(config)
 
 
 def test_a_tracking_store_without_a_password_is_accepted(config, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@db/runs")
     for uri in ("postgresql://me@db/runs", "https://mlflow.example.org", None):
         config["tracking"]["uri"] = uri
-        check_config(config, SCHEMAS)
+        check_config(config)
 
 
 def test_a_limit_that_can_just_fire_is_accepted(config):
     config["arms"]["memory"] = {"rule": "plateau", "patience": 7}
     config["arms"]["plateau"] = LIMIT | {"limit": 1, "grace_windows": 8}
-    check_config(config, SCHEMAS)
+    check_config(config)
 
 
 def test_a_training_time_limit_beyond_the_time_budget_is_refused(config):
     config["budget"]["seconds"] = 5
     config["arms"]["memory"] = {"rule": "metric_limit", "metric": "train_time_s", "limit": 5}
     with pytest.raises(UserError, match=r"budget\.seconds ends trials at 5 s"):
-        check_config(config, SCHEMAS)
+        check_config(config)
 
 
 def test_all_mistakes_are_told_at_once(config):
     config["budget"]["steps"] = 0
     config["split"]["folds"] = "five"
     with pytest.raises(UserError) as error:
-        check_config(config, SCHEMAS)
+        check_config(config)
     assert "budget.steps" in str(error.value)
     assert "split.folds" in str(error.value)

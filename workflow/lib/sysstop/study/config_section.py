@@ -156,17 +156,15 @@ def _message(schema: Mapping[str, Any], prefix: str, error: Mapping[str, Any]) -
         return f"{prefix}: the name {found!r} cannot be used{meaning}"
     if error["type"].startswith("union_tag") and isinstance(found, Mapping):
         tag, known = found.get("source"), node["discriminator"]["mapping"]
-        if isinstance(tag, str):
-            return f"{key}.source: {unknown_name(f'name {tag!r}', tag, known)}"
-        key, found, node = f"{key}.source", tag, {"enum": list(known)}
+        key, found, node, meaning = f"{key}.source", tag, {"enum": list(known)}, ""
     if isinstance(found, str) and "enum" in node:
         return f"{key}: {unknown_name(f'name {found!r}', found, node['enum'])}{meaning}"
-    needed = f"{allowed_values(node)} is needed"
-    if error["type"] == "missing" or (found is None and "enum" in node):
-        return f"{key}: missing; {needed}{meaning}"
-    if isinstance(found, str) and WITH_UNIT.fullmatch(found) and "number" in needed:
-        needed += ", without a unit"
-    return f"{key}: found {shortened(repr(found), LONGEST_FOUND)}; {needed}{meaning}"
+    expected = f"expected {allowed_values(node)}"
+    if error["type"] == "missing":
+        return f"{key}: missing, {expected}{meaning}"
+    if isinstance(found, str) and WITH_UNIT.fullmatch(found) and "number" in expected:
+        expected += ", without a unit"
+    return f"{key}: found {shortened(repr(found), LONGEST_FOUND)}, {expected}{meaning}"
 
 
 def _place(schema: Mapping[str, Any], location: Sequence[str | int]) -> tuple:
@@ -220,7 +218,8 @@ def allowed_values(node: Mapping[str, Any], plural: bool = False) -> str:
         what = "whole number" if kind == "integer" else "number"
         return (f"{what}s" if plural else f"a {what}") + _bounds(node)
     if kind == "array":
-        return f"a list of {allowed_values(node['items'], plural=True)}"
+        count = "one or more " if node.get("minItems") else ""
+        return f"a list of {count}{allowed_values(node['items'], plural=True)}"
     if kind == "string":
         return "texts" if plural else node.get("title", "a text")
     return {"null": "null", "boolean": "true or false"}.get(kind, "a mapping of keys to values")
@@ -232,7 +231,7 @@ def _bounds(node: Mapping[str, Any]) -> str:
     words = {
         "minimum": "of at least",
         "exclusiveMinimum": "above",
-        "maximum": "of at most",
+        "maximum": "at most",
         "exclusiveMaximum": "below",
     }
     bounds = [f"{word} {node[key]:.10g}" for key, word in words.items() if key in node]

@@ -92,7 +92,7 @@ MISTAKES = {
     "no source": (
         "datasets.iris",
         {"task": "regression"},
-        "datasets.iris.source: found None, expected `file` or `pmlb` or",
+        "datasets.iris.source: missing, expected `file`, `pmlb`,",
     ),
     "unknown choice": (
         "datasets.iris.type",

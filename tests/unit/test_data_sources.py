@@ -177,12 +177,6 @@ def test_null_takes_a_key_away():
     assert data_sets["mine"].model_dump() == FLOWERS
 
 
-def test_every_key_is_described():
-    models = [DataSet, *sources.SOURCES.values()]
-    fields = [field for model in models for field in model.model_fields.items()]
-    assert [key for key, field in fields if key != "source" and not field.description] == []
-
-
 class DiceDataSet(DataSet):
     """Throws of dice, a source that no module knows."""
 

@@ -1,7 +1,11 @@
 """What all sections of the config share: strict models, values given as text, mistakes in words."""
 
+import ast
+import inspect
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -40,9 +44,7 @@ T = TypeVar("T")
 class ConfigSection(BaseModel):
     """A part of the config: its keys with type, check, default and, as a docstring, meaning."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def mistake(text: str) -> PydanticCustomError:
@@ -105,10 +107,18 @@ Distinct = Annotated[
 
 
 class _JsonSchema(GenerateJsonSchema):
-    """JSON schemas without titles that only repeat the names of keys."""
+    """JSON schemas with the keys' meanings, and without titles that only repeat the keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        generated = super().model_schema(schema)
+        meanings = _meanings(schema["cls"])
+        for key, values in generated.get("properties", {}).items():
+            if key in meanings:
+                values["description"] = meanings[key]
+        return generated
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
         generated = super().dict_schema(schema)
@@ -117,18 +127,34 @@ class _JsonSchema(GenerateJsonSchema):
         return generated
 
 
+def _meanings(model: type[ConfigSection]) -> dict[str, str]:
+    """Return the docstrings of a model's keys.
+
+    pydantic's `use_attribute_docstrings` would read the sources of all models at each start, which
+    takes longer than all else; they are needed for messages and documents alone.
+    """
+    meanings = {}
+    for kind in reversed(model.__mro__):
+        if not issubclass(kind, ConfigSection):
+            continue
+        try:
+            source = inspect.getsource(kind)
+        except (OSError, TypeError):  # made by `create_model`, so in no file
+            continue
+        (definition,) = ast.parse(textwrap.dedent(source)).body
+        for statement, text in pairwise(definition.body):
+            match statement, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=key)),
+                    ast.Expr(value=ast.Constant(value=str(meaning))),
+                ):
+                    meanings[key] = " ".join(meaning.split())
+    return meanings
+
+
 def json_schema(kind: Any) -> dict[str, Any]:
     """Return the JSON schema of a section or of the type of a key."""
-    return _on_one_line(TypeAdapter(kind).json_schema(schema_generator=_JsonSchema))
-
-
-def _on_one_line(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {
-            key: " ".join(part.split()) if key == "description" else _on_one_line(part)
-            for key, part in schema.items()
-        }
-    return [_on_one_line(part) for part in schema] if isinstance(schema, list) else schema
+    return TypeAdapter(kind).json_schema(schema_generator=_JsonSchema)
 
 
 def checked_section(kind: Any, found: Any, key: str) -> tuple[Any, list[str]]:

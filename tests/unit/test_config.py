@@ -88,7 +88,11 @@ MISTAKES = {
         {"metric": "memory_mb"},
         "arms.memory.rule: missing, expected a text",
     ),
-    "unknown source": ("datasets.iris.source", "sklern", "'sklern'; did you mean 'sklearn'?"),
+    "unknown source": (
+        "datasets.iris.source",
+        "sklern",
+        "source: found 'sklern', expected `file`, `pmlb`, `sklearn` or `synthetic`; did you mean 'sklearn'?",
+    ),
     "no source": (
         "datasets.iris",
         {"task": "regression"},
@@ -97,7 +101,7 @@ MISTAKES = {
     "unknown choice": (
         "datasets.iris.type",
         "imag",
-        "datasets.iris.type: unknown name 'imag'; did",
+        "datasets.iris.type: found 'imag', expected `image` or `tabular`; did you mean 'image'?",
     ),
     "key of another source": ("datasets.iris.path", "x.csv", "unknown key datasets.iris.path; "),
     "name that is no folder": ("datasets./x", {}, "datasets: the name '/x' cannot be used"),
@@ -112,7 +116,11 @@ MISTAKES = {
         "split.folds: found 1, expected a whole number from 2 to 100",
     ),
     "no baseline": ("study.arms", ["memory"], "study.arms: must contain 'none'"),
-    "batch size": ("grid.batch_size", "all", "grid.batch_size: found 'all'"),
+    "batch size": (
+        "grid.batch_size",
+        "all",
+        "grid.batch_size: found 'all', expected `powers_of_two` or a list of",
+    ),
     "unknown data set": (
         "study.datasets",
         ["minst"],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 
 from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
@@ -284,6 +285,24 @@ def test_texts_are_taken_for_the_numbers_and_nulls_that_they_are(config):
     assert checked["data"]["pmlb_cache"] is None
     assert checked["datasets"]["iris"]["rows"] == 150
     assert "classes" not in checked["datasets"]["iris"]
+
+
+def test_numbers_given_on_the_command_line_are_taken_for_numbers(config):
+    """Snakemake hands them over as text."""
+    given = parse_config(["search={workers: 1}", "budget={epochs: null, steps: 800}"])
+    assert given["search"]["workers"] == "1"
+    checked = check_config(merged(config, given))
+    assert checked["search"]["workers"] == 1
+    assert checked["budget"]["epochs"] is None
+    assert checked["budget"]["steps"] == 800
+
+
+def test_1e_3_is_a_number(config):
+    """YAML 1.1, which Snakemake reads, has it as a text."""
+    text = "{grid: {learning_rate: [1e-3]}, arms: {memory: {limit: 2e3, quantile: null}}}"
+    checked = check_config(merged(config, yaml.safe_load(text)))
+    assert checked["grid"]["learning_rate"] == [0.001]
+    assert checked["arms"]["memory"]["limit"] == 2000
 
 
 def test_numbers_stay_as_they_are_written(config):

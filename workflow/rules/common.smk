@@ -15,7 +15,7 @@ os.environ.update(PYTHONPATH=str(LIBRARY))
 from snakemake.exceptions import WorkflowError
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, needs_baseline
-from sysstop.study.config import check_config
+from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
 from sysstop.run.job import failure_messages
 from sysstop.results.journal import read_failed_searches
@@ -29,7 +29,7 @@ from sysstop.data.split import read_summary
 from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY, Budget, planned_pairs, planned_studies
 
 try:
-    check_config(config, Path(workflow.basedir) / "workflow" / "schemas")
+    config.update(check_config(config))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

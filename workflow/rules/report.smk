@@ -32,6 +32,7 @@ rule paper_tables:
         },
     log:
         "results/logs/paper_tables.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -63,7 +64,7 @@ rule report:
         ),
         figures=[path for path in rules.rq1.input + rules.rq2.input if path.endswith(".svg")],
         captions=expand(
-            f"{workflow.basedir}/report/{{figure}}.rst",
+            f"{WORKFLOW.parent}/report/{{figure}}.rst",
             figure=[
                 "response",
                 "effects",
@@ -76,13 +77,14 @@ rule report:
                 "pareto",
             ],
         ),
-        template=f"{workflow.basedir}/report/report.html.jinja",
+        template=f"{WORKFLOW.parent}/report/report.html.jinja",
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:
         "results/report.html",
     log:
         "results/logs/report.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.report import replay as replay_tables
 from sysstop.report import study as paper_tables
 from sysstop.run.job import job

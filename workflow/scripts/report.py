@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.report.page import render_report, report_figures
 from sysstop.report.study import read_split_summaries
 from sysstop.run.job import job

@@ -15,7 +15,7 @@ rule paper_tables:
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("paper_tables"),
     script:
         "../scripts/paper_tables.py"
@@ -50,7 +50,7 @@ rule report:
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("report"),
     script:
         "../scripts/report.py"

@@ -13,7 +13,7 @@ from sysstop.run.job import job
 with job(snakemake):
     data = ReportData(
         tables={Path(file).stem: pd.read_parquet(file) for file in snakemake.input.tables},
-        config=snakemake.config,
+        config=snakemake.params.config,
         split_summaries=read_split_summaries(snakemake.input.splits),
     )
     tables = {table.name: table for table in PAPER_TABLES}

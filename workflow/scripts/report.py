@@ -15,7 +15,7 @@ with job(snakemake):
     page = render_report(
         ReportData(
             tables={Path(file).stem: pd.read_parquet(file) for file in snakemake.input.tables},
-            config=snakemake.config,
+            config=snakemake.params.config,
             split_summaries=read_split_summaries(snakemake.input.splits),
             provenance=[json.loads(Path(file).read_text()) for file in snakemake.input.provenance],
         ),

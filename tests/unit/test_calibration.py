@@ -2,8 +2,9 @@
 
 import pytest
 
-from sysstop import calibration as calibration_module
-from sysstop.calibration import (
+from sysstop.data.split import load_split, write_split
+from sysstop.plan import calibration as calibration_module
+from sysstop.plan.calibration import (
     calibrate,
     calibrated_configurations,
     measure_overhead,
@@ -11,10 +12,9 @@ from sysstop.calibration import (
     tune_overhead,
     window_readings,
 )
-from sysstop.errors import UserError
-from sysstop.splits import load_split, write_split
-from sysstop.studies import Budget, Configuration, Study, grid_configurations
-from sysstop.trial_cost import Reading, sample_least_s
+from sysstop.plan.trial_cost import Reading, sample_least_s
+from sysstop.run.errors import UserError
+from sysstop.study.studies import Budget, Configuration, Study, grid_configurations
 
 GRID = {"batch_size": [2, 16, 128], "learning_rate": [0.1, 0.001], "alpha": [0.01, 0.001]}
 WINDOW_STEPS = 50

@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sysstop import host_load
-from sysstop.host_load import HostLoad, busy_warning
+from sysstop.search import host_load
+from sysstop.search.host_load import HostLoad, busy_warning
 
 QUIET = {"load_observed_s": 60.0, "other_cpu_percent": 3.0, "stolen_cpu_percent": 0.5}
 CPU_TIMES = ("user", "system", "idle", "steal", "guest")

@@ -7,11 +7,11 @@ from dataclasses import asdict
 import pandas as pd
 import pytest
 
-from sysstop.errors import UserError
-from sysstop.plan import HOUR_S, pair_table, plan_table, plan_text, run_s
-from sysstop.studies import Budget, Study, plan_trials
-from sysstop.trial_cost import Calibration, Overhead, Reading
-from sysstop.wording import pair_label
+from sysstop.plan.plan import HOUR_S, pair_table, plan_table, plan_text, run_s
+from sysstop.plan.trial_cost import Calibration, Overhead, Reading
+from sysstop.report.wording import pair_label
+from sysstop.run.errors import UserError
+from sysstop.study.studies import Budget, Study, plan_trials
 
 GRID = {"batch_size": [2, 4], "learning_rate": [0.1, 0.01], "alpha": [0.001]}
 BUDGET = Budget(steps=40, epochs=None, seconds=None, window_steps=10, warmup_steps=2)

@@ -33,11 +33,11 @@ def project(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "changed"),
     [
-        ("training.py", {"search", "test_scores"}),
-        ("trial_template.py", {"search"}),
-        ("stopping.py", {"search", "export", "test_scores"}),
-        ("budgets.py", {"test_scores", "budget"}),
-        ("data_sources.py", {"fetch"}),
+        ("trial/training.py", {"search", "test_scores"}),
+        ("trial/template.py", {"search"}),
+        ("study/rules.py", {"search", "export", "test_scores"}),
+        ("analysis/budgets.py", {"test_scores", "budget"}),
+        ("data/sources.py", {"fetch"}),
     ],
 )
 def test_a_change_in_a_module_changes_the_digest_of_the_scripts_that_use_it(
@@ -52,7 +52,7 @@ def test_a_change_in_a_module_changes_the_digest_of_the_scripts_that_use_it(
 
 def test_comments_and_layout_change_nothing(project):
     before = project.digest("search")
-    project.append("training.py", "\n\n# a remark\n")
+    project.append("trial/training.py", "\n\n# a remark\n")
     assert project.digest("search") == before
 
 

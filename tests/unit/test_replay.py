@@ -5,10 +5,8 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, budget, trials_and_windows
 
-from sysstop import replay as replay_module
-from sysstop.comparing_rules import BestCost, MedianRule, SuccessiveHalving
-from sysstop.metrics import metric_names
-from sysstop.replay import (
+from sysstop.analysis import replay as replay_module
+from sysstop.analysis.replay import (
     MOST_LIMITS,
     REPLAY_SCHEMA,
     Recording,

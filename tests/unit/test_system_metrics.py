@@ -3,9 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from sysstop import system_metrics
-from sysstop.system_metrics import MemoryReader, StepClock
-from sysstop.training import train
+from sysstop.trial import meters as system_metrics
+from sysstop.trial.meters import MemoryReader, StepClock
+from sysstop.trial.training import train
 
 
 def test_memory_rises_by_an_array_that_is_alive():

@@ -14,7 +14,7 @@ from sysstop.trial.process import LIBRARY_FOLDER, SERVER_VARIABLE, Ended, Reques
 from sysstop.trial.training import train
 
 ENDLESS = 10**6
-TEMPLATE = "sysstop.trial_template"
+TEMPLATE = "sysstop.trial.template"
 BUSY_S = 0.2
 
 

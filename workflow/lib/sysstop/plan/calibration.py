@@ -18,17 +18,24 @@ from typing import Any
 
 import numpy as np
 
-from sysstop.errors import UserError
-from sysstop.journal import Journal, read_trials
-from sysstop.provenance import environment, folder_digest
-from sysstop.ray_session import ray_session
-from sysstop.run_folder import own_run_folder
-from sysstop.search import run_search
-from sysstop.splits import load_split
-from sysstop.studies import Budget, Configuration, Study, Trial, derive_seed, grid_configurations
-from sysstop.study_run import search_study
-from sysstop.trial_cost import Calibration, Overhead, Reading, sample_least_s
-from sysstop.trial_process import LIBRARY_FOLDER
+from sysstop.data.split import load_split
+from sysstop.plan.trial_cost import Calibration, Overhead, Reading, sample_least_s
+from sysstop.results.journal import Journal, read_trials
+from sysstop.run.errors import UserError
+from sysstop.run.folder import own_run_folder
+from sysstop.run.provenance import environment, folder_digest
+from sysstop.search.ray_session import ray_session
+from sysstop.search.study import search_study
+from sysstop.search.tune import run_search
+from sysstop.study.studies import (
+    Budget,
+    Configuration,
+    Study,
+    Trial,
+    derive_seed,
+    grid_configurations,
+)
+from sysstop.trial.process import LIBRARY_FOLDER
 
 BATCH_SIZES = 5  # calibrated, from the grid's smallest to its largest
 PROBE_WINDOWS, WINDOWS = 2, 3

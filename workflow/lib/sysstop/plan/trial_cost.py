@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sysstop.effects import fit_costs
-from sysstop.splits import Split
-from sysstop.studies import Trial
+from sysstop.analysis.effects import fit_costs
+from sysstop.data.split import Split
+from sysstop.study.studies import Trial
 
 # The fastest cores come to 6 GHz and take 2 cycles for an addition that waits for another's result.
 ADDITION_S = 2 / 6e9

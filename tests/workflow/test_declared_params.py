@@ -46,8 +46,11 @@ def declared(tmp_path_factory):
     return json.loads((folder / "declared.json").read_text())
 
 
-def names_read(script, part):
-    """The names of `snakemake.params`, say, that a script reads, also by a variable that stands for it."""
+def names_read(script, part, declared):
+    """The names of `snakemake.params`, say, that a script reads, also by a variable that stands for it.
+
+    All that are declared, if the script hands them on together.
+    """
     tree = ast.parse(script)
     aliases = {f"snakemake.{part}"}
     for node in ast.walk(tree):
@@ -60,8 +63,12 @@ def names_read(script, part):
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in aliases:
             names.add(node.attr)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in {f"{a}.get" for a in aliases}:
-            names.add(node.args[0].value)
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if any(ast.unparse(argument) in aliases for argument in given):
+                return set(declared)
+            if ast.unparse(node.func) in {f"{alias}.get" for alias in aliases}:
+                names.add(node.args[0].value)
     return names - {"get"}
 
 
@@ -71,7 +78,8 @@ def test_names_are_found_however_a_script_reads_them():
         "given = snakemake.params\n"
         "f(snakemake.params.grid, params.seed, given.arm, params.get('limit'), other.name)\n"
     )
-    assert names_read(script, "params") == {"grid", "seed", "arm", "limit"}
+    assert names_read(script, "params", []) == {"grid", "seed", "arm", "limit"}
+    assert names_read("f(config=snakemake.params)", "params", ["grid", "seed"]) == {"grid", "seed"}
 
 
 @pytest.mark.parametrize("part", ["params", "input", "output"])
@@ -79,7 +87,7 @@ def test_a_script_reads_what_its_rule_declares_and_nothing_else(declared, part):
     assert len(declared) > 20
     for rule, names in declared.items():
         script = Path(names["script"]).read_text()
-        read = names_read(script, part)
+        read = names_read(script, part, names[part])
         unread = set(names[part]) - read - {DIGEST}
         assert {(rule, part, name) for name in unread} <= UNREAD, rule
         assert read <= set(names[part]), rule

@@ -8,19 +8,21 @@ from generated_tables import ARMS, GRID, PAIRS, budget, replay_results, trials_a
 
 from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.analysis.recommendations import configuration_table, pareto_table
+from sysstop.analysis.replay import replayed_rules
 from sysstop.report.figures.budget import budget_figure, tradeoff_figure
 from sysstop.report.figures.cost import cost_figure
 from sysstop.report.figures.courses import courses_figure
 from sysstop.report.figures.effects import effect_map
 from sysstop.report.figures.pareto import best_configuration, pareto_figure
 from sysstop.report.figures.prediction import LEAST_ERROR_PERCENT, prediction_figure
-from sysstop.report.figures.replay import RULE_STYLES, mean_points, replay_figure
+from sysstop.report.figures.replay import mean_points, replay_figure
 from sysstop.report.figures.response import response_figure
 from sysstop.report.figures.style import arm_colours, save
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}
+RULE_STYLES = {(rule.name, rule.metric): rule.style for rule in replayed_rules(ARMS)}
 CONSTRAINTS = {"step_time_ms": 4.0, "memory_peak_mb": 512.0}
 
 

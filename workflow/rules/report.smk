@@ -1,6 +1,8 @@
 """The tables for LaTeX and the report in one HTML file."""
 
+from sysstop.report.rendering import TEMPLATES
 from sysstop.report.tables import PAGE_SOURCES, PAPER_SOURCES, PAPER_TABLES
+from sysstop.run.provenance import folder_digest
 
 
 rule paper_tables:
@@ -39,7 +41,6 @@ rule report:
                 "pareto",
             ],
         ),
-        template=f"{WORKFLOW.parent}/report/report.html.jinja",
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:
@@ -52,5 +53,6 @@ rule report:
     params:
         config=REPORTED_CONFIG,
         code=code("report"),
+        templates=folder_digest(TEMPLATES),
     script:
         "../scripts/report.py"

@@ -20,6 +20,5 @@ with job(snakemake):
             provenance=[json.loads(Path(file).read_text()) for file in snakemake.input.provenance],
         ),
         figures=report_figures(snakemake.input.figures, snakemake.input.captions),
-        template=Path(snakemake.input.template),
     )
     Path(snakemake.output[0]).write_text(page)

@@ -17,12 +17,13 @@ from sysstop.report.figures.style import (
 from sysstop.report.wording import capitalised, spoken
 from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import METRICS
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 
 def completed_baseline(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials that show a configuration's full cost: of the baseline, and completed."""
-    return trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == "completed")]
+    return trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == Status.COMPLETED)]
 
 
 @styled

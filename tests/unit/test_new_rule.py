@@ -15,8 +15,8 @@ import yaml
 from generated_tables import PAIRS, budget, replay_results, trials_and_windows
 from generated_tables import config as study_config
 
+from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
-from sysstop.study.config import check_config
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import RULES, RuleStyle, Stop, TrialRule
 from sysstop.study.status import Status, TrialEnd

@@ -13,10 +13,11 @@ rule paper_tables:
         [f"results/tables/{table.name}.tex" for table in PAPER_TABLES],
     log:
         "results/logs/paper_tables.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("paper_tables"),
     script:
         "../scripts/paper_tables.py"
@@ -32,10 +33,11 @@ rule report:
         "results/report.html",
     log:
         "results/logs/report.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("report"),
         templates=folder_digest(TEMPLATES),
     script:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import sysstop_path
 from sysstop.results.tables import concatenate, environment_table, trials_schema, windows_schema
 from sysstop.run.job import job
 

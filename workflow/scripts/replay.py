@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.analysis.replay import (
     baseline_workers,
     replay_summary,

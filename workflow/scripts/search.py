@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.run.job import job
 from sysstop.run.lock import alone_in
 from sysstop.search.settings import SearchSettings, expected_trials_at_once

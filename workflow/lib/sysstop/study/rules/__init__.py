@@ -2,12 +2,13 @@
 
 from sysstop.study.rules.base import ComparingRule, Curves, Rule, RuleStyle, TrialBounds, TrialRule
 from sysstop.study.rules.best_cost import BestCost
-from sysstop.study.rules.decision import Stop, decide, effective_signals
+from sysstop.study.rules.decision import decide, effective_signals
 from sysstop.study.rules.median import MedianRule
 from sysstop.study.rules.metric_limit import MetricLimit
 from sysstop.study.rules.plateau import Plateau
 from sysstop.study.rules.predicted_train_time import PredictedTrainTime, predicted_train_time
 from sysstop.study.rules.successive_halving import SuccessiveHalving
+from sysstop.study.status import Stop
 
 __all__ = [
     "RULES",

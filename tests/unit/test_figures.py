@@ -9,6 +9,7 @@ from generated_tables import ARMS, GRID, PAIRS, budget, replay_results, trials_a
 
 from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.analysis.recommendations import configuration_table, pareto_table
+from sysstop.analysis.replay import replayed_rules
 from sysstop.report.figures.budget import draw as budget_figure
 from sysstop.report.figures.cost import draw as cost_figure
 from sysstop.report.figures.courses import draw as courses_figure
@@ -18,8 +19,8 @@ from sysstop.report.figures.pareto import draw as pareto_figure
 from sysstop.report.figures.prediction import LEAST_ERROR_PERCENT
 from sysstop.report.figures.prediction import draw as prediction_figure
 from sysstop.report.figures.registry import FIGURES
-from sysstop.report.figures.replay import RULE_STYLES, mean_points
 from sysstop.report.figures.replay import draw as replay_figure
+from sysstop.report.figures.replay import mean_points
 from sysstop.report.figures.response import draw as response_figure
 from sysstop.report.figures.style import arm_colours, save
 from sysstop.report.figures.tradeoff import draw as tradeoff_figure
@@ -27,6 +28,7 @@ from sysstop.study.metrics import METRIC_BY_NAME, metric_names
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}
+RULE_STYLES = {(rule.name, rule.metric): rule.style for rule in replayed_rules(ARMS)}
 CONSTRAINTS = {"step_time_ms": 4.0, "memory_peak_mb": 512.0}
 
 

@@ -25,7 +25,6 @@ from sysstop.report.text_tables import ReportData
 from sysstop.report.wording import out_of
 
 ROOT = Path(__file__).parents[2]
-TEMPLATE = ROOT / "report" / "report.html.jinja"
 BASELINE_ALONE = {"none": ARMS["none"]}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
 
@@ -74,12 +73,12 @@ def page_of(trials, windows, study, folder, datasets=(), summaries=(), **about):
     figures = report_figures(svgs)
     tables = tables_of(trials, windows, study)
     data = ReportData(tables, study, dict(summaries), provenance)
-    return render_report(data, figures, TEMPLATE)
+    return render_report(data, figures)
 
 
 @pytest.fixture(scope="module")
 def simulated():
-    # Of the many effects that are none, the adjusted level lets one pass now and then; not here.
+    # Of many absent effects, the adjusted level lets one pass now and then; not with this seed.
     return trials_and_windows(repetitions=2, seed=5)
 
 

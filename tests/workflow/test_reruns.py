@@ -53,6 +53,12 @@ def test_a_comment_reruns_nothing(finished):
         assert finished.planned_jobs() == set()
 
 
+@pytest.mark.parametrize("template", ["report.html.jinja", "explorer.css", "explorer.js"])
+def test_a_template_reruns_the_report_alone(finished, template):
+    with changed(finished, f"{LIBRARY}/report/templates/{template}", "limit", "bound"):
+        assert rules_of(finished.planned_jobs()) == {"report"}
+
+
 def test_training_code_reruns_every_search_but_no_data(finished):
     with changed(
         finished, f"{LIBRARY}/trial/training.py", "import math", "import math\nANSWER = 42"

@@ -1,6 +1,8 @@
 """The tables for LaTeX and the report in one HTML file."""
 
+from sysstop.report.rendering import TEMPLATES
 from sysstop.report.tables import PAGE_SOURCES, PAPER_SOURCES, PAPER_TABLES
+from sysstop.run.provenance import folder_digest
 
 
 rule paper_tables:
@@ -11,10 +13,11 @@ rule paper_tables:
         [f"results/tables/{table.name}.tex" for table in PAPER_TABLES],
     log:
         "results/logs/paper_tables.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("paper_tables"),
     script:
         "../scripts/paper_tables.py"
@@ -24,17 +27,18 @@ rule report:
     input:
         tables=expand("results/tables/{table}.parquet", table=PAGE_SOURCES),
         figures=figure_files("RQ1") + figure_files("RQ2"),
-        template=f"{workflow.basedir}/report/report.html.jinja",
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:
         "results/report.html",
     log:
         "results/logs/report.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("report"),
+        templates=folder_digest(TEMPLATES),
     script:
         "../scripts/report.py"

@@ -1,23 +1,21 @@
 """Render the report: one HTML page that needs nothing but itself."""
 
 from collections.abc import Sequence
-from pathlib import Path
-
-import jinja2
 
 from sysstop.report import budget, effects, noise, prediction, recommendation, replay, replay_check
 from sysstop.report.answer import Answer
-from sysstop.report.arms import ARMS_METHOD
+from sysstop.report.arms import ARMS_METHOD, arm_limits
 from sysstop.report.explorer import explorer_html
 from sysstop.report.figures.registry import ReportFigure
 from sysstop.report.hosts import host_limitations
 from sysstop.report.limitations import grid_limitations, incomplete_trials
+from sysstop.report.rendering import render
 from sysstop.report.study import study_method, study_size
 from sysstop.report.tables import PROVENANCE_TABLES, RESULT_TABLES, STUDY_TABLES
 from sysstop.report.text_tables import ReportData, html_table
 
 
-def render_report(data: ReportData, figures: Sequence[ReportFigure], template: Path) -> str:
+def render_report(data: ReportData, figures: Sequence[ReportFigure]) -> str:
     """Return the report as an HTML page.
 
     Parameters
@@ -28,18 +26,10 @@ def render_report(data: ReportData, figures: Sequence[ReportFigure], template: P
         config and where its data came from.
     figures
         The figures in the order in which they appear.
-    template
-        The Jinja template of the page.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     results = [html_table(table, data) for table in RESULT_TABLES]
-    return environment.get_template(template.name).render(
+    page = render(
+        "report.html.jinja",
         subtitle=study_size(data.config, data.tables["trials"]),
         rq1=effects.answer_rq1(data.tables["effects"], data.tables["cost_model"]),
         rq2=_answer_rq2(data),
@@ -59,11 +49,13 @@ def render_report(data: ReportData, figures: Sequence[ReportFigure], template: P
         limitations=_limitations(data),
         provenance_tables=[html_table(table, data) for table in PROVENANCE_TABLES],
     )
+    return str(page)
 
 
 def _answer_rq2(data: ReportData) -> Answer:
     tables = data.tables
-    live = budget.answer_rq2(tables["budget"], tables["noise"], data.config)
+    limits = arm_limits(tables["trials"])
+    live = budget.answer_rq2(tables["budget"], tables["noise"], data.config, limits)
     sentences = [live.paragraph, *replay.replay_sentences(tables["replay_summary"])]
     points = [
         ("Against random stopping", replay.random_stopping(tables["replay_summary"])),

@@ -18,6 +18,7 @@ from sysstop.report.figures.style import (
 )
 from sysstop.report.wording import algorithm_label, arm_order
 from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 FIGURE = FigureKind(
@@ -46,7 +47,7 @@ def draw(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
     """
     windows, trials = (table[table["repetition"] == 1] for table in (windows, trials))
     arms = [arm for arm in arm_order(trials["arm"]) if arm != BASELINE_ARM]
-    completed = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == "completed")]
+    completed = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == Status.COMPLETED)]
     if not arms or completed.empty:
         return message_figure(
             "Only the baseline arm was run, so no trial was stopped."
@@ -64,7 +65,7 @@ def draw(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
             stopped = trials[
                 (trials["algorithm"] == algorithm)
                 & (trials["arm"] == arm)
-                & (trials["status"] == "stopped")
+                & (trials["status"] == Status.STOPPED)
             ]
             curves = _curves_of(of_algorithm, stopped)
             colour = arm_colours(arms)[arm]

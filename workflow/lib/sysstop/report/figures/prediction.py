@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from sysstop.analysis.prediction import PREDICTED_METRICS, WINDOWS_SEEN
+from sysstop.analysis.prediction import WINDOWS_SEEN
 from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import (
     algorithm_colours,
@@ -17,7 +17,7 @@ from sysstop.report.figures.style import (
 )
 from sysstop.report.wording import algorithm_label, number
 from sysstop.study.keys import PAIR
-from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics
 
 FIGURE = FigureKind(
     name="prediction",
@@ -60,7 +60,7 @@ def draw(prediction: pd.DataFrame) -> Figure:
     """
     if prediction.empty:
         return message_figure("No trial of the baseline completed with more than one window.")
-    metrics = [name for name in PREDICTED_METRICS if name in set(prediction["metric"])]
+    metrics = [name for name in predicted_metrics() if name in set(prediction["metric"])]
     figure = new_figure(4.6, width_inches=0.9 + 1.8 * len(metrics))
     panels = figure.subplots(
         len(ERROR_LABELS), len(metrics), sharex=True, sharey=True, squeeze=False

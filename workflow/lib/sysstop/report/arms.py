@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
     MISSING,
@@ -74,3 +75,6 @@ ARMS_METHOD = (
     "costly to be wanted; a trial that the plateau rule stopped can, because it had ceased to "
     "improve. Diverged trials are results, but never the best."
 )
+
+
+ARMS = Subject(tables=(ARMS_TABLE,), method=lambda data: [ARMS_METHOD])

@@ -3,14 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults test-cluster check bench lock
+.PHONY: demo test faults test-cluster check docs bench lock
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores 2 --configfile config/demo.yaml
 	@echo "Read results/report.html"
 
+# Quick tests come first; those that need the machine for themselves run one after the other.
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not machine"
+	$(BIN)/pytest -m machine
 
 faults: .venv/installed
 	$(BIN)/pytest tests/faults tests/hostile
@@ -21,8 +23,12 @@ test-cluster: .venv/installed
 check: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
+	PYTHONPATH=workflow/lib $(BIN)/lint-imports
 	$(BIN)/snakemake --lint
+
+docs: .venv/installed
+	PYTHONPATH=workflow/lib $(BIN)/python docs/config_reference.py
 
 bench: .venv/installed
 	PYTHONPATH=workflow/lib:. $(BIN)/python -m benchmarks

@@ -7,7 +7,7 @@ from html import unescape
 import numpy as np
 import pandas as pd
 import pytest
-from generated_tables import ARMS, GRID, PAIRS, trials_and_windows
+from generated_tables import ARMS, GRID, PAIRS, trials_and_windows, trials_at_once
 
 from sysstop.analysis.replay import replay_table, replayed_rules, trial_signals
 from sysstop.report.explorer import (
@@ -29,7 +29,7 @@ STEP_TIME = "Step time (ms)"
 def tables_of(pairs, repetitions=1, **simulated):
     trials, windows = trials_and_windows(pairs, BASELINE, repetitions, SMALL_GRID, **simulated)
     rules = replayed_rules(ARMS)
-    replay = replay_table(trials, windows, rules, workers=2, seed=2023)
+    replay = replay_table(trials, windows, rules, trials_at_once(trials), seed=2023)
     return replay, trial_signals(trials, windows, rules)
 
 

@@ -9,6 +9,7 @@ rule fetch:
         provenance="results/data/{dataset}/provenance.json",
     log:
         "results/logs/fetch/{dataset}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -26,6 +27,7 @@ rule split:
         directory("results/data/{dataset}/split"),
     log:
         "results/logs/split/{dataset}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

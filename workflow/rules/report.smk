@@ -13,10 +13,11 @@ rule paper_tables:
         [f"results/tables/{table.name}.tex" for table in PAPER_TABLES],
     log:
         "results/logs/paper_tables.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("paper_tables"),
     script:
         "../scripts/paper_tables.py"
@@ -25,31 +26,18 @@ rule paper_tables:
 rule report:
     input:
         tables=expand("results/tables/{table}.parquet", table=PAGE_SOURCES),
-        figures=[path for path in rules.rq1.input + rules.rq2.input if path.endswith(".svg")],
-        captions=expand(
-            f"{workflow.basedir}/report/{{figure}}.rst",
-            figure=[
-                "response",
-                "effects",
-                "cost",
-                "budget",
-                "tradeoff",
-                "courses",
-                "replay",
-                "prediction",
-                "pareto",
-            ],
-        ),
+        figures=figure_files("RQ1") + figure_files("RQ2"),
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:
         "results/report.html",
     log:
         "results/logs/report.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("report"),
         templates=folder_digest(TEMPLATES),
     script:

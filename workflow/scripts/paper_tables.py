@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.data.split import read_split_summaries
 from sysstop.report.subjects import PAPER_TABLES
 from sysstop.report.text_tables import ReportData, latex
@@ -12,7 +13,7 @@ from sysstop.run.job import job
 with job(snakemake):
     data = ReportData(
         tables={Path(file).stem: pd.read_parquet(file) for file in snakemake.input.tables},
-        config=snakemake.config,
+        config=snakemake.params.config,
         split_summaries=read_split_summaries(snakemake.input.splits),
     )
     tables = {table.name: table for table in PAPER_TABLES}

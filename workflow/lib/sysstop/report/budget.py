@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from sysstop.report.arms import arm_description
+from sysstop.report.arms import ARM_LIMITS_TABLE, arm_description, arm_limits
 from sysstop.report.noise import noise_sentences
 from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
@@ -21,8 +21,8 @@ from sysstop.report.wording import (
     span,
     tenths,
 )
-from sysstop.study.arms import NO_RULE, stopped_is_candidate
-from sysstop.study.keys import PAIR
+from sysstop.study.arms import NO_RULE, needs_baseline, stopped_is_candidate
+from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.studies import BASELINE_ARM
 
 
@@ -97,10 +97,16 @@ BUDGET_TABLE = ReportTable(
 )
 
 
-def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
+def answer_rq2(
+    budget: pd.DataFrame,
+    noise: pd.DataFrame,
+    config: Mapping[str, Any],
+    limits: pd.DataFrame | None = None,
+) -> Answer:
     """Say what each arm saved, what that cost in quality, and how often it lost the winner.
 
-    `noise` is the table of the same name. Arms that never stop a trial are only there to measure it.
+    `noise` is the table of the same name, `limits` are the `arms.arm_limits` if known. Arms that never
+    stop a trial are only there to measure the noise.
     """
     never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
     stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
@@ -138,7 +144,7 @@ def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, A
     sentences += _price(compared, config)
     sentences.append(_lost_all_sentence(compared))
     sentences += noise_sentences(compared, noise)
-    points = [(arm, _arm_text(compared[compared["arm"] == arm], config)) for arm in arms]
+    points = [(arm, _arm_text(compared[compared["arm"] == arm], config, limits)) for arm in arms]
     return Answer(" ".join(sentences) + excuse, points)
 
 
@@ -187,13 +193,13 @@ def _regret_text(studies: pd.DataFrame, column: str = "regret") -> str:
     return in_words(parts) if parts else "not defined, as no model was left"
 
 
-def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any]) -> str:
+def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any], limits: pd.DataFrame | None) -> str:
     arm = studies["arm"].iloc[0]
     stopped = studies["trials_stopped"] / studies["trials"]
     lost = int(studies["winner_stopped"].sum())
     sentences = []
     if arm in config["arms"]:
-        sentences.append(f"Stops a trial {arm_description(config['arms'][arm])}.")
+        sentences.append(f"Stops a trial {_stops_when(studies, config['arms'][arm], limits)}.")
     sentences += [
         f"It stopped {span(stopped, percent)} of the trials and saved "
         f"{span(studies['saved_fraction'], percent)} of the training time (median "
@@ -215,6 +221,17 @@ def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any]) -> str:
             f"In {counted(empty, 'study', 'studies')} it left no trial to choose from."
         )
     return " ".join(sentences)
+
+
+def _stops_when(studies: pd.DataFrame, arm: Mapping[str, Any], limits: pd.DataFrame | None) -> str:
+    """Say when an arm stops a trial, with the number that a quantile became where it is one."""
+    if limits is None or not needs_baseline(arm):
+        return arm_description(arm)
+    own = studies[STUDY].merge(limits, on=STUDY)
+    # A range over different data sets would say nothing of any.
+    if len(own[PAIR].drop_duplicates()) > 1:
+        return f"{arm_description(arm)} (see the table {ARM_LIMITS_TABLE.title})"
+    return arm_description(arm, own["limit"])
 
 
 def _test_regret_clause(studies: pd.DataFrame) -> str:
@@ -245,6 +262,11 @@ def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[
 BUDGET = Subject(
     tables=(BUDGET_TABLE,),
     question="RQ2",
-    answer=lambda data: answer_rq2(data.tables["budget"], data.tables["noise"], data.config),
+    answer=lambda data: answer_rq2(
+        data.tables["budget"],
+        data.tables["noise"],
+        data.config,
+        arm_limits(data.tables["trials"]),
+    ),
     limitations=lambda data: budget_limitations(data.tables["budget"], data.config),
 )

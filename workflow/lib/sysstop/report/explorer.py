@@ -18,12 +18,10 @@ from sysstop.report.figures.style import PALETTE
 from sysstop.report.rendering import render, script
 from sysstop.report.wording import counted, number, pair_label, percent
 from sysstop.study.algorithms import ALGORITHMS
-from sysstop.study.keys import REPLICATE
-from sysstop.study.metrics import METRIC_BY_NAME
-from sysstop.study.rules import MetricLimit, PredictedTrainTime
+from sysstop.study.keys import REPLICATE, RULE
+from sysstop.study.rules import rule_at
 
 MOST_LIMITS = 60
-RULES = (MetricLimit.name, PredictedTrainTime.name)
 KEPT_COLOUR, STOPPED_COLOUR = PALETTE[0], PALETTE[3]
 TEXT_COLOUR = "#1c1c1c"
 # Arms take their limit from this quantile unless the config says otherwise, so the reader starts near it.
@@ -91,16 +89,16 @@ def thinned(rows: pd.DataFrame, most: int = MOST_LIMITS) -> pd.DataFrame:
 
 
 def _with_quantity(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the rules shown, with a column that names what their limit is set on."""
-    table = table[table["rule"].isin(RULES)]
-    names = zip(table["rule"], table["metric"], strict=True)
-    return table.assign(quantity=[_quantity_label(*name) for name in names])
+    """Return the rows of limits on system metrics, with a column that names what is limited."""
+    named = [(names, rule_at(*names)) for names in _rules_in(table)]
+    labels = {names: rule.axis_label for names, rule in named if rule.limits_system_metric}
+    names = [*zip(table["rule"], table["metric"], strict=True)]
+    table = table.assign(quantity=[labels.get(name, "") for name in names])
+    return table[table["quantity"] != ""]
 
 
-def _quantity_label(rule: str, metric: str) -> str:
-    label = METRIC_BY_NAME[metric].axis_label
-    predicted = rule == PredictedTrainTime.name
-    return f"Predicted {label[:1].lower()}{label[1:]}" if predicted else label
+def _rules_in(table: pd.DataFrame) -> Iterable[tuple[str, str]]:
+    return table[RULE].drop_duplicates().itertuples(index=False, name=None)
 
 
 def _study(algorithm: str, replay: pd.DataFrame, signals: pd.DataFrame) -> dict[str, Any]:
@@ -138,11 +136,11 @@ def _study(algorithm: str, replay: pd.DataFrame, signals: pd.DataFrame) -> dict[
 
 
 def _limits(rows: pd.DataFrame) -> dict[str, list]:
-    unit = METRIC_BY_NAME[rows["metric"].iloc[0]].unit
+    rule, metric = next(iter(_rules_in(rows)))
     return {
         "limit": _positive(rows["limit"]),
         # More digits than elsewhere, to distinguish neighbours.
-        "limit_text": [f"{number(limit, digits=5)}\u00a0{unit}" for limit in rows["limit"]],
+        "limit_text": [rule_at(rule, metric, limit).limit_text(5) for limit in rows["limit"]],
         "stopped_text": [
             f"{stopped:,} of {counted(trials, 'trial')}"
             for stopped, trials in zip(rows["trials_stopped"], rows["trials"], strict=True)

@@ -6,6 +6,7 @@ from sysstop.report.subject import Subject
 from sysstop.report.wording import in_words, number, out_of, pair_label, spoken
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import HYPERPARAMETERS, PAIR, TRIAL
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 
@@ -57,16 +58,16 @@ def incomplete_trials(trials: pd.DataFrame) -> list[str]:
     """Say how many trials diverged or failed, and what they are missing from."""
     baseline = trials[trials["arm"] == BASELINE_ARM]
     notes = []
-    diverged = int((baseline["status"] == "diverged").sum())
+    diverged = int((baseline["status"] == Status.DIVERGED).sum())
     if diverged:
-        algorithms = baseline.loc[baseline["status"] == "diverged", "algorithm"].unique()
+        algorithms = baseline.loc[baseline["status"] == Status.DIVERGED, "algorithm"].unique()
         names = in_words([ALGORITHMS[name].label.lower() for name in algorithms])
         notes.append(
             f"{out_of(diverged, len(baseline), 'trial').capitalize()} of the baseline diverged "
             f"({names}) and {'is' if diverged == 1 else 'are'} missing from the effects, which "
             "therefore describe the configurations that can be trained."
         )
-    failed = int((trials["status"] == "failed").sum())
+    failed = int((trials["status"] == Status.FAILED).sum())
     if failed:
         notes.append(
             f"{out_of(failed, len(trials), 'trial').capitalize()} failed for technical reasons. Their "

@@ -11,16 +11,16 @@ from sysstop.report.wording import (
     algorithm_label,
     capitalised,
     in_words,
-    limit_label,
     metric_label,
     out_of,
     pair_label,
     percent,
-    rule_label,
     span,
+    with_unit,
 )
 from sysstop.study.keys import PAIR, RULE
 from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.rules import rule_at
 
 
 def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
@@ -41,12 +41,8 @@ def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
                 for metric in ("step_time_ms", "train_time_s", "memory_peak_mb")
             },
             "Found for least by": [
-                capitalised(f"{rule_label(*names)} at {limit_label(*names, limit)}")
-                if names[0]
-                else MISSING
-                for names, limit in zip(
-                    table[RULE].itertuples(index=False, name=None), table["limit"], strict=True
-                )
+                _rule_text(*row)
+                for row in table[[*RULE, "limit"]].itertuples(index=False, name=None)
             ],
             "Which saves (%)": 100 * table["saved_time_fraction"],
             "Your limits save (%)": 100 * table["constraints_saved_time_fraction"],
@@ -113,7 +109,7 @@ def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float])
         names = (
             found.loc[found["rule"] != "", ["rule", "metric"]]
             .value_counts()
-            .index.map(lambda names: rule_label(*names))
+            .index.map(lambda names: rule_at(*names).label)
         )
         sentences.append(
             "The rule that trains the recommended configuration to its end and stops most of the others "
@@ -123,9 +119,16 @@ def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float])
     return " ".join(sentences)
 
 
+def _rule_text(name: str, metric: str, limit: float) -> str:
+    if not name:
+        return MISSING
+    rule = rule_at(name, metric, limit)
+    return capitalised(f"{rule.label} at {rule.limit_text()}")
+
+
 def _limit_texts(constraints: Mapping[str, float]) -> list[str]:
     return [
-        f"{metric_label(metric)} at most {limit_label('metric_limit', metric, limit)}"
+        f"{metric_label(metric)} at most {with_unit(limit, METRIC_BY_NAME[metric].unit)}"
         for metric, limit in constraints.items()
     ]
 

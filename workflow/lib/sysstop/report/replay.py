@@ -4,10 +4,9 @@ import pandas as pd
 
 from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable, counts_of
-from sysstop.report.wording import capitalised, counted, in_words, out_of, percent, rule_label
+from sysstop.report.wording import capitalised, counted, in_words, out_of, percent
 from sysstop.study.keys import PAIR, RULE
-
-SYSTEM_RULES = ("metric_limit", "predicted_train_time")
+from sysstop.study.rules import RULES, rule_at
 
 
 def saving_by_rule(summary: pd.DataFrame) -> pd.DataFrame:
@@ -48,7 +47,8 @@ def replay_digest(summary: pd.DataFrame) -> pd.DataFrame:
     digest = pd.DataFrame(
         {
             "Rule": [
-                capitalised(rule_label(*names)) for names in by_rule[RULE].itertuples(index=False)
+                capitalised(rule_at(*names).label)
+                for names in by_rule[RULE].itertuples(index=False, name=None)
             ],
             "Saved without regret (%)": 100 * by_rule["free"],
             "Pairs with such a limit": counts_of(by_rule, "pairs_free", "pairs"),
@@ -90,7 +90,7 @@ def replay_sentences(summary: pd.DataFrame) -> list[str]:
     if summary.empty:
         return []
     by_rule = saving_by_rule(summary)
-    is_system = by_rule["rule"].isin(SYSTEM_RULES)
+    is_system = by_rule["rule"].isin(_system_rules())
     system, others = by_rule[is_system].iloc[0], by_rule[~is_system].iloc[0]
     pairs = counted(int(system["pairs"]), "pair of data set and algorithm", "pairs")
     sentences = [
@@ -116,13 +116,17 @@ def replay_sentences(summary: pd.DataFrame) -> list[str]:
     return sentences
 
 
+def _system_rules() -> list[str]:
+    return [name for name, rule in RULES.items() if rule.limits_system_metric]
+
+
 def _label(rule: pd.Series) -> str:
-    return rule_label(rule["rule"], rule["metric"])
+    return rule_at(rule["rule"], rule["metric"]).label
 
 
 def random_stopping(summary: pd.DataFrame) -> str:
     """Say whether the limits at the knees of their curves lose less than random stopping."""
-    bent = summary[summary["rule"].isin(SYSTEM_RULES)].dropna(subset=["knee_regret"])
+    bent = summary[summary["rule"].isin(_system_rules())].dropna(subset=["knee_regret"])
     if bent.empty:
         return ""
     better = int((bent["knee_regret"] < bent["knee_random_regret"]).sum())
@@ -134,7 +138,7 @@ def random_stopping(summary: pd.DataFrame) -> str:
     for (rule, metric), curves in bent.groupby(["rule", "metric"], sort=False):
         wins = int((curves["knee_regret"] < curves["knee_random_regret"]).sum())
         if 2 * wins < len(curves):
-            losing.append(f"{rule_label(rule, metric)} ({wins} of {len(curves)})")
+            losing.append(f"{rule_at(rule, metric).label} ({wins} of {len(curves)})")
     if losing:
         sentences.append(f"Not better than chance in most: {in_words(losing)}.")
     return " ".join(sentences)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sysstop.report.arms import ARMS
+from sysstop.report.arms import ARM_LIMITS, ARMS
 from sysstop.report.budget import BUDGET
 from sysstop.report.effects import EFFECTS
 from sysstop.report.hosts import HOSTS
@@ -20,6 +20,7 @@ from sysstop.report.text_tables import ReportTable
 STUDIED = (STUDY, ARMS)
 RESULTS = (
     BUDGET,
+    ARM_LIMITS,
     NOISE,
     EFFECTS,
     REPLAY,

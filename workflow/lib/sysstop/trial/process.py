@@ -3,7 +3,8 @@
 The processes are forked from a warm template (see `trial_template`), which is a process of its own,
 without Ray. Parent, template and trial share one connection: the parent sends a request, the trial
 its windows, and the template how the trial ended. Nobody waits for an answer: the trial asks its
-rule itself. A parent that has had enough closes the connection, which kills the trial.
+rule itself. A parent that has had enough closes the connection, which kills the trial. It closes it
+as well where a template hangs, and goes on with another one.
 """
 
 import contextlib
@@ -15,10 +16,13 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
-from sysstop.study.rules import Rule
+from sysstop.study.rules import TrialRule
 from sysstop.study.studies import Trial
+from sysstop.trial.window import Window
 
 LIBRARY_FOLDER = Path(__file__).parents[2]
+# What a template has to do takes it milliseconds.
+TEMPLATE_TIMEOUT_S = 10.0
 # Names the socket of the run's own server of templates, where there is one.
 SERVER_VARIABLE = "SYSSTOP_TRIAL_SERVER"
 
@@ -35,7 +39,7 @@ class Request:
     """A trial to run, the rule that may stop it, and the data that it trains on."""
 
     trial: Trial
-    rule: Rule | None
+    rule: TrialRule | None
     split_folder: Path
 
 
@@ -48,9 +52,14 @@ class Ended:
 
 
 class TrialProcess:
-    """The parent's side: has trials run one after the other."""
+    """The parent's side: has trials run one after the other.
 
-    def __init__(self) -> None:
+    A template that takes longer than `template_timeout_s` to say that a trial ended, or to end when
+    it is not needed any more, is given up.
+    """
+
+    def __init__(self, template_timeout_s: float = TEMPLATE_TIMEOUT_S) -> None:
+        self._template_timeout_s = template_timeout_s
         self._connection: Connection | None = None
         self._template: subprocess.Popen | None = None
         self._running = False
@@ -64,27 +73,37 @@ class TrialProcess:
         self._connection.send(request)
         self._running = True
 
-    def next_window(self, timeout_s: float | None = None) -> dict | Ended | None:
-        """Return the next window's record, or how the process ended if it died before its end.
+    def next_window(self, timeout_s: float | None = None) -> Window | Ended | None:
+        """Return the next window, or how the process ended if it died before its end.
 
-        After a record with a status, the trial's process is gone. So it is when `timeout_s` have
+        After a window that ended the trial, the trial's process is gone. So it is when `timeout_s` have
         passed without an answer, where None is returned; None as timeout waits for ever.
         """
         if timeout_s is not None and not self._connection.poll(max(0.0, timeout_s)):
             self.close()
             return None
         answer = self._receive()
-        if isinstance(answer, dict) and answer["status"] is not None:
-            self._receive()
-        self._running = isinstance(answer, dict) and answer["status"] is None
+        self._running = isinstance(answer, Window) and answer.end is None
+        if isinstance(answer, Window) and answer.end is not None:
+            if self._connection.poll(self._template_timeout_s):
+                self._receive()
+            else:
+                self.close()
         return answer
 
     def close(self) -> None:
-        """End the template and whatever it still runs."""
+        """End the template and whatever it still runs.
+
+        A template of the run's server that hangs is left to the end of the run.
+        """
         if self._connection is not None:
             self._connection.close()
         if self._template is not None:
-            self._template.wait()
+            try:
+                self._template.wait(self._template_timeout_s)
+            except subprocess.TimeoutExpired:
+                self._template.kill()  # Linux kills its trial then
+                self._template.wait()
         self._connection, self._template, self._running = None, None, False
 
     def _connect(self) -> Connection:
@@ -102,7 +121,7 @@ class TrialProcess:
         theirs.close()
         return ours
 
-    def _receive(self) -> dict | Ended:
+    def _receive(self) -> Window | Ended:
         try:
             return self._connection.recv()
         except (EOFError, ConnectionResetError) as error:

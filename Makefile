@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults test-cluster check bench lock
+.PHONY: demo test faults test-cluster check docs bench lock
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores 2 --configfile config/demo.yaml
@@ -26,6 +26,9 @@ check: .venv/installed
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	PYTHONPATH=workflow/lib $(BIN)/lint-imports
 	$(BIN)/snakemake --lint
+
+docs: .venv/installed
+	PYTHONPATH=workflow/lib $(BIN)/python docs/config_reference.py
 
 bench: .venv/installed
 	PYTHONPATH=workflow/lib:. $(BIN)/python -m benchmarks

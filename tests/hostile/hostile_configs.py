@@ -7,7 +7,6 @@ from snakemake.utils import update_config
 
 from tests.project import ROOT, TINY
 
-SCHEMAS = ROOT / "workflow" / "schemas"
 HOSTILE_NAMES = [
     *("../x", "/etc/x", "a/b", ".", "..", "", "a..b", "-rf", "~", "a b", "x\n", "a\nb", "a\0b"),
     *("'", '"', "$(touch pwned)", "`id`", "a;b", "{dataset}", "%s", "<script>alert(1)</script>"),

@@ -20,13 +20,13 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 from snakemake_interface_common.exceptions import WorkflowError
 
+from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, make_rule, needs_baseline
-from sysstop.study.config import check_config
 from sysstop.study.studies import Budget, grid_configurations, planned_studies
 from tests.hostile.ending import TRIED, assert_clear, folder_of_case, watched
-from tests.hostile.hostile_configs import CONFIG, HOSTILE_NAMES, HOSTILE_VALUES, SCHEMAS, TEXTS
+from tests.hostile.hostile_configs import CONFIG, HOSTILE_NAMES, HOSTILE_VALUES, TEXTS
 from tests.project import ROOT
 
 
@@ -95,8 +95,7 @@ def through_the_door(*files):
     config = {}
     for file in files:
         update_config(config, load_configfile(str(file)))
-    check_config(config, SCHEMAS)
-    return config
+    return check_config(config)
 
 
 def assert_can_be_planned(config):

@@ -22,12 +22,12 @@ from sysstop.data import checks as data_checks
 from sysstop.data import files as table_files
 from sysstop.data import sources as data_sources
 from sysstop.data.split import ARRAYS, load_split
+from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
-from sysstop.study.config import check_config
 from sysstop.study.studies import Budget, Configuration, Trial
 from sysstop.trial.training import train
 from tests.hostile.ending import TRIED, assert_clear, folder_of_case, watched
-from tests.hostile.hostile_configs import CONFIG, HOSTILE_NAMES, SCHEMAS
+from tests.hostile.hostile_configs import CONFIG, HOSTILE_NAMES
 from tests.hostile.hostile_files import (
     CASES,
     HOSTILE_CELLS,
@@ -69,7 +69,7 @@ def fetch_and_split(name, entry, folder):
     study = {"datasets": [name], "arms": ["none"], "algorithms": [algorithm_of(entry)]}
     grid = CONFIG["grid"] | {"batch_size": "powers_of_two"}
     config = CONFIG | {"grid": grid, "study": CONFIG["study"] | study, "datasets": {name: entry}}
-    check_config(config, SCHEMAS)
+    entry = check_config(config)["datasets"][name]
     place = folder / "results" / "data" / name
     place.mkdir(parents=True)
     params = SimpleNamespace(name=name, entry=entry, folds=FOLDS, test_fraction=0.3, seed=1)

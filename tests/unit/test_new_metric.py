@@ -11,7 +11,7 @@ from sysstop.analysis.effects import effect_table
 from sysstop.analysis.noise import noise_table
 from sysstop.analysis.prediction import prediction_table
 from sysstop.analysis.recommendations import configuration_table, pareto_table
-from sysstop.report.figures.response import response_figure
+from sysstop.report.figures.response import draw as response_figure
 from sysstop.results.journal import Journal, read_trials
 from sysstop.results.tables import checked, study_tables, trials_schema, windows_schema
 from sysstop.results.tracking import open_store, replace_runs

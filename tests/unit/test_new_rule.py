@@ -202,7 +202,7 @@ def test_the_explorer_offers_it(tables):
 
 
 def test_the_replay_figure_draws_it(tables):
-    from sysstop.report.figures.replay import replay_figure
+    from sysstop.report.figures.replay import draw as replay_figure
 
     figure = replay_figure(tables["replay"], tables["replay_summary"])
     ranking, *panels = figure.axes

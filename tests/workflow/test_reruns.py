@@ -4,6 +4,8 @@ import contextlib
 
 import pytest
 
+from sysstop.report.figures import registry
+
 REPLAY = {"replay", "replay_check", "prediction", "recommendations"}
 TABLES = {
     "export",
@@ -15,17 +17,7 @@ TABLES = {
     "paper_tables",
 } | REPLAY
 DOWNSTREAM = TABLES | {"report"}
-FIGURES = {
-    "figure_response",
-    "figure_effects",
-    "figure_cost",
-    "figure_budget",
-    "figure_tradeoff",
-    "figure_courses",
-    "figure_replay",
-    "figure_prediction",
-    "figure_pareto",
-}
+FIGURES = {f"figure_{figure.name}" for figure in registry.FIGURES.values()}
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ sys.path.insert(0, str(WORKFLOW / "lib"))
 
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, needs_baseline
-from sysstop.study.config import check_config
+from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
 from sysstop.run.job import print_failures
 from sysstop.results.journal import read_failed_searches
@@ -45,7 +45,7 @@ def placed(path):
 
 config = complete_config(config)
 try:
-    check_config(config, WORKFLOW / "schemas")
+    config.update(check_config(config))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -26,21 +26,7 @@ rule paper_tables:
 rule report:
     input:
         tables=expand("results/tables/{table}.parquet", table=PAGE_SOURCES),
-        figures=[path for path in rules.rq1.input + rules.rq2.input if path.endswith(".svg")],
-        captions=expand(
-            f"{WORKFLOW.parent}/report/{{figure}}.rst",
-            figure=[
-                "response",
-                "effects",
-                "cost",
-                "budget",
-                "tradeoff",
-                "courses",
-                "replay",
-                "prediction",
-                "pareto",
-            ],
-        ),
+        figures=figure_files("RQ1") + figure_files("RQ2"),
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:

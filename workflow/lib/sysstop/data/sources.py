@@ -1,27 +1,30 @@
-"""Fetch the raw table of a data set from its source, with a record of where it came from."""
+"""The sources of data sets: what each lets the config say, and how it fetches the raw table.
+
+A new source is one more class like those below, entered in `SOURCES`. Each run reads them before it
+begins, so what takes long to import is imported where a table is fetched.
+"""
 
 import json
-import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import reduce
 from importlib.metadata import version
+from operator import or_
 from pathlib import Path
-from uuid import uuid4
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
-import pmlb.pmlb
-import requests
-import sklearn.datasets
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_digits,
-    load_iris,
-    load_wine,
-    make_classification,
-    make_regression,
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
 )
 
 from sysstop.data.checks import (
@@ -33,23 +36,271 @@ from sysstop.data.checks import (
 )
 from sysstop.data.files import checked_content, read_table, table_format
 from sysstop.run.errors import UserError
+from sysstop.study.config_section import (
+    AsNumber,
+    ConfigSection,
+    NumberFrom0,
+    OrNull,
+    Seed,
+    WholeFrom1,
+    mistake,
+)
 
-PMLB_ADDRESS = pmlb.pmlb.GITHUB_URL
-# The pmlb package knows these by their old names only.
-PMLB_RENAMED = {"diabetes": "_deprecated_diabetes"}
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", title="64 hexadecimal digits")]
+NameAtSource = Annotated[
+    str,
+    Field(
+        pattern="^[A-Za-z0-9_][A-Za-z0-9_-]*$",
+        max_length=100,
+        title="a name of at most 100 letters, digits, hyphens and underscores",
+    ),
+]
+FilePath = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f{}<>]+$",
+        title="a path without braces, angle brackets and control characters",
+    ),
+]
 
-RETRY_DELAYS_S = (1, 4)
-CONNECT_AND_READ_TIMEOUT_S = (10, 60)
-LARGEST_DOWNLOAD_BYTES = 2 * 2**30
-DOWNLOAD_BLOCK_BYTES = 2**20
 
-SKLEARN_LOADERS: dict[str, Callable] = {
-    "breast_cancer": load_breast_cancer,
-    "diabetes": load_diabetes,
-    "digits": load_digits,
-    "iris": load_iris,
-    "wine": load_wine,
+@dataclass(frozen=True)
+class Origin:
+    """Where a raw table came from; only tables from files have a file and its SHA-256."""
+
+    address: str
+    file: str | None = None
+    sha256: str | None = None
+    downloaded: bool = False
+
+
+class DataSet(ConfigSection):
+    """A data set of the config, whatever its source; a class for each source says the rest."""
+
+    source: str
+    """Where the data come from: `pmlb` (downloaded, or read from the folder `data.pmlb_cache`), `sklearn`
+    (shipped with scikit-learn), `file` (your own table) or `synthetic` (generated)."""
+    task: Literal["classification", "regression"]
+    """What is learned from it; algorithms run on the data sets of their task."""
+    type: Literal["image", "tabular"] = "tabular"
+    """Kind of data, shown in the table of data sets."""
+    licence: OrNull[str] = None
+    """What is known about the right to use the data."""
+    rows: OrNull[WholeFrom1] = None
+    """Expected number of rows, checked when given."""
+    features: OrNull[WholeFrom1] = None
+    """Expected number of feature columns before any encoding, checked when given."""
+    classes: OrNull[Annotated[int, Field(ge=2), AsNumber]] = None
+    """Expected number of classes, checked when given; for classification only."""
+    categorical: OrNull[Literal["one_hot", "ordinal"]] = None
+    """How feature columns of text become numbers: `one_hot` (a 0/1 column per category) or `ordinal` (the
+    category's place in sorted order). Such columns are refused when absent."""
+    missing: OrNull[Literal["drop", "impute"]] = None
+    """What to do with missing values: `drop` the row, or `impute` the training part's median (numbers) or
+    most frequent value (text). Missing values are refused when absent."""
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_of_a_classification(
+        cls, classes: int | None, info: ValidationInfo
+    ) -> int | None:
+        if classes is not None and info.data.get("task") == "regression":
+            raise mistake(f"found {classes}; a regression has no classes, remove the key")
+        return classes
+
+    @model_serializer(mode="wrap")
+    def _without_absent_keys(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialise(self).items() if value is not None}
+
+    @property
+    def target_column(self) -> str:
+        """The name at the source of the column to predict."""
+        return TARGET
+
+    @abstractmethod
+    def fetch(self, name: str, folders: Sequence[Path]) -> tuple[pd.DataFrame, Origin]:
+        """Return the raw table, its columns as the source has them, and where it came from.
+
+        `name` is the data set's name in the config, used in messages. Downloads are looked for and
+        kept in `folders`, the best one first; any of them may be read-only. Raises `UserError` where
+        the data cannot be had or are not the expected ones.
+        """
+
+
+class PmlbDataSet(DataSet):
+    """A data set of the Penn Machine Learning Benchmarks."""
+
+    source: Literal["pmlb"]
+    name: NameAtSource
+    """The data set's name at PMLB."""
+    sha256: Sha256
+    """SHA-256 of the gzipped file, checked before it is opened. PMLB's are the object ids in its Git LFS
+    pointers."""
+
+    def fetch(self, name: str, folders: Sequence[Path]) -> tuple[pd.DataFrame, Origin]:
+        """Read the file from a folder in PMLB's own layout, or download it first."""
+        from sysstop.data.pmlb_files import pmlb_address, pmlb_file
+
+        file, downloaded = pmlb_file(name, self.name, self.sha256, folders)
+        content, sha256 = checked_content(
+            name,
+            file,
+            self.sha256,
+            "Remove the file to have it downloaded again, or correct the key.",
+        )
+        # pmlb.fetch_data would open the file again, which may be another one by then.
+        table = read_table(name, file, content, "tsv")
+        return table, Origin(pmlb_address(self.name), str(file), sha256, downloaded)
+
+
+class SklearnDataSet(DataSet):
+    """A data set that is shipped with scikit-learn."""
+
+    source: Literal["sklearn"]
+    name: Literal["breast_cancer", "diabetes", "digits", "iris", "wine"]
+    """The data set's name in scikit-learn."""
+
+    def fetch(self, name: str, folders: Sequence[Path]) -> tuple[pd.DataFrame, Origin]:
+        """Load the table."""
+        import sklearn.datasets
+
+        load = getattr(sklearn.datasets, f"load_{self.name}")
+        return load(as_frame=True).frame, Origin(f"sklearn.datasets.{load.__name__}")
+
+
+class FileDataSet(DataSet):
+    """A table of the user's own."""
+
+    source: Literal["file"]
+    path: FilePath
+    """The file, relative to the working directory."""
+    target: Annotated[str, Field(min_length=1)]
+    """Name of the column to predict."""
+    format: OrNull[Literal["csv", "tsv", "parquet"]] = None
+    """The file's format; taken from its ending (.csv, .tsv, .parquet, .csv.gz, .tsv.gz) when absent."""
+    sha256: OrNull[Sha256] = None
+    """SHA-256 of the file as it is, checked before it is opened when given."""
+
+    @property
+    def target_column(self) -> str:
+        """The name in the file of the column to predict."""
+        return self.target
+
+    def fetch(self, name: str, folders: Sequence[Path]) -> tuple[pd.DataFrame, Origin]:
+        """Read the file."""
+        file = Path(self.path)
+        if not file.is_file():
+            raise UserError(
+                f"Data set '{name}': there is no file {file} (key `datasets.{name}.path`). The path is "
+                f"relative to the working directory, {Path.cwd()}."
+            )
+        file_format = table_format(name, file, self.format)
+        content, sha256 = checked_content(
+            name, file, self.sha256, "Restore the file, or correct or remove the key."
+        )
+        table = read_table(name, file, content, file_format)
+        return table, Origin(str(file), str(file), sha256)
+
+
+class SyntheticDataSet(DataSet):
+    """Data made by scikit-learn's make_classification or make_regression."""
+
+    source: Literal["synthetic"]
+    rows: WholeFrom1
+    """Number of rows to generate."""
+    features: WholeFrom1
+    """Number of feature columns to generate."""
+    classes: OrNull[Annotated[int, Field(ge=2), AsNumber]] = None
+    """Number of classes to generate; needed for classification, and for it only."""
+    informative: OrNull[WholeFrom1] = None
+    """Number of features that determine the target; all when absent."""
+    noise: NumberFrom0 = 0
+    """Share of rows with a random class (classification), or the standard deviation of the normal noise
+    added to the target (regression)."""
+    seed: Seed = 2023
+    """Seed of the generator."""
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        informative = self.informative or self.features
+        if informative > self.features:
+            raise mistake(
+                f"{informative} informative features of {self.features}; lower `informative`, or "
+                "raise `features`"
+            )
+        if self.task == "regression":
+            return self
+        if self.classes is None:
+            raise mistake("a classification needs the number of its classes; give `classes`")
+        if self.noise > 1:
+            raise mistake(f"`noise` is a share of the rows, found {self.noise}; use at most 1")
+        if self.classes > 2**informative:
+            raise mistake(
+                f"{informative} informative features can tell at most {2**informative} classes apart, "
+                f"not {self.classes}; raise `informative`, or lower `classes`"
+            )
+        return self
+
+    def fetch(self, name: str, folders: Sequence[Path]) -> tuple[pd.DataFrame, Origin]:
+        """Generate the table."""
+        check_memory(
+            name,
+            "generating it",
+            3 * 8 * self.rows * self.features,
+            f"Lower `datasets.{name}.rows` or `datasets.{name}.features`",
+        )
+        from sklearn.datasets import make_classification, make_regression
+
+        shape = {
+            "n_samples": self.rows,
+            "n_features": self.features,
+            "n_informative": self.informative or self.features,
+            "random_state": self.seed,
+        }
+        if self.task == "classification":
+            make = make_classification
+            features, target = make(
+                **shape,
+                n_redundant=0,
+                n_classes=self.classes,
+                n_clusters_per_class=1,
+                flip_y=self.noise,
+            )
+        else:
+            make = make_regression
+            features, target = make(**shape, noise=self.noise)
+        table = pd.DataFrame(features).rename(columns=lambda place: f"feature_{place + 1}")
+        table[TARGET] = target
+        return table, Origin(f"sklearn.datasets.{make.__name__}")
+
+
+SOURCES: dict[str, type[DataSet]] = {
+    "pmlb": PmlbDataSet,
+    "sklearn": SklearnDataSet,
+    "file": FileDataSet,
+    "synthetic": SyntheticDataSet,
 }
+
+DataSetName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9](\.?[A-Za-z0-9_-])*\.?$", max_length=100),
+]
+
+
+def data_set_type() -> Any:
+    """Return the type of a data set's entry: that of its source, which the key `source` names."""
+    return Annotated[reduce(or_, SOURCES.values()), Field(discriminator="source")]
+
+
+def data_sets_type() -> Any:
+    """Return the type of the config's section of data sets."""
+    return Annotated[
+        dict[DataSetName, data_set_type()],
+        Field(
+            description="The data sets by name; a name is part of paths: letters, digits, hyphens, "
+            "underscores and single dots, at most 100."
+        ),
+    ]
 
 
 def fetch_table(
@@ -60,9 +311,9 @@ def fetch_table(
     Parameters
     ----------
     name
-        The data set's name in the registry, used in messages.
+        The data set's name in the config, used in messages.
     entry
-        Its entry in the registry (see datasets.schema.yaml).
+        Its entry in the config, checked.
     pmlb_cache
         Folder in the layout of PMLB's own cache, `<name>/<name>.tsv.gz`. It may be read-only.
     download_folder
@@ -80,23 +331,18 @@ def fetch_table(
     UserError
         Where the data cannot be had, are not the expected ones, or have no such target.
     """
-    fetch = {
-        "pmlb": lambda: _fetch_pmlb(name, entry, pmlb_cache, download_folder),
-        "sklearn": lambda: _fetch_sklearn(name, entry),
-        "file": lambda: _fetch_file(name, entry),
-        "synthetic": lambda: _generate(name, entry),
-    }[entry["source"]]
-    table, origin = fetch()
+    data_set = TypeAdapter(data_set_type()).validate_python(entry)
+    table, origin = data_set.fetch(name, [f for f in (pmlb_cache, download_folder) if f])
     table.columns = [str(column) if pd.notna(column) else None for column in table.columns]
     check_column_names(name, table.columns)
-    table = _with_target_last(name, table, entry.get("target", TARGET))
-    check_counts(name, table, entry)
+    table = _with_target_last(name, table, data_set.target_column)
+    check_counts(name, table, data_set.model_dump())
     provenance = {
         "dataset": name,
-        "source": entry["source"],
-        **origin,
-        "sha256_expected": entry.get("sha256"),
-        "licence": entry.get("licence"),
+        "source": data_set.source,
+        **asdict(origin),
+        "sha256_expected": getattr(data_set, "sha256", None),
+        "licence": data_set.licence,
         "rows": len(table),
         "columns": list(table.columns),
         "fetched_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -136,206 +382,3 @@ def _with_target_last(name: str, table: pd.DataFrame, target: str) -> pd.DataFra
         )
     order = [*(column for column in table.columns if column != target), target]
     return table[order].rename(columns={target: TARGET})
-
-
-# PMLB
-
-
-def _fetch_pmlb(
-    name: str, entry: Mapping, pmlb_cache: Path | None, download_folder: Path
-) -> tuple[pd.DataFrame, dict]:
-    names = [entry["name"]]
-    if entry["name"] in PMLB_RENAMED:
-        names.append(PMLB_RENAMED[entry["name"]])
-    folders = [Path(folder) for folder in (pmlb_cache, download_folder) if folder]
-    cached = [(folder, known_as) for folder in folders for known_as in names]
-    found = [place for place in cached if _cache_file(*place).is_file()]
-    if found:
-        folder, known_as = found[0]
-    else:
-        known_as = entry["name"]
-        folder = _download(name, names, entry["sha256"], folders)
-    file = _cache_file(folder, known_as)
-    content, sha256 = checked_content(
-        name,
-        file,
-        entry["sha256"],
-        "Remove the file to have it downloaded again, or correct the key.",
-    )
-    # pmlb.fetch_data would open the file again, which may be another one by then.
-    table = read_table(name, file, content, "tsv")
-    origin = {
-        "address": _pmlb_address(entry["name"]),
-        "file": str(file),
-        "sha256": sha256,
-        "downloaded": not found,
-    }
-    return table, origin
-
-
-def _cache_file(folder: Path, pmlb_name: str) -> Path:
-    return folder / pmlb_name / f"{pmlb_name}{pmlb.pmlb.suffix}"
-
-
-def _pmlb_address(pmlb_name: str) -> str:
-    return f"{PMLB_ADDRESS}/{pmlb_name}/{pmlb_name}{pmlb.pmlb.suffix}"
-
-
-def _download(name: str, pmlb_names: Sequence[str], sha256: str, folders: Sequence[Path]) -> Path:
-    """Download a file into the first folder that can be written to, and return that folder.
-
-    pmlb.fetch_data could download as well, but reports any trouble as "Dataset not found", writes
-    the file anew (so that its hash differs from upstream's) and cannot check it before parsing.
-    """
-    folder = _first_writable(name, folders)
-    file = _cache_file(folder, pmlb_names[0])
-    part = folder / f"{file.name}.{uuid4().hex}.part"
-    try:
-        failures = []
-        for pmlb_name in pmlb_names:
-            address = _pmlb_address(pmlb_name)
-            failure = _failure_of_download(address, part)
-            if failure is None:
-                remedy = (
-                    f"Downloaded from {address}, and not kept: either upstream changed the file, "
-                    "or something on the way answered in its place."
-                )
-                checked_content(name, part, sha256, remedy)
-                file.parent.mkdir(exist_ok=True)
-                part.replace(file)
-                return folder
-            failures.append(f"{address}: {failure}")
-    finally:
-        part.unlink(missing_ok=True)
-    raise UserError(
-        f"Data set '{name}': the download from PMLB failed ({'; '.join(failures)}). Try again, or "
-        f"go on offline: put the file with SHA-256 {sha256} at {file}. Another folder in this "
-        "layout can be named by the config key `data.pmlb_cache` or the environment variable "
-        "PMLB_CACHE."
-    )
-
-
-def _first_writable(name: str, folders: Sequence[Path]) -> Path:
-    for folder in folders:
-        # The system lets root write anywhere; a folder marked read-only is left alone all the same.
-        if folder.exists() and not folder.stat().st_mode & 0o222:
-            continue
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
-        except OSError:
-            continue
-    raise UserError(
-        f"Data set '{name}': it is not yet downloaded, and these folders cannot be written to: "
-        f"{listed(folders)}. Name a folder that can be by the config key `data.pmlb_cache` or the "
-        "environment variable PMLB_CACHE."
-    )
-
-
-def _failure_of_download(address: str, file: Path) -> str | None:
-    """Download into a file; return None, or the failure after retries where those make sense."""
-    failure = None
-    for delay_s in (0, *RETRY_DELAYS_S):
-        time.sleep(delay_s)
-        try:
-            with (
-                requests.get(
-                    address,
-                    stream=True,
-                    timeout=CONNECT_AND_READ_TIMEOUT_S,
-                    headers={"Accept-Encoding": "identity"},
-                ) as response,
-                file.open("wb") as content,
-            ):
-                if response.status_code == requests.codes.ok:
-                    for block in response.iter_content(chunk_size=DOWNLOAD_BLOCK_BYTES):
-                        content.write(block)
-                        if content.tell() > LARGEST_DOWNLOAD_BYTES:
-                            return f"more than {LARGEST_DOWNLOAD_BYTES} bytes were sent"
-                    return None
-                failure = f"the server answered HTTP {response.status_code} {response.reason}"
-                if response.status_code < 500 and response.status_code != 429:
-                    return failure
-        except requests.RequestException as error:
-            failure = f"no complete answer, {type(error).__name__}: {error}"
-    return failure
-
-
-# scikit-learn
-
-
-def _fetch_sklearn(name: str, entry: Mapping) -> tuple[pd.DataFrame, dict]:
-    if entry["name"] not in SKLEARN_LOADERS:
-        raise UserError(
-            f"Data set '{name}': scikit-learn ships no data set '{entry['name']}' "
-            f"(key `datasets.{name}.name`). Known are: {listed(SKLEARN_LOADERS)}."
-        )
-    load = SKLEARN_LOADERS[entry["name"]]
-    return load(as_frame=True).frame, _origin_in_sklearn(load)
-
-
-def _generate(name: str, entry: Mapping) -> tuple[pd.DataFrame, dict]:
-    check_memory(
-        name,
-        "generating it",
-        3 * 8 * entry["rows"] * entry["features"],
-        f"Lower `datasets.{name}.rows` or `datasets.{name}.features`",
-    )
-    if entry["informative"] > entry["features"]:
-        raise UserError(
-            f"Data set '{name}': {entry['informative']} informative features of "
-            f"{entry['features']}. Lower `datasets.{name}.informative` or raise "
-            f"`datasets.{name}.features`."
-        )
-    shape = {
-        "n_samples": entry["rows"],
-        "n_features": entry["features"],
-        "n_informative": entry["informative"],
-        "random_state": entry["seed"],
-    }
-    if entry["task"] == "classification":
-        if entry["classes"] > 2 ** entry["informative"]:
-            raise UserError(
-                f"Data set '{name}': {entry['informative']} informative features can tell at most "
-                f"{2 ** entry['informative']} classes apart, not {entry['classes']}. Raise "
-                f"`datasets.{name}.informative` or lower `datasets.{name}.classes`."
-            )
-        make = make_classification
-        features, target = make(
-            **shape,
-            n_redundant=0,
-            n_classes=entry["classes"],
-            n_clusters_per_class=1,
-            flip_y=entry["noise"],
-        )
-    else:
-        make = make_regression
-        features, target = make(**shape, noise=entry["noise"])
-    table = pd.DataFrame(features).rename(columns=lambda place: f"feature_{place + 1}")
-    table[TARGET] = target
-    return table, _origin_in_sklearn(make)
-
-
-def _origin_in_sklearn(function: Callable) -> dict:
-    address = f"{sklearn.datasets.__name__}.{function.__name__}"
-    return {"address": address, "file": None, "sha256": None, "downloaded": False}
-
-
-# The user's own files
-
-
-def _fetch_file(name: str, entry: Mapping) -> tuple[pd.DataFrame, dict]:
-    file = Path(entry["path"])
-    if not file.is_file():
-        raise UserError(
-            f"Data set '{name}': there is no file {file} (key `datasets.{name}.path`). The path is "
-            f"relative to the working directory, {Path.cwd()}."
-        )
-    file_format = table_format(name, file, entry.get("format"))
-    content, sha256 = checked_content(
-        name, file, entry.get("sha256"), "Restore the file, or correct or remove the key."
-    )
-    table = read_table(name, file, content, file_format)
-    origin = {"address": str(file), "file": str(file), "sha256": sha256, "downloaded": False}
-    return table, origin

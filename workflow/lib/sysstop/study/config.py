@@ -1,209 +1,267 @@
-"""Check a config before anything runs: every mistake ends in one message naming key and remedy."""
+"""The sections of the config: key, type, default, meaning and check of each.
+
+They stand apart from the code that they configure, so that what trains and measures imports no
+pydantic, and no new check of a key reruns a search. The data sets' models are in `data/sources.py`.
+"""
 
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-import jsonschema
-import yaml
-
-from sysstop.run.errors import UserError, unknown_name
-from sysstop.study.algorithms import ALGORITHMS
-from sysstop.study.arms import arm_entry, arm_mistakes
-from sysstop.study.metrics import metric_names
-from sysstop.study.studies import LOCAL_RAY, planned_pairs, rows_for_test, rows_of_fold_model
-
-MAX_VALUES = 100_000
-MAX_DEPTH = 20
-MAX_TRIALS = 100_000
-# The largest whole number that NumPy and Parquet can hold.
-LARGEST_NUMBER = 2**63 - 1
-
-# JSON Schema takes 2.0 for an integer; Python's range() does not.
-Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    ),
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
 )
 
+from sysstop.run.errors import unknown_name
+from sysstop.study.config_section import (
+    WITH_UNIT,
+    AsNumber,
+    ConfigSection,
+    Distinct,
+    NumberAbove0,
+    NumberFrom0,
+    OrNull,
+    Seed,
+    Text,
+    WholeFrom0,
+    WholeFrom1,
+    mistake,
+    plain_value,
+)
+from sysstop.study.metrics import metric_names
+from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY
 
-def check_config(config: Mapping[str, Any], schemas: Path) -> None:
-    """Check a complete config, data sets included, against the schemas and against itself.
+MAX_TRIALS = 100_000
 
-    Raises `UserError` that lists every mistake found, one line each.
-    """
-    mistakes = list(_value_mistakes(config))
-    if not mistakes:
-        mistakes += _schema_mistakes(config, schemas / "config.schema.yaml", "")
-        mistakes += _schema_mistakes(
-            config.get("datasets", {}), schemas / "datasets.schema.yaml", "datasets"
+
+class StudySection(ConfigSection):
+    """What is searched."""
+
+    datasets: Distinct[str]
+    """Names of data sets under `datasets`."""
+    algorithms: Distinct[str]
+    """Names of algorithms: `linear_regression`, `logistic_regression`, `support_vector_machine`,
+    `support_vector_regressor`. Each runs on the data sets of its task."""
+    arms: Annotated[Distinct[str], Field(json_schema_extra={"contains": {"const": BASELINE_ARM}})]
+    """Names of arms under `arms`; `none`, the full-budget baseline, is always needed."""
+    repetitions: Annotated[int, Field(ge=1, le=1000), AsNumber] = 3
+    """How often each study is repeated, each time with another seed."""
+    seed: Seed = 2023
+    """The seed from which all others are derived."""
+
+    @field_validator("arms")
+    @classmethod
+    def _baseline_runs(cls, arms: list[str]) -> list[str]:
+        if BASELINE_ARM not in arms:
+            raise mistake(f"must contain '{BASELINE_ARM}', the full-budget baseline; add it")
+        return arms
+
+
+def _check_six_digits(values: list[float]) -> list[float]:
+    first_of: dict[str, float] = {}
+    for value in values:
+        # Six digits are what the names of trials show.
+        first = first_of.setdefault(f"{value:g}", value)
+        if first is not value:
+            raise mistake(f"{first!r} and {value!r} agree in six digits; remove one of them")
+    return values
+
+
+class GridSection(ConfigSection):
+    """The grid of hyperparameters; the trials of a study are its product."""
+
+    batch_size: Annotated[
+        Annotated[Literal["powers_of_two"], Tag("word")]
+        | Annotated[Distinct[WholeFrom1], Tag("list")],
+        Discriminator(lambda found: "list" if isinstance(found, list) else "word"),
+    ] = "powers_of_two"
+    """Samples in a mini-batch; `powers_of_two` stands for 2, 4, 8, … up to the rows that a fold model
+    trains on."""
+    learning_rate: Annotated[Distinct[NumberAbove0], AfterValidator(_check_six_digits)] = Field(
+        [0.1, 0.01, 0.001, 0.0001]
+    )
+    """Constant learning rates of the stochastic gradient descent."""
+    alpha: Annotated[Distinct[NumberFrom0], AfterValidator(_check_six_digits)] = Field(
+        [0.01, 0.001, 0.0001, 0.00001]
+    )
+    """Strengths of the L2 regularisation."""
+
+    @model_validator(mode="after")
+    def _few_enough_trials(self) -> Self:
+        sizes = 1 if self.batch_size == "powers_of_two" else len(self.batch_size)
+        trials = sizes * len(self.learning_rate) * len(self.alpha)
+        if trials > MAX_TRIALS:
+            raise mistake(
+                f"{trials} trials in each study; at most {MAX_TRIALS} are possible, so thin it out"
+            )
+        return self
+
+
+class BudgetSection(ConfigSection):
+    """What a trial may use; whichever of steps, epochs and seconds ends first."""
+
+    steps: WholeFrom1 = 1000
+    """Training steps of each fold model."""
+    epochs: OrNull[NumberAbove0] = None
+    """Passes over the rows that a fold model trains on; null for no such limit."""
+    seconds: OrNull[NumberAbove0] = None
+    """Training time of a trial in seconds, checked at the end of each window; null for no such limit.
+    It makes results depend on the machine's speed."""
+    window_steps: WholeFrom1 = 100
+    """Training steps between two evaluations; at the end of each window the rule is asked."""
+    warmup_steps: WholeFrom0 = 10
+    """First steps of a trial that do not count into its step time."""
+
+
+class SplitSection(ConfigSection):
+    """How the data are split."""
+
+    test_fraction: Annotated[float, Field(gt=0, lt=1), AsNumber] = 0.3
+    """Share of the rows held out for the final test."""
+    folds: Annotated[int, Field(ge=2, le=100), AsNumber] = 5
+    """Folds of the cross validation on the training part."""
+
+
+def _arm_value(value: Any) -> Any:
+    plain = plain_value(value)
+    if isinstance(plain, str) and WITH_UNIT.fullmatch(plain):
+        raise mistake(
+            f"found '{plain}', a number is needed; write it without a unit, in that of the metric "
+            "(memory in MB of 2^20 bytes, step times in ms, training times in s)"
         )
-    if not mistakes:
-        mistakes += _name_mistakes(config)
-    if not mistakes:
-        mistakes += _pair_mistakes(config)
-        mistakes += _grid_mistakes(config["grid"])
-        mistakes += _batch_size_mistakes(config)
-        mistakes += _constraint_mistakes(config["constraints"])
-        mistakes += _ray_address_mistakes(config["search"]["ray_address"])
-        mistakes += _tracking_mistakes(config["tracking"]["uri"])
-        for name in config["study"]["arms"]:
-            arm, here = arm_entry(config, name), config["search"]["ray_address"] == LOCAL_RAY
-            mistakes += arm_mistakes(name, arm, config["budget"], here)
-    if mistakes:
-        raise UserError("The config cannot be used:\n" + "\n".join(f"  - {m}" for m in mistakes))
+    return plain
 
 
-def _value_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    """Refuse what no schema can: names that are no text, numbers that are none, and endless nesting.
+class ArmSection(ConfigSection):
+    """A stopping rule and its parameters, which the rule itself checks."""
 
-    YAML's aliases can make a small file hold more values than there is memory, or hold itself, so
-    nothing may walk through a config before its values have been counted.
-    """
-    left, seen = [("", config, 0)], 0
-    while left:
-        key, value, depth = left.pop()
-        seen += 1
-        if isinstance(value, Mapping):
-            for name in value:
-                if not isinstance(name, str):
-                    yield f"{key or 'config'}: the key {name!r} is no text; write it in quotes"
-            left += [(f"{key}.{name}".lstrip("."), part, depth + 1) for name, part in value.items()]
-        elif isinstance(value, list):
-            left += [(f"{key}.{place}", part, depth + 1) for place, part in enumerate(value)]
-        elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
-            found = value if isinstance(value, float) else f"one of {value.bit_length()} bits"
-            yield f"{key}: a finite number up to {LARGEST_NUMBER:g} is needed, found {found}"
-        elif not isinstance(value, str | int | float | None):
-            yield f"{key}: found {value!r}, of the type {type(value).__name__}; write it in quotes"
-        if depth > MAX_DEPTH or seen + len(left) > MAX_VALUES:
-            yield (
-                f"{key}: the config has more than {MAX_VALUES} values or {MAX_DEPTH} levels; "
-                "does an alias of YAML repeat or hold itself?"
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Any, BeforeValidator(_arm_value)]]
+
+    rule: str
+    """The kind of rule; the other keys are its parameters."""
+
+
+ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+Arms = Annotated[
+    dict[ArmName, ArmSection],
+    Field(
+        description="Stopping rules by name; a name is part of paths: letters, digits, hyphens and "
+        "underscores, at most 100. Only the arms named in `study.arms` run."
+    ),
+]
+
+
+def _check_system_metric(name: str) -> str:
+    if name not in metric_names("system"):
+        raise mistake(unknown_name(f"system metric '{name}'", name, metric_names("system")))
+    return name
+
+
+Constraints = Annotated[
+    dict[Annotated[str, AfterValidator(_check_system_metric)], NumberAbove0],
+    Field(
+        description="Your application's largest value of a system metric, by its name. The report "
+        "recommends the best configuration that keeps all of them, and the rule that finds it for "
+        "least; a change reruns no search."
+    ),
+]
+
+
+class SearchSection(ConfigSection):
+    """How a study is run."""
+
+    workers: WholeFrom1 = 8
+    """Trials that run at once, one core each. On this machine never more than the cores given to
+    Snakemake, on a Ray cluster as many as its CPUs allow."""
+    trial_timeout_s: OrNull[Annotated[float, Field(gt=0, le=2_000_000), AsNumber]] = 21600
+    """A trial that takes longer, because it hangs, fails; null for no limit."""
+    max_failed_fraction: Annotated[float, Field(ge=0, le=1), AsNumber] = 0.1
+    """A study ends with an error as soon as a larger share of its trials has failed. Up to that they
+    stand in the tables as `failed` with their reason, and the next call of Snakemake tries them
+    again."""
+    ray_address: Text = LOCAL_RAY
+    """Address (host:port) of the head of a Ray cluster to use, see docs/shared-services.md; `local`
+    starts a private one, shared by the run's studies and gone when it ends."""
+
+    @field_validator("ray_address")
+    @classmethod
+    def _no_client_address(cls, address: str) -> str:
+        if "://" in address:
+            raise mistake(
+                f"found '{address}'; a Ray Client address cannot be used, because the search itself "
+                "would run elsewhere. Run Snakemake on a node of the cluster and give the address of "
+                f"its head, as in 10.0.0.1:6379, or `{LOCAL_RAY}` for a private Ray"
             )
-            return
+        return address
 
 
-def _schema_mistakes(value: Any, schema_file: Path, prefix: str) -> Iterator[str]:
-    schema = yaml.safe_load(schema_file.read_text())
-    for error in Validator(schema).iter_errors(value):
-        key = ".".join(filter(None, [prefix, *map(str, error.absolute_path)])) or "config"
-        yield _schema_message(key, error)
+class TrackingSection(ConfigSection):
+    """Where trials are tracked."""
 
+    uri: OrNull[Text] = "sqlite:///results/mlflow/mlflow.db"
+    """MLflow tracking URI without a password: a database or a tracking server, see
+    docs/shared-services.md; null for the environment variable MLFLOW_TRACKING_URI."""
+    experiment_prefix: Annotated[
+        str, Field(pattern=r"^[^\x00-\x1f]*$", title="a text without control characters")
+    ] = ""
+    """What the names of MLflow's experiments begin with. Projects that share a server need one each, as
+    a study's runs replace those of the same name."""
 
-def _schema_message(key: str, error: jsonschema.ValidationError) -> str:
-    description = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    meaning = f" ({description.rstrip('.')})" if description else ""
-    if error.validator == "additionalProperties":
-        allowed = error.schema.get("properties", {})
-        unknown = [name for name in error.instance if name not in allowed]
-        return "; ".join(unknown_name(f"key {key}.{name}", name, allowed) for name in unknown)
-    if error.validator == "contains":
-        return f"{key}: must contain {error.schema['contains']['const']!r}{meaning}"
-    if error.validator == "anyOf":
-        choices = " or ".join(sorted({branch.message for branch in error.context}))
-        return f"{key}: found {error.instance!r}: {choices}{meaning}"
-    return f"{key}: {error.message}{meaning}"
-
-
-def _name_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    study = config["study"]
-    known_names = {
-        "datasets": config["datasets"],
-        "algorithms": ALGORITHMS,
-        "arms": config["arms"],
-    }
-    for key, known in known_names.items():
-        for name in study[key]:
-            if name not in known:
-                yield unknown_name(f"name '{name}' in study.{key}", name, known)
-
-
-def _pair_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    pairs = planned_pairs(config)
-    for dataset in config["study"]["datasets"]:
-        if dataset not in {pair[0] for pair in pairs}:
-            task = config["datasets"][dataset]["task"]
-            fitting = [a.name for a in ALGORITHMS.values() if a.task == task]
-            yield (
-                f"study.datasets: no algorithm of study.algorithms does the {task} of '{dataset}'; "
-                f"add one of {', '.join(fitting)}, or leave the data set out"
+    @field_validator("uri", mode="before")
+    @classmethod
+    def _no_password(cls, uri: Any) -> Any:
+        if not isinstance(uri, str):
+            return uri
+        try:
+            parts = urlsplit(uri)
+        except ValueError as error:
+            raise mistake(f"found an address that cannot be read: {error}") from None
+        if parts.password or "password" in parse_qs(parts.query):
+            raise mistake(
+                f"holds a password, which does not belong into a config. Take it out "
+                f"('{parts.scheme}://{parts.hostname}...'): a tracking server's user and password are "
+                "taken from the environment variables MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD; for a database write null and put its whole address into "
+                "MLFLOW_TRACKING_URI"
             )
-    for algorithm in config["study"]["algorithms"]:
-        if algorithm not in {pair[1] for pair in pairs}:
-            yield (
-                f"study.algorithms: '{algorithm}' does {ALGORITHMS[algorithm].task}, which is the "
-                "task of no data set in study.datasets; leave it out, or add such a data set"
+        return uri
+
+    @field_validator("uri")
+    @classmethod
+    def _variable_is_set(cls, uri: str | None) -> str | None:
+        if uri is None and not os.environ.get("MLFLOW_TRACKING_URI"):
+            raise mistake(
+                "found null, which stands for the environment variable MLFLOW_TRACKING_URI, and that "
+                "is not set; set it, or give a database or a tracking server here"
             )
+        return uri
 
 
-def _grid_mistakes(grid: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("learning_rate", "alpha"):
-        first_of: dict[str, float] = {}
-        for value in grid[key]:
-            # Six digits are what the names of trials show.
-            first = first_of.setdefault(f"{value:g}", value)
-            if first is not value:
-                yield f"grid.{key}: {first!r} and {value!r} agree in six digits; remove one of them"
-    batch_sizes = grid["batch_size"]
-    sizes = 1 if batch_sizes == "powers_of_two" else len(batch_sizes)
-    trials = sizes * len(grid["learning_rate"]) * len(grid["alpha"])
-    if trials > MAX_TRIALS:
-        yield f"grid: {trials} trials in each study; at most {MAX_TRIALS} are possible, so thin it out"
+class DataSection(ConfigSection):
+    """Where data come from."""
+
+    pmlb_cache: OrNull[Text] = None
+    """Folder of PMLB files in PMLB's own layout, `<name>/<name>.tsv.gz`; null for the environment variable
+    PMLB_CACHE or else results/data/.pmlb."""
 
 
-def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    batch_sizes, split = config["grid"]["batch_size"], config["split"]
-    if batch_sizes == "powers_of_two":
-        return
-    for dataset in config["study"]["datasets"]:
-        rows = config["datasets"][dataset].get("rows")
-        if rows is None:
-            continue
-        train_rows = rows - rows_for_test(rows, split["test_fraction"])
-        fold_rows = rows_of_fold_model(train_rows, split["folds"])
-        if max(batch_sizes) > fold_rows:
-            yield (
-                f"grid.batch_size: {max(batch_sizes)} is larger than the {fold_rows} rows that a "
-                f"fold model of '{dataset}' trains on; use at most that, or `powers_of_two`"
-            )
-
-
-def _constraint_mistakes(constraints: Mapping[str, float]) -> Iterator[str]:
-    for metric in constraints:
-        if metric not in metric_names("system"):
-            yield unknown_name(
-                f"system metric in constraints.{metric}", metric, metric_names("system")
-            )
-
-
-def _ray_address_mistakes(address: str) -> Iterator[str]:
-    if "://" in address:
-        yield (
-            f"search.ray_address: found '{address}'; a Ray Client address cannot be used, because the "
-            "search itself would run elsewhere. Run Snakemake on a node of the cluster and give the "
-            f"address of its head, as in 10.0.0.1:6379, or `{LOCAL_RAY}` for a private Ray"
-        )
-
-
-def _tracking_mistakes(uri: str | None) -> Iterator[str]:
-    if uri is None and not os.environ.get("MLFLOW_TRACKING_URI"):
-        yield (
-            "tracking.uri: found null, which stands for the environment variable MLFLOW_TRACKING_URI, "
-            "and that is not set; set it, or give a database or a tracking server here"
-        )
-    try:
-        parts = urlsplit(uri or "")
-    except ValueError as error:
-        yield f"tracking.uri: found an address that cannot be read: {error}"
-        return
-    if parts.password or "password" in parse_qs(parts.query):
-        yield (
-            f"tracking.uri: holds a password, which does not belong into a config. Take it out "
-            f"('{parts.scheme}://{parts.hostname}...'): a tracking server's user and password are taken "
-            "from the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; "
-            "for a database write null and put its whole address into MLFLOW_TRACKING_URI"
-        )
+SECTIONS: Mapping[str, Any] = {
+    "study": StudySection,
+    "grid": GridSection,
+    "budget": BudgetSection,
+    "split": SplitSection,
+    "arms": Arms,
+    "constraints": Constraints,
+    "search": SearchSection,
+    "tracking": TrackingSection,
+    "data": DataSection,
+}

@@ -7,11 +7,31 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import legend_below, message_figure, new_figure, styled
 from sysstop.report.wording import algorithm_label, number
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import PAIR, RULE
 from sysstop.study.rules import RuleStyle, rule_at
+
+FIGURE = FigureKind(
+    name="replay",
+    title="Saving and regret of every rule",
+    category="RQ2",
+    caption=(
+        "Which rule saves most without regret, and does it beat random stopping? On the left the "
+        "rules stand in that order: a dot is the largest saving without regret in any repetition, "
+        "filled where stopping as many trials after as many windows at random would have cost "
+        "more; a diamond is the knee, from which on more saving costs much regret. On the right "
+        "are the whole curves in the same colours, means over repetitions as the limit of a rule "
+        "moves: regret of the best model left, so that lower is better, against saving. Grey is "
+        "random stopping for each of these rules; dashes mark the same rule in both. Curves that "
+        "go on beyond the knees leave the panel at its top. The best limit is chosen in "
+        "hindsight, so a dot is a bound. All is replayed from the baseline's windows."
+    ),
+    tables=("replay", "replay_summary"),
+    per_dataset=True,
+)
 
 RANDOM_COLOUR = "0.62"
 # A knee that saves less would cover a word at the axis.
@@ -20,15 +40,15 @@ REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RM
 
 
 @styled
-def replay_figure(replay: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+def draw(replay: pd.DataFrame, replay_summary: pd.DataFrame) -> Figure:
     """Draw the replay of one data set: a row per algorithm, rules ranked and their curves.
 
     The first panel of a row ranks the rules by the largest saving without regret, the others show
     regret against saving, means over the repetitions at the same limit, a panel per family of rules.
-    Grey is the expected regret of random stopping. `replay` and `summary` are a
-    `replay.replay_table` and its `replay.replay_summary`.
+    Grey is the expected regret of random stopping. `replay` is a `replay.replay_table` and
+    `replay_summary` its `replay.replay_summary`.
     """
-    if summary.empty:
+    if replay_summary.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to replay.")
     points = mean_points(replay)
     algorithms = sorted(replay["algorithm"].unique())
@@ -41,7 +61,9 @@ def replay_figure(replay: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         width_ratios=[1.15, *(1 for _ in families)],
     )
     for algorithm, (ranking, *curves) in zip(algorithms, panels, strict=True):
-        marks = with_random_at_free(summary[summary["algorithm"] == algorithm], points)
+        marks = with_random_at_free(
+            replay_summary[replay_summary["algorithm"] == algorithm], points
+        )
         of_algorithm = points[points["algorithm"] == algorithm]
         ranking.set_title(algorithm_label(algorithm), loc="left", fontweight="bold")
         _draw_ranking(ranking, marks)
@@ -55,7 +77,7 @@ def replay_figure(replay: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         axes.set_title(title, color=next(iter(family.values())).colour)
     for axes in panels[-1]:
         axes.set_xlabel("Training time saved (%)")
-    figure.suptitle(summary["dataset"].iloc[0])
+    figure.suptitle(replay_summary["dataset"].iloc[0])
     legend_below(figure, _legend(), columns=5)
     return figure
 
@@ -120,9 +142,9 @@ def _draw_ranking(axes: Axes, marks: pd.DataFrame) -> None:
         saved = 100 * mark.free_saved_time_fraction
         if np.isnan(saved):
             knee = 100 * mark.knee_saved_time_fraction
-            beside = knee if knee < NEAR_PERCENT else 0
+            text_at = knee if knee < NEAR_PERCENT else 0
             axes.annotate(
-                "none", (beside, at), (7, 0), textcoords="offset points", va="center", fontsize=7.5
+                "none", (text_at, at), (7, 0), textcoords="offset points", va="center", fontsize=7.5
             )
         else:
             axes.plot([0, saved], [at, at], color=style.colour, linestyle=_linestyle(style))

@@ -1,0 +1,145 @@
+"""Check a config before anything runs: every mistake ends in one message naming key and remedy."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from sysstop.data.sources import data_sets_type
+from sysstop.plan.config_schema import checked_section
+from sysstop.run.errors import UserError, unknown_name
+from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.arms import arm_entry, arm_mistakes
+from sysstop.study.config import SECTIONS
+from sysstop.study.config_section import LARGEST_NUMBER
+from sysstop.study.studies import LOCAL_RAY, planned_pairs, rows_for_test, rows_of_fold_model
+
+MAX_VALUES = 100_000
+MAX_DEPTH = 20
+
+
+def config_sections() -> dict[str, Any]:
+    """Return the type of each section of the config."""
+    return {**SECTIONS, "datasets": data_sets_type()}
+
+
+def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the complete config, data sets included, with its defaults, checked.
+
+    Numbers, booleans and nulls stand in the place of texts that are such where the key is no text.
+    Raises `UserError` that lists every mistake found, one line each.
+    """
+    mistakes = list(_value_mistakes(config))
+    if mistakes:
+        raise _refusal(mistakes)
+    sections = config_sections()
+    mistakes = [
+        unknown_name(f"key config.{key}", key, sections) for key in config if key not in sections
+    ]
+    checked = {}
+    for key, kind in sections.items():
+        section, found = checked_section(kind, config.get(key, {}), key)
+        mistakes += found
+        if not found:
+            checked[key] = TypeAdapter(kind).dump_python(section)
+    mistakes += _mistakes_between_sections(checked)
+    if mistakes:
+        raise _refusal(mistakes)
+    return checked
+
+
+def _refusal(mistakes: Collection[str]) -> UserError:
+    return UserError("The config cannot be used:\n" + "\n".join(f"  - {m}" for m in mistakes))
+
+
+def _value_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Refuse what no section can hold: keys that are no text, numbers without end, endless nesting.
+
+    YAML's aliases can make a small file hold more values than there is memory, or hold itself, so
+    nothing may walk through a config before its values have been counted.
+    """
+    left, seen = [("", config, 0)], 0
+    while left:
+        key, value, depth = left.pop()
+        seen += 1
+        if isinstance(value, Mapping):
+            for name in value:
+                if not isinstance(name, str):
+                    yield f"{key or 'config'}: the key {name!r} is no text; write it in quotes"
+            left += [(f"{key}.{name}".lstrip("."), part, depth + 1) for name, part in value.items()]
+        elif isinstance(value, list):
+            left += [(f"{key}.{place}", part, depth + 1) for place, part in enumerate(value)]
+        elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+            found = value if isinstance(value, float) else f"one of {value.bit_length()} bits"
+            yield f"{key}: a finite number up to {LARGEST_NUMBER:g} is needed, found {found}"
+        elif not isinstance(value, str | int | float | None):
+            yield f"{key}: found {value!r}, of the type {type(value).__name__}; write it in quotes"
+        if depth > MAX_DEPTH or seen + len(left) > MAX_VALUES:
+            yield (
+                f"{key}: the config has more than {MAX_VALUES} values or {MAX_DEPTH} levels; "
+                "does an alias of YAML repeat or hold itself?"
+            )
+            return
+
+
+def _mistakes_between_sections(checked: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what does not fit together, as far as the sections that it takes have no mistakes."""
+
+    def sound(*sections: str) -> bool:
+        return all(section in checked for section in sections)
+
+    unknown = set()
+    for key, known in (
+        ("datasets", checked.get("datasets")),
+        ("algorithms", ALGORITHMS),
+        ("arms", checked.get("arms")),
+    ):
+        if not sound("study") or known is None:
+            continue
+        for name in checked["study"][key]:
+            if name not in known:
+                unknown.add(key)
+                yield unknown_name(f"name '{name}' in study.{key}", name, known)
+    if sound("study", "datasets") and not unknown & {"datasets", "algorithms"}:
+        yield from _pair_mistakes(checked)
+    if sound("study", "datasets", "grid", "split") and "datasets" not in unknown:
+        yield from _batch_size_mistakes(checked)
+    if sound("study", "arms", "budget", "search") and "arms" not in unknown:
+        here = checked["search"]["ray_address"] == LOCAL_RAY
+        for name in checked["study"]["arms"]:
+            yield from arm_mistakes(name, arm_entry(checked, name), checked["budget"], here)
+
+
+def _pair_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    pairs = planned_pairs(config)
+    for dataset in config["study"]["datasets"]:
+        if dataset not in {pair[0] for pair in pairs}:
+            task = config["datasets"][dataset]["task"]
+            fitting = [a.name for a in ALGORITHMS.values() if a.task == task]
+            yield (
+                f"study.datasets: no algorithm of study.algorithms does the {task} of '{dataset}'; "
+                f"add one of {', '.join(fitting)}, or leave the data set out"
+            )
+    for algorithm in config["study"]["algorithms"]:
+        if algorithm not in {pair[1] for pair in pairs}:
+            yield (
+                f"study.algorithms: '{algorithm}' does {ALGORITHMS[algorithm].task}, which is the "
+                "task of no data set in study.datasets; leave it out, or add such a data set"
+            )
+
+
+def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    batch_sizes, split = config["grid"]["batch_size"], config["split"]
+    if batch_sizes == "powers_of_two":
+        return
+    for dataset in config["study"]["datasets"]:
+        rows = config["datasets"][dataset].get("rows")
+        if rows is None:
+            continue
+        train_rows = rows - rows_for_test(rows, split["test_fraction"])
+        fold_rows = rows_of_fold_model(train_rows, split["folds"])
+        if max(batch_sizes) > fold_rows:
+            yield (
+                f"grid.batch_size: {max(batch_sizes)} is larger than the {fold_rows} rows that a "
+                f"fold model of '{dataset}' trains on; use at most that, or `powers_of_two`"
+            )

@@ -45,7 +45,7 @@ def placed(path):
 
 config = complete_config(config)
 try:
-    config.update(check_config(config))
+    config = check_config(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

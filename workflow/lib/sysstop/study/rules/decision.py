@@ -1,23 +1,13 @@
 """Ask a rule about one trial, or about all windows of many trials at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from sysstop.study.rules.base import NOT_ASKED, Curves, TrialRule
+from sysstop.study.status import Stop
 
 Window = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A rule's decision to stop: which metric crossed which limit, with which value."""
-
-    rule: str
-    metric: str
-    limit: float
-    value: float
 
 
 def effective_signals(

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import MetricLimit, Stop
-from sysstop.study.status import Status, TrialEnd
+from sysstop.study.rules import MetricLimit
+from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.trial.process import LIBRARY_FOLDER, SERVER_VARIABLE, Ended, Request, TrialProcess
 from sysstop.trial.training import train
 

@@ -8,7 +8,6 @@ from sysstop.study.rules.metric_limit import MetricLimit
 from sysstop.study.rules.plateau import Plateau
 from sysstop.study.rules.predicted_train_time import PredictedTrainTime, predicted_train_time
 from sysstop.study.rules.successive_halving import SuccessiveHalving
-from sysstop.study.status import Stop
 
 __all__ = [
     "RULES",
@@ -21,7 +20,6 @@ __all__ = [
     "PredictedTrainTime",
     "Rule",
     "RuleStyle",
-    "Stop",
     "SuccessiveHalving",
     "TrialBounds",
     "TrialRule",

@@ -1,4 +1,4 @@
-"""Mistakes a user can mend, in one message instead of a traceback."""
+"""Mistakes that a user can fix, reported in one message instead of a traceback."""
 
 import difflib
 from collections.abc import Collection
@@ -8,10 +8,10 @@ MAX_LINE_LENGTH = 2000
 
 
 class UserError(Exception):
-    """A mistake in the config, the data or the environment that the user can mend.
+    """A mistake in the config, the data or the environment that the user can fix.
 
     The message names the key, file or data set, what was found, what is allowed and what to do.
-    However long or odd what it names is, the message stays short and holds no control character.
+    Whatever it quotes, the message stays short and contains no control characters.
     """
 
     def __init__(self, message: str) -> None:
@@ -21,14 +21,14 @@ class UserError(Exception):
 
 
 def printable(text: str) -> str:
-    """Return the text with what cannot be printed, such as a terminal's commands, as escapes."""
+    """Return the text with unprintable characters, such as terminal control codes, escaped."""
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def shortened(text: str, length: int) -> str:
-    """Return the text, without its middle where it is longer than `length`."""
+    """Return the text, with its middle cut out if it is longer than `length`."""
     if len(text) <= length:
         return text
     return f"{text[: length // 2]} ... {text[-length // 2 :]}"

@@ -1,4 +1,4 @@
-"""The temporary folder of a run, which is gone with it, or with the start of the next one."""
+"""The temporary folder of a run, removed when the run ends or, at the latest, by the next run."""
 
 import atexit
 import os
@@ -9,7 +9,7 @@ import psutil
 
 from sysstop.run.errors import UserError
 
-# Names the process, the run's Snakemake, whose end is the end of its jobs too.
+# Holds the ID of the run's Snakemake process; its jobs end when it ends.
 OWNER_VARIABLE = "SYSSTOP_OWNER_PID"
 
 RAY_FOLDER = "ray"  # the run's private Ray, within its folder
@@ -23,9 +23,9 @@ def run_folder(owner_pid: int) -> Path:
 
 
 def own_run_folder() -> Path:
-    """Return the folder of the run that this process belongs to, readable by its user alone.
+    """Return the folder of the run that this process belongs to, readable only by its user.
 
-    Raises `RuntimeError` outside a run, and `UserError` if the folder is somebody else's.
+    Raises `RuntimeError` outside a run, and `UserError` if the folder belongs to another user.
     """
     if OWNER_VARIABLE not in os.environ:
         raise RuntimeError(f"{OWNER_VARIABLE} is not set: it names the process that owns the run")
@@ -49,6 +49,6 @@ def become_owner() -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Leave the folder to a private Ray that lives in it, which removes it at its own end."""
+    """Remove the folder, unless a private Ray lives in it, which removes it when it ends."""
     if not (folder / RAY_FOLDER).exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What every job of the workflow shares: its log, its owner, and an end in one clear message."""
+"""What every job of the workflow shares: its log, its owner, and one clear message if it fails."""
 
 import contextlib
 import errno
@@ -17,7 +17,7 @@ from sysstop.run.errors import UserError
 from sysstop.run.folder import OWNER_VARIABLE
 
 ERROR_MARK = "error: "
-# Faults of the disk that the user can mend, and how.
+# Disk errors that the user can fix, and how.
 REMEDIES = {
     errno.ENOSPC: "The disk is full; free some space",
     errno.EDQUOT: "The disk's quota is used up; free some space",
@@ -28,20 +28,20 @@ REMEDIES = {
 
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
-    """Run a script's work; turn what the user can mend into one message on stderr and in the log.
+    """Run a script's work; report what the user can fix in one message on stderr and in the log.
 
-    That is a `UserError`, a `MemoryError`, and an `OSError` of `REMEDIES`. Any other exception keeps
-    its traceback, in the log as well. The job is killed when its owner ends, so that no job outlives
-    its run.
+    That covers a `UserError`, a `MemoryError` and the `OSError`s in `REMEDIES`. Any other exception
+    keeps its traceback, which is also written to the log. The job is killed when its owner ends, so
+    that no job outlives its run.
 
-    Yields a function that ends the job at once with a message, from any of its threads.
+    Yields a function that ends the job at once with a message, from any thread.
     """
     _die_with_owner()
     log = Path(snakemake.log[0])
     log.write_text("")
 
     def give_up(message: str) -> NoReturn:
-        _tell(log, message)
+        _report(log, message)
         os._exit(1)
 
     try:
@@ -51,8 +51,8 @@ def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
     except MemoryError as error:
         _end(
             log,
-            "The memory ran out. End other programs, use fewer rows or columns, or use a machine that "
-            f"has more. ({error})",
+            "The memory ran out. Close other programs, use fewer rows or columns, or use a machine "
+            f"that has more. ({error})",
         )
     except Exception as error:
         if isinstance(error, OSError) and error.errno in REMEDIES:
@@ -80,12 +80,12 @@ def _die_with_owner() -> None:
 
 
 def _end(log: Path, message: str) -> NoReturn:
-    _tell(log, message)
+    _report(log, message)
     raise SystemExit(1) from None
 
 
-def _tell(log: Path, message: str) -> None:
-    """Say the job's last word, even where there is no room for a log."""
+def _report(log: Path, message: str) -> None:
+    """Print the job's final message and log it, if there is room for a log."""
     message = f"{ERROR_MARK}{message}"
     print(message, file=sys.stderr, flush=True)
     with contextlib.suppress(OSError):
@@ -93,7 +93,7 @@ def _tell(log: Path, message: str) -> None:
 
 
 def failure_messages(snakemake_log: Path) -> list[str]:
-    """Return what failed jobs said, from the logs of rules that Snakemake's own log names."""
+    """Return the error messages of failed jobs, from the logs that Snakemake's own log names."""
     named = re.findall(r"^\s+log: (.+?)(?: \(check log|$)", snakemake_log.read_text(), re.MULTILINE)
     messages = []
     for log in map(Path, dict.fromkeys(named)):
@@ -105,7 +105,7 @@ def failure_messages(snakemake_log: Path) -> list[str]:
 
 
 def print_failures(snakemake_logs: Iterable[str]) -> None:
-    """Repeat on stderr what failed jobs said, as the last words of a run."""
+    """Repeat the error messages of failed jobs on stderr, at the very end of a run."""
     for snakemake_log in snakemake_logs:
         for message in failure_messages(Path(snakemake_log)):
             print(f"\n{message}", file=sys.stderr)

@@ -10,10 +10,11 @@ _held: list[int] = []  # a lock lasts until its file is closed, here with the pr
 
 
 def release_stale_lock(snakemake_folder: Path) -> None:
-    """Remove Snakemake's lock of a working directory if no run of it is alive.
+    """Remove Snakemake's lock on a working directory if no run is alive there.
 
-    Snakemake leaves its lock behind when it is killed. Each run therefore also holds a lock of Linux,
-    in `snakemake_folder` (`.snakemake`), until it ends in any way: who gets it exclusively is alone.
+    Snakemake leaves its lock behind when it is killed. Each run therefore also holds a file lock in
+    `snakemake_folder` (`.snakemake`), which Linux releases however the run ends. A run that gets it
+    exclusively is the only one.
     """
     snakemake_folder.mkdir(exist_ok=True)
     file = os.open(snakemake_folder / "sysstop.lock", os.O_CREAT | os.O_RDWR)

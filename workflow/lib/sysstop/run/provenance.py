@@ -22,11 +22,11 @@ PACKAGES = ("scikit-learn", "numpy", "scipy", "ray", "mlflow", "psutil", "snakem
 def code_digest(script: Path) -> str:
     """Return a digest of the modules of this library that a script imports, directly or not.
 
-    Modules of nested packages count together with the `__init__.py` of every package around them,
-    and so do modules that a string names, such as those that run in a process of their own
-    (`python -m NAME`). Comments, docstrings and layout do not count. Snakemake does not see changes
-    in imported modules; as a rule's parameter the digest makes it rerun what depends on them, and
-    nothing else.
+    Modules in nested packages count together with the `__init__.py` of every enclosing package, and
+    so do modules named in strings, such as those that run in a separate process (`python -m NAME`).
+    Comments, docstrings and formatting do not count. Snakemake does not see changes in imported
+    modules; used as a rule's parameter, the digest makes it rerun what depends on them and nothing
+    else.
     """
     files = _library_files()
     codes: dict[str, str] = {}
@@ -64,7 +64,7 @@ def _names_and_code(source: str) -> tuple[Set[str], str]:
 
 
 def _is_docstring(statement: ast.AST) -> bool:
-    """Tell whether a statement is but a text, such as the docstring of a function or an attribute."""
+    """Return whether a statement is just a string, such as the docstring of a function."""
     match statement:
         case ast.Expr(value=ast.Constant(value=str())):
             return True
@@ -72,7 +72,7 @@ def _is_docstring(statement: ast.AST) -> bool:
 
 
 def _names(node: ast.AST) -> Iterator[str]:
-    """Yield what a node imports or names, each with the packages around it."""
+    """Yield what a node imports or names, each with its enclosing packages."""
     if isinstance(node, ast.ImportFrom) and node.module:
         names = [f"{node.module}.{alias.name}" for alias in node.names]
     elif isinstance(node, ast.Import):
@@ -111,7 +111,7 @@ def git_state(repository: Path) -> dict[str, str | bool]:
 
 
 def environment() -> dict[str, str | int | float | bool]:
-    """Describe this machine and its software, as far as it bears on measurements."""
+    """Describe this machine and its software, as far as they affect measurements."""
     from threadpoolctl import threadpool_info
 
     governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -134,7 +134,7 @@ def environment() -> dict[str, str | int | float | bool]:
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # a host that only runs trials need not have them all
+    except metadata.PackageNotFoundError:  # a host that only runs trials may lack some
         return "not installed"
 
 

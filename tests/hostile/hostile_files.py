@@ -112,8 +112,8 @@ TEXT = {
     "one row": Case(csv(TABLE[:2]), "1 rows, fewer than the 3 folds"),
     "one column": Case(b"y\n1\n2\n", "only one column"),
     "target alone": Case(b"y,\n1,\n2,\n", "no name in the header"),
-    "more columns than can be": Case(b"a," * 200_000 + b"y\n", "is no header"),
-    "one endless line": Case(b"1" * (17 * 2**20), "is no header"),
+    "more columns than can be": Case(b"a," * 200_000 + b"y\n", "is not a header"),
+    "one endless line": Case(b"1" * (17 * 2**20), "is not a header"),
     "ragged": Case(PLAIN + b"1,2,3,4,5\n", f"line {ROWS + 2}"),
     "short rows": Case(PLAIN + b"1,2\n", "no target in 1"),
     "more fields than names": Case(
@@ -232,7 +232,7 @@ ZIP = {
     "gzip and noise": Case(ZIPPED + NOISE, "cannot be read as csv"),
     "gzip with a wrong checksum": Case(ZIPPED[:-8] + bytes(8), "cannot be read as csv"),
     "gzip bomb": Case(gzip_bomb, "GiB of memory or more"),
-    "gzip bomb of one line": Case(gzip.compress(bytes(2**25)), "is no header"),
+    "gzip bomb of one line": Case(gzip.compress(bytes(2**25)), "is not a header"),
 }
 
 PARQUET = {

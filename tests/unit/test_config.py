@@ -87,7 +87,7 @@ MISTAKES = {
     "arm without a rule": (
         "arms.memory",
         {"metric": "memory_mb"},
-        "arms.memory.rule: missing, expected a text",
+        "arms.memory.rule: missing, expected a string",
     ),
     "unknown source": (
         "datasets.iris.source",
@@ -298,7 +298,7 @@ def test_numbers_given_on_the_command_line_are_taken_for_numbers(config):
 
 
 def test_1e_3_is_a_number(config):
-    """YAML 1.1, which Snakemake reads, has it as a text."""
+    """YAML 1.1, which Snakemake reads, has it as a string."""
     text = "{grid: {learning_rate: [1e-3]}, arms: {memory: {limit: 2e3, quantile: null}}}"
     checked = check_config(merged(config, yaml.safe_load(text)))
     assert checked["grid"]["learning_rate"] == [0.001]

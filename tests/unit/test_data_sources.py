@@ -134,7 +134,7 @@ CLASSES, NUMBERS = REGISTRY["synthetic_classification"], REGISTRY["synthetic_reg
         (without(TINY, "sha256"), "mine.sha256: missing, expected 64 hexadecimal digits (SHA-256"),
         ({**TINY, "sha256": "abc"}, "mine.sha256: found 'abc', expected 64 hexadecimal digits"),
         ({**TINY, "path": "mine.csv"}, "unknown key datasets.mine.path; known: categorical, "),
-        (without(FLOWERS, "target"), "mine.target: missing, expected a text (Name of the column"),
+        (without(FLOWERS, "target"), "mine.target: missing, expected a string (Name of the column"),
         (
             {**FLOWERS, "format": "xlsx"},
             "mine.format: found 'xlsx', expected `csv`, `tsv`, `parquet` or null (The",
@@ -157,7 +157,10 @@ CLASSES, NUMBERS = REGISTRY["synthetic_classification"], REGISTRY["synthetic_reg
             {**CLASSES, "informative": 21},
             "mine: 21 informative features of 20; lower `informative`",
         ),
-        ({**CLASSES, "informative": 1}, "mine: 1 informative features can tell at most 2 classes"),
+        (
+            {**CLASSES, "informative": 1},
+            "mine: 1 informative features can distinguish at most 2 classes",
+        ),
         (without(NUMBERS, "rows"), "mine.rows: missing, expected a whole number of at least 1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Is a raw table usable? Every reason for refusing one, told so that its owner can mend it."""
+"""Is a raw table usable? Each reason for refusing one comes with what its owner can do about it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -12,13 +12,13 @@ from sysstop.run.errors import UserError, printable, shortened
 
 TARGET = "target"
 
-# More distinct values than this share of the rows are no classes or categories, but measurements
-# or identifiers. Fractional numbers are rarely class labels, so they are doubted sooner.
+# Where the distinct values exceed this share of the rows, they are not classes or categories but
+# measurements or identifiers. Fractional numbers are rarely class labels, so their share is lower.
 MAX_DISTINCT_SHARE = 1 / 3
 MAX_DISTINCT_SHARE_FRACTIONAL = 1 / 10
 
 MAX_COLUMNS = 100_000
-# The squares of larger numbers, summed over the rows, are no floating point numbers any more.
+# The squares of larger numbers, summed over the rows, overflow.
 LARGEST_VALUE = 1e100
 AS_IF_INFINITE = f"(a number beyond {LARGEST_VALUE:g} counts as such)"
 LONGEST_LISTED = 60
@@ -60,7 +60,7 @@ def check_column_names(name: str, columns: Sequence[str]) -> None:
 
 
 def check_counts(name: str, table: pd.DataFrame, entry: Mapping) -> None:
-    """Raise UserError where rows, features or classes differ from those the entry expects."""
+    """Raise UserError where rows, features or classes differ from what the entry expects."""
     found = {"rows": len(table), "features": table.shape[1] - 1}
     if "classes" in entry:
         found["classes"] = table[TARGET].nunique()
@@ -76,7 +76,7 @@ def check_counts(name: str, table: pd.DataFrame, entry: Mapping) -> None:
 def check_table(name: str, table: pd.DataFrame, entry: Mapping, folds: int) -> None:
     """Raise UserError where no model can be trained on the table.
 
-    `table` has its target in the column `target`. The rules hold for the table as it is after the
+    `table` has its target in the column `target`. The checks apply to the table as it is after the
     treatments that the entry names (`missing`, `categorical`).
     """
     check_column_names(name, table.columns)

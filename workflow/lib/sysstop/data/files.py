@@ -1,4 +1,4 @@
-"""Read a table from a file, which may be anything."""
+"""Read a table from a file that may contain anything."""
 
 import gzip
 import hashlib
@@ -18,16 +18,16 @@ SEPARATORS = {"csv": ",", "tsv": "\t"}
 SEPARATOR_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar"}
 LONGEST_HEADER_BYTES = 16 * 2**20
 BLOCK_BYTES = 2**20
-# What pandas takes at most while it reads a text, measured with fields that are all empty.
+# The most that pandas needs while it reads text, measured with fields that are all empty.
 FIELD_BYTES = 32
 
 
 def checked_content(
     name: str, file: Path, expected_sha256: str | None, remedy: str
 ) -> tuple[bytes, str]:
-    """Return a file's content and its SHA-256; raise UserError where another one is expected.
+    """Return a file's content and its SHA-256; raise UserError where a different one is expected.
 
-    What is hashed is what is read, even if the file is replaced in the meantime.
+    The hash is that of the content read, even if the file is replaced in the meantime.
     """
     try:
         check_memory(
@@ -74,7 +74,7 @@ def read_table(name: str, file: Path, content: bytes, file_format: str) -> pd.Da
         return _read_text(name, file, content, SEPARATORS[file_format])
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # there is no end to what readers raise on content that is none
+    except Exception as error:  # readers may raise anything on bad content
         if isinstance(error, UnicodeDecodeError) and file_format in SEPARATORS:
             raise UserError(
                 f"Data set '{name}': the file {file} is not in UTF-8 ({error.reason} at byte "
@@ -83,7 +83,7 @@ def read_table(name: str, file: Path, content: bytes, file_format: str) -> pd.Da
         reason = [*str(error).strip().splitlines(), type(error).__name__][0].rstrip(".")
         raise UserError(
             f"Data set '{name}': the file {file} cannot be read as {file_format}: {reason}. Check "
-            "that it is whole and in this format, or name its format by "
+            "that it is whole and in this format, or name its format with "
             f"`datasets.{name}.format` (csv, tsv or parquet)."
         ) from error
 
@@ -102,7 +102,7 @@ def _read_text(name: str, file: Path, content: bytes, separator: str) -> pd.Data
     compression = "gzip" if file.suffix == ".gz" else None
     _check_text(name, file, content, separator)
     # pandas renames repeated columns (a, a.1); the header's own names let them be refused. A column
-    # may be called NA or None, but not nothing.
+    # may be called NA or None, but not be empty.
     header = pd.read_csv(
         io.BytesIO(content),
         sep=separator,
@@ -119,11 +119,11 @@ def _read_text(name: str, file: Path, content: bytes, separator: str) -> pd.Data
             f"Data set '{name}': the file {file} has only one column when its fields are separated "
             f"by a {SEPARATOR_NAMES[separator]}"
             + (f"; a {SEPARATOR_NAMES[likely[0]]} seems to separate them" if likely else "")
-            + f". Set `datasets.{name}.format` to csv (comma) or tsv (tab), or save the file so."
+            + f". Set `datasets.{name}.format` to csv (comma) or tsv (tab), or save it that way."
         )
     try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
-            # Without index_col=False, pandas takes a surplus first field for row names in silence.
+            # Without index_col=False, pandas silently takes a surplus first field for row names.
             table = pd.read_csv(
                 io.BytesIO(content),
                 sep=separator,
@@ -134,7 +134,7 @@ def _read_text(name: str, file: Path, content: bytes, separator: str) -> pd.Data
     except pd.errors.ParserWarning as warning:
         raise UserError(
             f"Data set '{name}': the rows of {file} have more fields than its header has names "
-            f"({len(header)}). Name every column, and quote texts that contain a "
+            f"({len(header)}). Name every column, and quote text that contains a "
             f"{SEPARATOR_NAMES[separator]}."
         ) from warning
     table.columns = range(len(header))
@@ -150,7 +150,7 @@ def _read_text(name: str, file: Path, content: bytes, separator: str) -> pd.Data
 
 
 def _has_huge_numbers(column: pd.Series) -> bool:
-    """Tell whether pandas left a column of numbers as text or objects, as no 64 bits can hold them."""
+    """Return whether pandas left numbers as text or objects, because 64 bits cannot hold them."""
     content = infer_dtype(column, skipna=True)
     if content == "string":
         return bool(pd.to_numeric(column.dropna(), errors="coerce").notna().all())
@@ -158,7 +158,7 @@ def _has_huge_numbers(column: pd.Series) -> bool:
 
 
 def _check_text(name: str, file: Path, content: bytes, separator: str) -> None:
-    """Raise UserError where a text, once decompressed, is too large for the memory or too wide.
+    """Raise UserError where text, once decompressed, is too large for memory or too wide.
 
     It is decompressed block by block, because a few megabytes can hold many gigabytes.
     """
@@ -169,8 +169,8 @@ def _check_text(name: str, file: Path, content: bytes, separator: str) -> None:
     if start.end() == LONGEST_HEADER_BYTES or start[1].count(separator.encode()) > MAX_COLUMNS:
         raise UserError(
             f"Data set '{name}': the first line of {file} has more than {MAX_COLUMNS} fields or "
-            f"{LONGEST_HEADER_BYTES} bytes, so it is no header. Check that this is a table with a "
-            "sample in each row."
+            f"{LONGEST_HEADER_BYTES} bytes, so it is not a header. Check that this is a table with "
+            "a sample in each row."
         )
     text.seek(0)
     fields = 0

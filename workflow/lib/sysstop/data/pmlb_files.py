@@ -14,7 +14,7 @@ from sysstop.data.files import checked_content
 from sysstop.run.errors import UserError
 
 PMLB_ADDRESS = pmlb.pmlb.GITHUB_URL
-# The pmlb package knows these by their old names only.
+# The pmlb package knows these only by their old names.
 PMLB_RENAMED = {"diabetes": "_deprecated_diabetes"}
 
 RETRY_DELAYS_S = (1, 4)
@@ -31,8 +31,8 @@ def pmlb_address(pmlb_name: str) -> str:
 def pmlb_file(name: str, pmlb_name: str, sha256: str, folders: Sequence[Path]) -> tuple[Path, bool]:
     """Return PMLB's file of a data set, and whether it had to be downloaded.
 
-    It is looked for in the folders, `<pmlb_name>/<pmlb_name>.tsv.gz`, and else downloaded into the
-    first that can be written to. Raises UserError where neither is possible.
+    It is looked for in the folders as `<pmlb_name>/<pmlb_name>.tsv.gz`, and otherwise downloaded
+    into the first one that is writable. Raises UserError where neither is possible.
     """
     names = [pmlb_name]
     if pmlb_name in PMLB_RENAMED:
@@ -49,10 +49,10 @@ def _cache_file(folder: Path, pmlb_name: str) -> Path:
 
 
 def _download(name: str, pmlb_names: Sequence[str], sha256: str, folders: Sequence[Path]) -> Path:
-    """Download a file into the first folder that can be written to, and return its path.
+    """Download a file into the first writable folder, and return its path.
 
-    pmlb.fetch_data could download as well, but reports any trouble as "Dataset not found", writes
-    the file anew (so that its hash differs from upstream's) and cannot check it before parsing.
+    pmlb.fetch_data could download as well, but it reports any failure as "Dataset not found",
+    rewrites the file (so that its hash differs from upstream's) and cannot check it before parsing.
     """
     folder = _first_writable(name, folders)
     file = _cache_file(folder, pmlb_names[0])
@@ -84,7 +84,7 @@ def _download(name: str, pmlb_names: Sequence[str], sha256: str, folders: Sequen
 
 def _first_writable(name: str, folders: Sequence[Path]) -> Path:
     for folder in folders:
-        # The system lets root write anywhere; a folder marked read-only is left alone all the same.
+        # Root may write anywhere, but a folder marked read-only is left alone all the same.
         if folder.exists() and not folder.stat().st_mode & 0o222:
             continue
         try:
@@ -95,7 +95,7 @@ def _first_writable(name: str, folders: Sequence[Path]) -> Path:
             continue
     raise UserError(
         f"Data set '{name}': it is not yet downloaded, and these folders cannot be written to: "
-        f"{listed(folders)}. Name a folder that can be by the config key `data.pmlb_cache` or the "
+        f"{listed(folders)}. Name a writable folder with the config key `data.pmlb_cache` or the "
         "environment variable PMLB_CACHE."
     )
 

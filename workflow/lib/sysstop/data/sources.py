@@ -1,7 +1,7 @@
-"""The sources of data sets: what each lets the config say, and how it fetches the raw table.
+"""The sources of data sets: the keys of each in the config, and how it fetches the raw table.
 
-A new source is one more class like those below, entered in `SOURCES`. Each run reads them before it
-begins, so what takes long to import is imported where a table is fetched.
+A new source is one more class like those below, listed in `SOURCES`. Every run imports this module
+before it begins, so what takes long to import is imported where a table is fetched.
 """
 
 import json
@@ -75,7 +75,7 @@ class Origin:
 
 
 class DataSet(ConfigSection):
-    """A data set of the config, whatever its source; a class for each source says the rest."""
+    """A data set of the config, whatever its source; the class of each source adds the rest."""
 
     source: str
     """Where the data come from: `pmlb` (downloaded, or read from the folder `data.pmlb_cache`), `sklearn`
@@ -122,8 +122,8 @@ class DataSet(ConfigSection):
         """Return the raw table, its columns as the source has them, and where it came from.
 
         `name` is the data set's name in the config, used in messages. Downloads are looked for and
-        kept in `folders`, the best one first; any of them may be read-only. Raises `UserError` where
-        the data cannot be had or are not the expected ones.
+        kept in `folders`, the best one first; any of them may be read-only. Raises `UserError`
+        where the data cannot be obtained or are not the expected ones.
         """
 
 
@@ -148,7 +148,7 @@ class PmlbDataSet(DataSet):
             self.sha256,
             "Remove the file to have it downloaded again, or correct the key.",
         )
-        # pmlb.fetch_data would open the file again, which may be another one by then.
+        # pmlb.fetch_data would open the file again, which may have been replaced by then.
         table = read_table(name, file, content, "tsv")
         return table, Origin(pmlb_address(self.name), str(file), sha256, downloaded)
 
@@ -177,7 +177,7 @@ class FileDataSet(DataSet):
     target: Annotated[str, Field(min_length=1)]
     """Name of the column to predict."""
     format: OrNull[Literal["csv", "tsv", "parquet"]] = None
-    """The file's format; taken from its ending (.csv, .tsv, .parquet, .csv.gz, .tsv.gz) when absent."""
+    """The file's format; when absent, taken from its name (.csv, .tsv, .parquet, .csv.gz, .tsv.gz)."""
     sha256: OrNull[Sha256] = None
     """SHA-256 of the file as it is, checked before it is opened when given."""
 
@@ -211,7 +211,7 @@ class SyntheticDataSet(DataSet):
     features: WholeFrom1
     """Number of feature columns to generate."""
     classes: OrNull[Annotated[int, Field(ge=2), AsNumber]] = None
-    """Number of classes to generate; needed for classification, and for it only."""
+    """Number of classes to generate; needed for classification, and only for it."""
     informative: OrNull[WholeFrom1] = None
     """Number of features that determine the target; all when absent."""
     noise: NumberFrom0 = 0
@@ -236,7 +236,7 @@ class SyntheticDataSet(DataSet):
             raise mistake(f"`noise` is a share of the rows, found {self.noise}; use at most 1")
         if self.classes > 2**informative:
             raise mistake(
-                f"{informative} informative features can tell at most {2**informative} classes apart, "
+                f"{informative} informative features can distinguish at most {2**informative} classes, "
                 f"not {self.classes}; raise `informative`, or lower `classes`"
             )
         return self
@@ -308,16 +308,10 @@ def fetch_table(
 ) -> tuple[pd.DataFrame, dict]:
     """Return the raw table of a data set and its provenance.
 
-    Parameters
-    ----------
-    name
-        The data set's name in the config, used in messages.
-    entry
-        Its entry in the config, checked.
-    pmlb_cache
-        Folder in the layout of PMLB's own cache, `<name>/<name>.tsv.gz`. It may be read-only.
-    download_folder
-        The same kind of folder, used where `pmlb_cache` is None or cannot be written to.
+    Parameters ---------- name The data set's name in the config, used in messages. entry Its entry
+    in the config, checked. pmlb_cache Folder in the layout of PMLB's own cache,
+    `<name>/<name>.tsv.gz`. It may be read-only. download_folder The same kind of folder, used where
+    `pmlb_cache` is None or not writable.
 
     Returns
     -------
@@ -326,10 +320,8 @@ def fetch_table(
     provenance
         Source, address, file, SHA-256 found and expected, rows, columns, time and versions.
 
-    Raises
-    ------
-    UserError
-        Where the data cannot be had, are not the expected ones, or have no such target.
+    Raises ------ UserError Where the data cannot be obtained, are not the expected ones, or have no
+    such target.
     """
     data_set = TypeAdapter(data_set_type()).validate_python(entry)
     table, origin = data_set.fetch(name, [f for f in (pmlb_cache, download_folder) if f])

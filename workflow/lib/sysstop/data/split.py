@@ -67,7 +67,7 @@ class Split:
 
     @property
     def fold_train_rows(self) -> int:
-        """The rows that every fold model has at least to train on."""
+        """The smallest number of rows that any fold model trains on."""
         return rows_of_fold_model(len(self.fold_of_row), self.folds)
 
     def fold_rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:

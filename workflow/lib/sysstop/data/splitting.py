@@ -180,7 +180,7 @@ def _stratified_folds(
         splitter = KFold(folds, shuffle=True, random_state=seed)
         return _fold_of_row(splitter, codes), "not stratified: no class has a row for each fold"
     with warnings.catch_warnings():
-        # Said in the note instead.
+        # The note says so instead.
         warnings.filterwarnings("ignore", message="The least populated class")
         fold_of_row = _fold_of_row(StratifiedKFold(folds, shuffle=True, random_state=seed), codes)
     note = "stratified by class"
@@ -252,7 +252,7 @@ def _encoded_features(
 
 
 def _as_categories(values: pd.Series) -> np.ndarray:
-    """Return plain values, so that categories sort by themselves, whatever pandas stores."""
+    """Return plain values, so that categories sort by value, whatever pandas stores."""
     return values.to_numpy(dtype=object)
 
 

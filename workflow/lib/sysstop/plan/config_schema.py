@@ -1,4 +1,4 @@
-"""The JSON schemas of the config's sections, what they allow in words, and mistakes against them."""
+"""The JSON schemas of the config's sections, what they allow in words, and violations of them."""
 
 import ast
 import difflib
@@ -42,7 +42,7 @@ def _meanings(model: type[ConfigSection]) -> dict[str, str]:
     """Return the docstrings of a model's keys.
 
     pydantic's `use_attribute_docstrings` would read the sources of all models at each start, which
-    takes longer than all else; they are needed for messages and documents alone.
+    takes longer than everything else; they are needed only for messages and documents.
     """
     meanings = {}
     for kind in reversed(model.__mro__):
@@ -50,7 +50,7 @@ def _meanings(model: type[ConfigSection]) -> dict[str, str]:
             continue
         try:
             source = inspect.getsource(kind)
-        except (OSError, TypeError):  # made by `create_model`, so in no file
+        except (OSError, TypeError):  # made by `create_model`, so without a file
             continue
         (definition,) = ast.parse(textwrap.dedent(source)).body
         for statement, text in pairwise(definition.body):
@@ -69,10 +69,11 @@ def json_schema(kind: Any) -> dict[str, Any]:
 
 
 def checked_section(kind: Any, found: Any, key: str) -> tuple[Any, list[str]]:
-    """Check what stands in the config under a key.
+    """Check what the config has under a key.
 
-    Returns it as an instance of `kind` (a model, or a type made of models), with numbers, booleans
-    and nulls for the texts that are such, and no mistakes; or None and one message per mistake.
+    Returns it as an instance of `kind` (a model, or a type made of models), with strings that
+    denote numbers, booleans or null converted, and no mistakes; or None and one message per
+    mistake.
     """
     try:
         return TypeAdapter(kind).validate_python(found), []
@@ -108,7 +109,7 @@ def _message(schema: Mapping[str, Any], prefix: str, error: Mapping[str, Any]) -
 
 
 def _place(schema: Mapping[str, Any], location: Sequence[str | int]) -> tuple:
-    """Return the keys of a place, the schemas of what stands there and around it, and its meaning.
+    """Return the keys of a place, the schemas of its value and of what encloses it, and the meaning.
 
     The meaning is that of the nearest key that has one.
     """
@@ -171,7 +172,7 @@ def _values_of_type(node: Mapping[str, Any], plural: bool) -> str:
         count = "one or more " if node.get("minItems") else ""
         return f"a list of {count}{allowed_values(node['items'], plural=True)}"
     if kind == "string":
-        return "texts" if plural else node.get("title", "a text")
+        return "strings" if plural else node.get("title", "a string")
     return {"null": "null", "boolean": "true or false"}.get(kind, "a mapping of keys to values")
 
 

@@ -1,8 +1,8 @@
-"""The registry of algorithms: a new one is one entry here.
+"""The registry of algorithms; add a new one as an entry here.
 
 All are scikit-learn's linear models trained by stochastic gradient descent with a constant learning
-rate and an L2 penalty. Nothing of scikit-learn is imported before a model is made, because the
-workflow reads this registry each time it starts.
+rate and an L2 penalty. scikit-learn is not imported before a model is made, because the workflow
+reads this registry each time it starts.
 """
 
 from collections.abc import Callable

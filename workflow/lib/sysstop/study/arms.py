@@ -23,7 +23,7 @@ def arm_entry(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def needs_baseline(arm: Mapping[str, Any]) -> bool:
-    """Return whether the arm's limit is a quantile of the baseline arm, which then must run first."""
+    """Return whether the arm's limit is a quantile of the baseline, which must then run first."""
     return "quantile" in arm
 
 
@@ -56,8 +56,8 @@ def make_rule(
 def rule_with_limit(arm: Mapping[str, Any], limit: float = math.nan) -> TrialRule | None:
     """Return the arm's rule, or None for the baseline arm.
 
-    `limit` is the number that its quantile became, as the table of trials has it. Where it is not a
-    number, the limit is the arm's own, or the rule has none.
+    `limit` is the number that the arm's quantile became, as recorded in the table of trials. If it
+    is NaN, the arm's own limit is used, if its rule has one.
     """
     if arm["rule"] == NO_RULE:
         return None
@@ -70,7 +70,7 @@ def rule_with_limit(arm: Mapping[str, Any], limit: float = math.nan) -> TrialRul
 def arm_mistakes(
     name: str, arm: Mapping[str, Any], budget: Mapping[str, Any], here: bool
 ) -> Iterator[str]:
-    """Yield what is wrong with an arm; `here` says that its trials run on this machine."""
+    """Yield what is wrong with an arm; `here` says whether its trials run on this machine."""
     key, rule = f"arms.{name}", arm["rule"]
     parameters = {parameter: value for parameter, value in arm.items() if parameter != "rule"}
     if name == BASELINE_ARM and rule != NO_RULE:

@@ -1,7 +1,7 @@
 """The sections of the config: key, type, default, meaning and check of each.
 
-They stand apart from the code that they configure, so that what trains and measures imports no
-pydantic, and no new check of a key reruns a search. The data sets' models are in `data/sources.py`.
+They are kept apart from the code that they configure, so that training and measuring need no
+pydantic and a new check of a key reruns no search. The data sets' models are in `data/sources.py`.
 """
 
 import os
@@ -53,7 +53,7 @@ class StudySection(ConfigSection):
     arms: Annotated[Distinct[str], Field(json_schema_extra={"contains": {"const": BASELINE_ARM}})]
     """Names of arms under `arms`; `none`, the full-budget baseline, is always needed."""
     repetitions: Annotated[int, Field(ge=1, le=1000), AsNumber] = 3
-    """How often each study is repeated, each time with another seed."""
+    """How often each study is repeated, each time with a different seed."""
     seed: Seed = 2023
     """The seed from which all others are derived."""
 
@@ -68,7 +68,7 @@ class StudySection(ConfigSection):
 def _check_six_digits(values: list[float]) -> list[float]:
     first_of: dict[str, float] = {}
     for value in values:
-        # Six digits are what the names of trials show.
+        # Trial names show six digits.
         first = first_of.setdefault(f"{value:g}", value)
         if first is not value:
             raise mistake(f"{first!r} and {value!r} agree in six digits; remove one of them")
@@ -106,7 +106,7 @@ class GridSection(ConfigSection):
 
 
 class BudgetSection(ConfigSection):
-    """What a trial may use; whichever of steps, epochs and seconds ends first."""
+    """What a trial may use; whichever of steps, epochs and seconds runs out first."""
 
     steps: WholeFrom1 = 1000
     """Training steps of each fold model."""
@@ -116,9 +116,9 @@ class BudgetSection(ConfigSection):
     """Training time of a trial in seconds, checked at the end of each window; null for no such limit.
     It makes results depend on the machine's speed."""
     window_steps: WholeFrom1 = 100
-    """Training steps between two evaluations; at the end of each window the rule is asked."""
+    """Training steps between two evaluations; the rule is asked at the end of each window."""
     warmup_steps: WholeFrom0 = 10
-    """First steps of a trial that do not count into its step time."""
+    """First steps of a trial, which are not counted in its step time."""
 
 
 class SplitSection(ConfigSection):
@@ -169,9 +169,9 @@ def _check_system_metric(name: str) -> str:
 Constraints = Annotated[
     dict[Annotated[str, AfterValidator(_check_system_metric)], NumberAbove0],
     Field(
-        description="Your application's largest value of a system metric, by its name. The report "
-        "recommends the best configuration that keeps all of them, and the rule that finds it for "
-        "least; a change reruns no search."
+        description="The largest value of each system metric that your application allows, by "
+        "metric name. The report recommends the best configuration within all of them, and the rule "
+        "that finds it at the lowest cost; a change reruns no search."
     ),
 ]
 
@@ -185,12 +185,12 @@ class SearchSection(ConfigSection):
     trial_timeout_s: OrNull[Annotated[float, Field(gt=0, le=2_000_000), AsNumber]] = 21600
     """A trial that takes longer, because it hangs, fails; null for no limit."""
     max_failed_fraction: Annotated[float, Field(ge=0, le=1), AsNumber] = 0.1
-    """A study ends with an error as soon as a larger share of its trials has failed. Up to that they
-    stand in the tables as `failed` with their reason, and the next call of Snakemake tries them
-    again."""
+    """A study ends with an error as soon as a larger share of its trials has failed. Up to that share
+    they are listed in the tables as `failed` with their reason, and the next run of Snakemake tries
+    them again."""
     ray_address: Text = LOCAL_RAY
     """Address (host:port) of the head of a Ray cluster to use, see docs/shared-services.md; `local`
-    starts a private one, shared by the run's studies and gone when it ends."""
+    starts a private one, shared by the run's studies and stopped when it ends."""
 
     @field_validator("ray_address")
     @classmethod
@@ -211,10 +211,10 @@ class TrackingSection(ConfigSection):
     """MLflow tracking URI without a password: a database or a tracking server, see
     docs/shared-services.md; null for the environment variable MLFLOW_TRACKING_URI."""
     experiment_prefix: Annotated[
-        str, Field(pattern=r"^[^\x00-\x1f]*$", title="a text without control characters")
+        str, Field(pattern=r"^[^\x00-\x1f]*$", title="a string without control characters")
     ] = ""
-    """What the names of MLflow's experiments begin with. Projects that share a server need one each, as
-    a study's runs replace those of the same name."""
+    """Prefix of the names of MLflow experiments. Projects that share a server each need
+    their own, because a study's runs replace those of the same name."""
 
     @field_validator("uri", mode="before")
     @classmethod
@@ -227,7 +227,7 @@ class TrackingSection(ConfigSection):
             raise mistake(f"found an address that cannot be read: {error}") from None
         if parts.password or "password" in parse_qs(parts.query):
             raise mistake(
-                f"holds a password, which does not belong into a config. Take it out "
+                f"holds a password, which does not belong in a config. Take it out "
                 f"('{parts.scheme}://{parts.hostname}...'): a tracking server's user and password are "
                 "taken from the environment variables MLFLOW_TRACKING_USERNAME and "
                 "MLFLOW_TRACKING_PASSWORD; for a database write null and put its whole address into "

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class ConfigSection(BaseModel):
-    """A part of the config: its keys with type, check, default and, as a docstring, meaning."""
+    """A part of the config: each key with type, check, default and, as a docstring, meaning."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -45,9 +45,9 @@ def mistake(text: str) -> PydanticCustomError:
 
 
 def plain_value(value: Any) -> Any:
-    """Return the number, boolean or null that a text is by YAML 1.2, or else the value itself.
+    """Return the number, boolean or null that a string denotes in YAML 1.2, or else the value.
 
-    Snakemake hands over as text what `--config` gives, and YAML 1.1 takes 1e-3 for text.
+    Snakemake passes on values of `--config` as strings, and YAML 1.1 reads 1e-3 as a string.
     """
     if not isinstance(value, str):
         return value
@@ -85,7 +85,9 @@ WholeFrom1 = Annotated[int, Field(ge=1), AsNumber]
 NumberFrom0 = Annotated[float, Field(ge=0), AsNumber]
 NumberAbove0 = Annotated[float, Field(gt=0), AsNumber]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1), AsNumber]
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$", title="a text without control characters")]
+Text = Annotated[
+    str, Field(pattern=r"^[^\x00-\x1f]+$", title="a string without control characters")
+]
 OrNull = Annotated[T | None, BeforeValidator(lambda value: None if value in NULLS else value)]
 Distinct = Annotated[
     list[T],

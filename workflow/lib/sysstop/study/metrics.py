@@ -1,7 +1,7 @@
-"""The metrics of the study: one entry here is a column, an MLflow metric, a test and a figure.
+"""The metrics of the study: each entry becomes a column, an MLflow metric, a test and a figure.
 
-A system metric is read by a meter of `trial.meters`, which a new entry needs as well. Whoever asks
-for metrics asks when it runs, so that an entry made later is seen everywhere.
+A system metric is read by a meter of `trial.meters`, which a new entry needs as well. Code looks
+the metrics up when it runs, so that entries added later are seen everywhere.
 """
 
 from collections.abc import ValuesView
@@ -23,7 +23,7 @@ class Metric:
     """how the windows of a trial become the trial's one value"""
     description: str
     direction: Literal["down", "up"] = "down"
-    """where better values lie"""
+    """the direction of better values"""
     can_be_limited: bool = False
     """whether a rule or a constraint may set its largest value"""
     prediction: Literal["extrapolated", "stays"] | None = None
@@ -188,7 +188,7 @@ METRIC_BY_NAME: dict[str, Metric] = {
 }
 
 METRICS: ValuesView[Metric] = METRIC_BY_NAME.values()
-"""All metrics, those entered later too."""
+"""All metrics, including those entered later."""
 
 
 def metric_names(*kinds: str) -> list[str]:

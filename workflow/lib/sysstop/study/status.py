@@ -32,7 +32,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class TrialEnd:
-    """A trial's status and why it has it: its budget, the rule that stopped it, or an error's text."""
+    """A trial's status and its reason: the budget, the rule that stopped it, or an error's text."""
 
     status: Status
     reason: str

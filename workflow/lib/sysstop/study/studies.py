@@ -31,7 +31,7 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a trial may use: whichever of steps, epochs and seconds ends first."""
+    """What a trial may use: whichever of steps, epochs and seconds runs out first."""
 
     steps: int
     epochs: float | None
@@ -68,7 +68,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Trial:
-    """All that decides a trial's course: its configuration, algorithm, budget and seed."""
+    """All that determines a trial: its configuration, algorithm, budget and seed."""
 
     configuration: Configuration
     algorithm: str
@@ -104,10 +104,10 @@ def rows_for_test(rows: int, test_fraction: float) -> int:
 
 
 def rows_of_fold_model(train_rows: int, folds: int) -> int:
-    """Return the rows of the training part that every fold model has at least to train on.
+    """Return the smallest number of rows that any fold model trains on.
 
-    The training part is dealt out to the folds as evenly as can be, stratified or not, and a fold
-    model trains on what is not in its fold.
+    The training part is divided into folds as evenly as possible, stratified or not, and a fold
+    model trains on all rows outside its fold.
     """
     return train_rows - math.ceil(train_rows / folds)
 

@@ -1,4 +1,4 @@
-"""Numbers with their units and names of metrics, as they stand in a sentence."""
+"""Numbers with their units and names of metrics, as written in a sentence."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The registry of stopping rules: a new one is a file here with its class, entered in `RULES`."""
+"""The registry of stopping rules: a new one is a file here with its class, listed in `RULES`."""
 
 from sysstop.study.rules.base import ComparingRule, Curves, Rule, RuleStyle, TrialBounds, TrialRule
 from sysstop.study.rules.best_cost import BestCost
@@ -41,11 +41,11 @@ RULES: dict[str, type[Rule]] = {
         SuccessiveHalving,
     )
 }
-"""The rules by the name that the config has for them."""
+"""The rules by their names in the config."""
 
 
 def rule_at(name: str, metric: str, limit: float = float("inf")) -> Rule:
-    """Return the rule that a row of a table names by its rule, metric and limit."""
+    """Return the rule that a table's row identifies by rule, metric and limit."""
     return RULES[name].at(metric, limit)
 
 

@@ -1,9 +1,9 @@
-"""What every stopping rule is: one class that decides, checks its parameters and has its own words.
+"""What every stopping rule is: a class that decides, checks its parameters and names itself.
 
 A rule turns each window of a trial into one number, its signal, and fires as soon as the signal
-exceeds its limit. A `TrialRule` looks at one trial alone: the live search asks it after each window,
-the replay about all windows of all trials at once. A `ComparingRule` also needs to know how the
-other trials of the study have done.
+exceeds its limit. A `TrialRule` looks at one trial alone: the live search asks it after each
+window, the replay for all windows of all trials at once. A `ComparingRule` also needs to know how
+the other trials of the study have done.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ OTHER_RULES = "Other rules"
 
 @dataclass(frozen=True)
 class RuleStyle:
-    """How a rule is drawn; a dashed one is akin to the solid one of the same colour."""
+    """How a rule is drawn; a dashed one is related to the solid one of the same colour."""
 
     label: str
     colour: str
@@ -46,8 +46,8 @@ class RuleStyle:
 class TrialBounds:
     """What bounds every trial of a run, so that a limit beyond it can never be exceeded.
 
-    `seconds` and `memory_mb` are None where the budget has no such bound, and where it is not known
-    on which machine the trials will run.
+    `seconds` and `memory_mb` are None if the budget has no such bound, or if it is not known on
+    which machine the trials will run.
     """
 
     windows: int
@@ -59,12 +59,12 @@ class TrialBounds:
 class Rule(ABC):
     """What every stopping rule offers. A rule is a frozen dataclass; its fields are its parameters.
 
-    `name` is what the config calls it. `stopped_is_candidate` says whether the model of a trial that
-    the rule stopped may still be chosen as the best: a trial that broke a limit may not, one that
-    ceased to improve may. `limits_system_metric` says whether it stops on what a trial costs, without
-    regard to its model or to other trials. Where `takes_quantile` is true, the config may give the
-    limit as a quantile of the metric over the baseline's trials. `family` is the panel in which the
-    rule is drawn.
+    `name` is what the config calls it. `stopped_is_candidate` says whether the model of a trial
+    that the rule stopped may still be chosen as the best: a trial that broke a limit may not, one
+    that stopped improving may. `limits_system_metric` says whether it stops on what a trial costs,
+    regardless of its model and of other trials. Where `takes_quantile` is true, the config may give
+    the limit as a quantile of the metric over the baseline's trials. `family` is the panel in which
+    the rule is drawn.
 
     `metric` is what the rule watches; a rule that can watch one of several has it as a parameter.
     """
@@ -79,7 +79,7 @@ class Rule(ABC):
     @classmethod
     @abstractmethod
     def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:
-        """Return the rule in each form that is replayed, where the limit itself says nothing.
+        """Return the rule in each form that is replayed; the limits in them are placeholders.
 
         `arms` are the config's arms with this rule.
         """
@@ -98,7 +98,7 @@ class Rule(ABC):
 
     @classmethod
     def with_parameters(cls, parameters: Mapping[str, Any]) -> Self:
-        """Return the rule with the parameters of an arm, which have no mistakes."""
+        """Return the rule with the parameters of an arm, which were checked before."""
         types = {field.name: field.type for field in dataclasses.fields(cls)}
         return cls(**{name: types[name](value) for name, value in parameters.items()})
 
@@ -157,7 +157,8 @@ class Rule(ABC):
     ) -> Iterator[str]:
         """Yield which values are out of range or let the rule never stop a trial.
 
-        Names and types are right already. A rule with parameters of its own adds their checks.
+        Names and types have been checked already. A rule with parameters of its own adds their
+        checks.
         """
         grace = parameters.get("grace_windows", 0)
         if grace < 0:
@@ -214,11 +215,11 @@ class Rule(ABC):
             )
 
 
-_TYPE_NAMES = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+_TYPE_NAMES = {float: "a number", int: "a whole number", str: "a string", bool: "true or false"}
 
 
 def _fits(value: object, wanted: type) -> bool:
-    """Return whether a value of the config can be taken for one of this type."""
+    """Return whether a value of the config can be used as one of this type."""
     if isinstance(value, bool) or wanted is bool:
         return isinstance(value, bool) and wanted is bool
     if wanted is int and isinstance(value, float):
@@ -238,7 +239,7 @@ class TrialRule(Rule):
     def signals(self, curves: Curves, steps_planned: np.ndarray | int) -> np.ndarray:
         """Return the number that is compared with the limit after each window (... x windows).
 
-        What it says after a window depends on that window and those before it alone. `curves` has at
+        Its value after a window depends only on that window and those before it. `curves` has at
         least `step` and the rule's metric; `steps_planned` fits their leading axes.
         """
 
@@ -250,7 +251,7 @@ class ComparingRule(Rule):
     which trials have run so far, so it is not replayed trial by trial but in the study's virtual
     time (see `virtual_search.virtual_searches`), at each of its `limits`. It does not run live.
 
-    Unless it `compares_windows`, it is not given what others have shown at the same window.
+    Unless it `compares_windows`, it is not given the values of others at the same window.
     """
 
     compares_windows: ClassVar[bool]

@@ -1,4 +1,4 @@
-"""A multiple of the least cost: stop what is far dearer than the cheapest finished trial."""
+"""A multiple of the least cost: stop what costs far more than the cheapest finished trial."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from sysstop.study.wording import number
 class BestCost(ComparingRule):
     """Stop a trial that has cost more than a multiple of the cheapest finished one.
 
-    After the early stopping on cost of Zeus (You et al. 2023, NSDI), here for training time.
+    Modelled on the cost-based early stopping of Zeus (You et al. 2023, NSDI), here for training
+    time.
     """
 
     name: ClassVar[str] = "best_cost"

@@ -14,10 +14,10 @@ def effective_signals(
     """Return a rule's signals after each window, minus infinity where they can stop nothing.
 
     A rule is not asked in its first `grace_windows` windows, nor once the planned steps are done. A
-    signal that is not a number never stops a trial.
+    signal that is NaN never stops a trial.
     """
     signals = np.array(rule.signals(curves, steps_planned), dtype=float)
-    # Not so where a trial is done, nor where it had ended before (its step is not a number).
+    # False where a trial is done, and where it had ended before (its step is NaN).
     goes_on = curves["step"] < np.expand_dims(steps_planned, -1)
     signals[~goes_on | np.isnan(signals)] = NOT_ASKED
     signals[..., : rule.grace_windows] = NOT_ASKED

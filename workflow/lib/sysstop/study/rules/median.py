@@ -1,4 +1,4 @@
-"""The median stopping rule: worse than half of the others were at the same point."""
+"""The median stopping rule: worse than half of the others at the same point."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class MedianRule(ComparingRule):
     """Stop a trial whose best loss is worse than what a share of the others had on average.
 
     With the limit 0.5 it is the median stopping rule of Google Vizier (Golovin et al. 2017,
-    doi:10.1145/3097983.3098043), which asks once three others have come as far.
+    doi:10.1145/3097983.3098043), which applies once three others have come as far.
     """
 
     name: ClassVar[str] = "median"

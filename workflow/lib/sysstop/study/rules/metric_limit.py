@@ -61,7 +61,7 @@ class MetricLimit(TrialRule):
     def value_mistakes(
         cls, key: str, parameters: Mapping[str, Any], bounds: TrialBounds
     ) -> Iterator[str]:
-        """Yield also which limits no trial of this run can exceed."""
+        """Also yield the limits that no trial of this run can exceed."""
         yield from super().value_mistakes(key, parameters, bounds)
         metric, limit = parameters["metric"], parameters.get("limit", 0)
         memory_mb, seconds = bounds.memory_mb or math.inf, bounds.seconds or math.inf

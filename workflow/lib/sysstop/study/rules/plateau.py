@@ -1,4 +1,4 @@
-"""The plateau of a loss: the usual early stopping, which asks the trial's own model alone."""
+"""The plateau of a loss: the usual early stopping, which looks only at the trial's own model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Plateau(TrialRule):
     def value_mistakes(
         cls, key: str, parameters: Mapping[str, Any], bounds: TrialBounds
     ) -> Iterator[str]:
-        """Yield also a patience that the budget cannot exhaust, and a negative improvement."""
+        """Also yield a patience that the budget cannot exhaust, and a negative improvement."""
         yield from super().value_mistakes(key, parameters, bounds)
         improvement, patience = parameters.get("min_improvement", 0), parameters["patience"]
         if improvement < 0:

@@ -14,8 +14,8 @@ from sysstop.study.wording import capitalised, metric_label
 class PredictedTrainTime(TrialRule):
     """Stop as soon as the training time predicted for the whole trial exceeds the limit.
 
-    The prediction is `predicted_train_time`. That of the first window holds the warm-up and would
-    be far too high, so that the rule then asks for the time used so far alone.
+    The prediction is `predicted_train_time`. In the first window, which includes the warm-up, it
+    would be far too high, so the rule then uses only the time used so far.
     """
 
     name: ClassVar[str] = "predicted_train_time"
@@ -35,7 +35,7 @@ class PredictedTrainTime(TrialRule):
 
     @classmethod
     def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:
-        """Return the one form there is."""
+        """Return its only form."""
         return [cls(limit=np.inf)]
 
     @property
@@ -59,8 +59,9 @@ def predicted_train_time(
 ) -> np.ndarray:
     """Return the training time of the whole trial as predicted after each window (... x windows).
 
-    `step` and `seconds` (... x windows) are what the trial has used until then. It is extrapolated
-    linearly from all windows but the first, which holds the warm-up; after that one from itself.
+    `step` and `seconds` (... x windows) are what the trial has used so far. They are extrapolated
+    linearly from all windows but the first, which includes the warm-up; after the first window,
+    from that one.
     """
     own_seconds, own_steps = seconds - seconds[..., :1], step - step[..., :1]
     own_seconds[..., 0], own_steps[..., 0] = seconds[..., 0], step[..., 0]

@@ -16,7 +16,7 @@ class SuccessiveHalving(ComparingRule):
     """Keep a share of the trials at each rung, which lie at 1, 2, 4, 8, ... windows.
 
     Asynchronous (Li et al. 2020, arXiv:1810.05934), in the form that stops instead of pausing: a
-    trial goes on if it is among the best share of those that have come to the rung so far.
+    trial goes on if it is among the best share of those that have reached the rung so far.
     """
 
     name: ClassVar[str] = "successive_halving"

@@ -1,1 +1,1 @@
-"""What a search leaves: its journal, MLflow runs and tables."""
+"""What a search produces: its journal, MLflow runs and tables."""

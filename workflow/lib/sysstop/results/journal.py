@@ -1,7 +1,7 @@
-"""The journal of a study: each finished trial is one line, written through to the disk at once.
+"""The journal of a study: each finished trial is one line, written through to disk at once.
 
-It is what an interrupted search continues from and, once the search is over, its result: tracking
-and tables are made of it.
+An interrupted search continues from it and, once the search is over, it is the result: tracking and
+tables are made from it.
 """
 
 import base64
@@ -32,7 +32,7 @@ class FinishedTrial:
     steps_planned: int
     end: TrialEnd
     environment: Mapping[str, Any]
-    """that of the host where it ran, empty where that is not known"""
+    """that of the host where it ran; empty if that is not known"""
     windows: Mapping[str, Sequence[float]]
     """the values in each window, by `window_columns`"""
     losses: np.ndarray
@@ -86,9 +86,9 @@ def window_columns() -> list[str]:
 class Journal:
     """The status of each finished trial of one study by its id; the trials are in the file.
 
-    `identity` is all that decides the trials; a journal of another identity is begun anew. One that
-    is continued has lost its failed trials, which are to be tried again. `environments` are the
-    distinct ones in which trials ran, one for each host as a rule.
+    `identity` is all that determines the trials; a journal with a different identity is started
+    afresh. One that is continued drops its failed trials, which are to be tried again.
+    `environments` are the distinct ones in which trials ran, one for each host as a rule.
     """
 
     path: Path
@@ -114,12 +114,12 @@ class Journal:
             kept.append(line)
             self._note(trial)
         # Whatever follows the last whole line is cut off too, so that the next line starts clean.
-        beside = self.path.with_suffix(".new")
-        beside.write_text("\n".join(kept) + "\n")
-        beside.replace(self.path)
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text("\n".join(kept) + "\n")
+        temporary.replace(self.path)
 
     def append(self, trial: FinishedTrial) -> None:
-        """Add a finished trial and see it on the disk before returning.
+        """Add a finished trial, which is on disk when this returns.
 
         Raises `OSError`, which names the file, where it cannot be written.
         """
@@ -154,6 +154,6 @@ def read_failed_searches(study_folder: Path) -> int:
 
 
 def count_failed_search(study_folder: Path) -> None:
-    """Remember that another search of a study ended with failed trials."""
+    """Record that another search of a study ended with failed trials."""
     count = read_failed_searches(study_folder) + 1
     (study_folder / _FAILED_SEARCHES).write_text(str(count))

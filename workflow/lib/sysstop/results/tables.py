@@ -38,7 +38,7 @@ _HYPERPARAMETER_COLUMNS = {
 
 
 def described_by(names: Iterable[str]) -> dict[str, pa.Column]:
-    """Return the columns of these names that say what a trial is: keys, task and hyperparameters."""
+    """Return the columns of these names that describe a trial: keys, task and hyperparameters."""
     columns = _KEY_COLUMNS | _TASK | _HYPERPARAMETER_COLUMNS
     return {name: columns[name] for name in names}
 
@@ -103,11 +103,11 @@ def study_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Build a study's tables of trials and of windows.
 
-    `run_ids` are the MLflow runs by trial id. Each metric of a trial is made of its windows as the
-    registry says. `candidate` is whether the trial's model may be chosen as the best: it completed,
-    or it was stopped by a rule after which the model is still good (`stopped_is_candidate`). `limit`
-    is what the arm's rule was given, in the metric's unit, also where it was a quantile; None for the
-    baseline and for rules that have none.
+    `run_ids` are the MLflow runs by trial id. Each metric of a trial is computed from its windows
+    as the registry says. `candidate` is whether the trial's model may be chosen as the best: it
+    completed, or it was stopped by a rule after which the model is still good
+    (`stopped_is_candidate`). `limit` is what the arm's rule was given, in the metric's unit, also
+    where it was a quantile; None for the baseline and for rules that have none.
     """
     identity = {name: getattr(study, name) for name in STUDY}
     rows, parts = [], []
@@ -168,7 +168,7 @@ def concatenate(files: Iterable[Path], schema: pa.DataFrameSchema) -> pd.DataFra
 def write_train_losses(finished: Iterable[FinishedTrial], file: Path) -> None:
     """Write the training loss of every step: trial_id, step, train_loss (mean over folds).
 
-    Of `finished` one trial at a time is in memory.
+    Only one trial of `finished` at a time is in memory.
     """
     types = {"trial_id": pya.dictionary(pya.int32(), pya.string()), "step": pya.int32()}
     schema = pya.schema(types | {"train_loss": pya.float64()})
@@ -188,9 +188,9 @@ def write_train_losses(finished: Iterable[FinishedTrial], file: Path) -> None:
 def environment_table(summaries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row per distinct environment that the studies' summaries name.
 
-    It counts the studies of which trials were measured there, and those of them while the machine
-    was busy, and gives the largest load of any (see `host_load`), which is known only of the host
-    from which a study was searched.
+    It counts the studies with trials measured there, counts those measured while the machine was
+    busy, and gives the largest load of any (see `host_load`), which is known only for the host that
+    ran a study's search.
     """
     rows = [
         environment | _load(summary, environment["host"])
@@ -208,7 +208,7 @@ def environment_table(summaries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _load(summary: Mapping[str, Any], host: str) -> dict[str, float | bool]:
-    """Return what a study's summary knows of a host's load."""
+    """Return what a study's summary says about a host's load."""
     if host != summary["host"]:
         return dict.fromkeys(LOADS, np.nan) | {"busy": False}
     loads = {name: summary.get(name, np.nan) for name in LOADS}

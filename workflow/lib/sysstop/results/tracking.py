@@ -37,11 +37,11 @@ STOP_NUMBERS = ("stop_limit", "stop_value")
 def open_store(uri: str | None) -> MlflowClient:
     """Connect to the tracking store, which is created or migrated if it is a fresh database.
 
-    Without a `uri` it is the one that `MLFLOW_TRACKING_URI` names. Raises `UserError` when it cannot
+    Without a `uri` it is the one named by `MLFLOW_TRACKING_URI`. Raises `UserError` when it cannot
     be reached.
     """
     uri = uri or os.environ["MLFLOW_TRACKING_URI"]
-    with _mistakes_told(
+    with _as_user_errors(
         uri,
         "Use a database (sqlite:///path/to/mlflow.db, postgresql://...) or the address of a running "
         "tracking server (http://...), and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
@@ -54,7 +54,7 @@ def open_store(uri: str | None) -> MlflowClient:
 
 
 @contextlib.contextmanager
-def _mistakes_told(uri: str, remedy: str) -> Iterator[None]:
+def _as_user_errors(uri: str, remedy: str) -> Iterator[None]:
     """Turn errors of MLflow into a `UserError` that names the store, without its password."""
     try:
         yield
@@ -79,14 +79,14 @@ def replace_runs(
 ) -> dict[str, str]:
     """Write one run per finished trial, after deleting the study's earlier runs.
 
-    `tags` are added to each run; `experiment_prefix` keeps the runs of projects apart that share a
+    `tags` are added to each run; `experiment_prefix` keeps apart the runs of projects that share a
     store. System and quality metrics are written for every window, the others once, for the whole
     trial. Returns the runs' ids by trial id. Raises `UserError` when the store cannot be written.
     """
-    with _mistakes_told(
+    with _as_user_errors(
         mlflow.get_tracking_uri(),
-        "The study's trials are kept; see that nothing else holds the store and that a server runs, "
-        "then run the same command again.",
+        "The study's trials are kept; check that nothing else locks the store and that a server "
+        "runs, then run the same command again.",
     ):
         experiment_id = _experiment_id(client, experiment_name(study, experiment_prefix))
         for run in list(_runs(client, experiment_id, study)):

@@ -1,4 +1,4 @@
-"""What a process costs while it trains: time, CPU and memory, read from Linux' own accounting.
+"""What a process costs while it trains: time, CPU and memory, read from Linux's own accounting.
 
 A new metric is an entry in `study.metrics` and a meter here, entered in `METERS`.
 """
@@ -31,15 +31,15 @@ class Clocks:
 class Meter:
     """Reads one or more metrics of one trial; it is made when the trial begins, before its models.
 
-    A meter has the methods that it needs. Those that it leaves as they are here are never called, so
-    that a training step costs nothing more.
+    A meter has the methods that it needs. Those that it does not override are never called, so that
+    they cost a training step nothing.
     """
 
     metrics: ClassVar[tuple[str, ...]]
     """the names of the metrics that it reads"""
 
     def __init__(self, trial: Trial, folds: int, clocks: Clocks) -> None:
-        """Begin to measure a trial that trains so many fold models."""
+        """Begin to measure a trial that trains this many fold models."""
 
     def begin_window(self) -> None:
         """Do what is due when a window begins."""
@@ -193,7 +193,7 @@ class StepClock(Meter):
 
 METERS: list[type[Meter]] = [TrialClock, MemoryReader, EvaluationClock, StepClock]
 """All meters, in the order in which they begin. They end in reverse, so that the time of a training
-step, which the last one reads, holds nothing of the others."""
+step, which the last one reads, includes none of the others' work."""
 
 
 def begin_meters(trial: Trial, folds: int, clocks: Clocks) -> list[Meter]:
@@ -202,7 +202,7 @@ def begin_meters(trial: Trial, folds: int, clocks: Clocks) -> list[Meter]:
 
 
 def hooks(meters: Iterable[Meter], name: str) -> list[Callable[[], None]]:
-    """Return the method of this name of each meter that has one of its own."""
+    """Return the method with this name of each meter that overrides it."""
     return [
         getattr(meter, name)
         for meter in meters

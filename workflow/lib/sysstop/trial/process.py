@@ -1,10 +1,10 @@
 """Run each trial in a fresh process, so that no trial inherits another's heap.
 
-The processes are forked from a warm template (see `trial_template`), which is a process of its own,
+The processes are forked from a warm template (see `trial.template`), which is a process of its own,
 without Ray. Parent, template and trial share one connection: the parent sends a request, the trial
 its windows, and the template how the trial ended. Nobody waits for an answer: the trial asks its
-rule itself. A parent that has had enough closes the connection, which kills the trial. It closes it
-as well where a template hangs, and goes on with another one.
+rule itself. A parent that has seen enough closes the connection, which kills the trial. It also
+closes it if a template hangs, and goes on with another one.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from sysstop.study.studies import Trial
 from sysstop.trial.window import Window
 
 LIBRARY_FOLDER = Path(__file__).parents[2]
-# What a template has to do takes it milliseconds.
+# A template's own work takes milliseconds.
 TEMPLATE_TIMEOUT_S = 10.0
 # Names the socket of the run's own server of templates, where there is one.
 SERVER_VARIABLE = "SYSSTOP_TRIAL_SERVER"
@@ -54,8 +54,8 @@ class Ended:
 class TrialProcess:
     """The parent's side: has trials run one after the other.
 
-    A template that takes longer than `template_timeout_s` to say that a trial ended, or to end when
-    it is not needed any more, is given up.
+    A template that takes longer than `template_timeout_s` to report the end of a trial, or to end
+    when it is no longer needed, is given up.
     """
 
     def __init__(self, template_timeout_s: float = TEMPLATE_TIMEOUT_S) -> None:
@@ -76,8 +76,9 @@ class TrialProcess:
     def next_window(self, timeout_s: float | None = None) -> Window | Ended | None:
         """Return the next window, or how the process ended if it died before its end.
 
-        After a window that ended the trial, the trial's process is gone. So it is when `timeout_s` have
-        passed without an answer, where None is returned; None as timeout waits for ever.
+        After a window that ended the trial, the trial's process is gone. It is gone, too, when
+        `timeout_s` seconds have passed without an answer; then None is returned. Without a timeout
+        this waits for ever.
         """
         if timeout_s is not None and not self._connection.poll(max(0.0, timeout_s)):
             self.close()
@@ -94,7 +95,7 @@ class TrialProcess:
     def close(self) -> None:
         """End the template and whatever it still runs.
 
-        A template of the run's server that hangs is left to the end of the run.
+        A hanging template of the run's server is left until the run ends.
         """
         if self._connection is not None:
             self._connection.close()
@@ -126,5 +127,5 @@ class TrialProcess:
             return self._connection.recv()
         except (EOFError, ConnectionResetError) as error:
             raise RuntimeError(
-                "the template process of the trials died; its own message stands above"
+                "the template process of the trials died; its own message is above"
             ) from error

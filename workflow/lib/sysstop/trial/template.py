@@ -23,9 +23,9 @@ _PR_SET_PDEATHSIG = 1
 
 def listen(socket_path: Path) -> None:
     """Serve each connection from a template of its own, forked from this process, for ever."""
-    beside = socket_path.with_suffix(".new")
-    with Listener(str(beside)) as listener:
-        beside.rename(socket_path)  # whoever finds the socket can connect
+    temporary = socket_path.with_suffix(".new")
+    with Listener(str(temporary)) as listener:
+        temporary.rename(socket_path)  # whoever finds the socket can connect
         while True:
             connection = listener.accept()
             if os.fork() == 0:
@@ -74,7 +74,7 @@ def run_forked(connection: Connection) -> Ended | None:
 
 
 def _run_child(connection: Connection, error_write: int) -> None:
-    """Run a trial and leave without the template's clean-up; tell it of an exception."""
+    """Run a trial, report any exception, and exit without the template's clean-up."""
     exit_code = 0
     _die_with_parent()
     try:
@@ -109,7 +109,7 @@ def pin_to_free_core() -> socket.socket | None:
 
 
 def _die_with_parent() -> None:
-    """Have Linux kill this process when its parent is gone, in the middle of a window too."""
+    """Have Linux kill this process when its parent is gone, even in the middle of a window."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -21,7 +21,7 @@ from sysstop.study.studies import Trial, derive_seed
 from sysstop.trial.meters import Clocks, begin_meters, hooks
 from sysstop.trial.window import Window
 
-# Validation runs in blocks of this size, so that it leaves no mark on the memory of the training.
+# Validation runs in blocks of this size, so that it does not show in the memory of training.
 EVALUATION_BLOCK_BYTES = 2**20
 
 
@@ -61,7 +61,7 @@ class FoldModel:
         return batch
 
     def scaled_target(self, target: np.ndarray) -> np.ndarray:
-        """Return class codes as they are, regression targets scaled as the fold's training rows."""
+        """Return class codes as they are, regression targets scaled like the fold's training rows."""
         if self.algorithm.task == "classification":
             return target
         return (target - self.target_mean) / self.target_scale
@@ -80,7 +80,7 @@ class FoldModel:
         return features, target
 
     def batch_loss(self, features: np.ndarray, target: np.ndarray) -> float:
-        """Return the loss on a mini-batch; raise `Diverged` when it is beyond all bounds."""
+        """Return the loss on a mini-batch; raise `Diverged` when it is out of bounds."""
         loss = self.algorithm.mean_loss(linear_scores(self.model, features), target)
         if not loss < DIVERGED_LOSS:
             raise Diverged(f"the training loss is {loss:g}")
@@ -114,7 +114,7 @@ class FoldModel:
 def batch_rows(rows: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndarray]:
     """Yield endless mini-batches of row numbers, each (batch_size,).
 
-    Every row is drawn once per epoch; a batch may reach over the end of an epoch into the next.
+    Every row is drawn once per epoch; a batch may extend beyond the end of an epoch into the next.
     """
     rng = np.random.default_rng(seed)
     left = rng.permutation(rows)
@@ -126,17 +126,17 @@ def batch_rows(rows: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndar
 
 
 class TrialRun:
-    """A trial on its way: its fold models, its meters and how far it has come."""
+    """A trial in progress: its fold models, its meters and how far it has come."""
 
     def __init__(self, trial: Trial, split: Split, clocks: Clocks) -> None:
-        # First of all, so that they see what the models cost.
+        # First, so that they see what the models cost.
         self.meters = begin_meters(trial, split.folds, clocks)
         self.trial, self.split = trial, split
         self.models = [FoldModel(trial, split, fold) for fold in range(split.folds)]
         self.step = self.window = 0
 
     def run_window(self) -> Window:
-        """Train and evaluate one window; where it ends the trial, no rule has been asked."""
+        """Train and evaluate one window; if it ends the trial, no rule has been asked."""
         self.window += 1
         losses, divergence = self._train_window()
         metrics = dict.fromkeys(metric_names("quality"), math.nan)
@@ -208,7 +208,8 @@ def train(
 ) -> Iterator[Window]:
     """Train a trial and yield each window at its end; the last one says how the trial ended.
 
-    The rule is asked here, in the trial's own process, so that no window begins before its answer.
+    The rule is asked here, in the trial's own process, so that no window begins before it has
+    answered.
     """
     warnings.filterwarnings("ignore", module="sklearn")
     run = TrialRun(trial, split, clocks)

@@ -39,9 +39,9 @@ def finished_trial(
     end: TrialEnd,
     environment: Mapping[str, Any],
 ) -> FinishedTrial:
-    """Return a trial that ended after these windows, of which a failed one may have none.
+    """Return a trial that ended after these windows; a failed one may have none.
 
-    `environment` is that of the host where it ran, empty where that is not known.
+    `environment` is that of the host where it ran; empty if that is not known.
     """
     rows = [window.row for window in windows]
     return FinishedTrial(

@@ -65,7 +65,7 @@ def search(folder: Path) -> dict[str, float]:
         settings=SearchSettings(WORKERS, seed=SEED, code="benchmark"),
         trials_file=folder / "trials.jsonl",
         summary_file=summary_file,
-        tell=lambda message: None,
+        log=lambda message: None,
     )
     summary = json.loads(summary_file.read_text())
     return {

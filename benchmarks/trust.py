@@ -93,7 +93,7 @@ def search_order(folder: Path, workers: int, order: int) -> dict[str, dict[str, 
             journal,
             SearchSettings(workers),
             order_seed=order,
-            tell=lambda message: None,
+            log=lambda message: None,
         )
     return {
         metric: {

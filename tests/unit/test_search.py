@@ -32,7 +32,7 @@ TRIALS = plan_trials(STUDY, GRID, BUDGET, seed=1, fold_rows=100)
 
 @pytest.fixture
 def search(split_folder, tmp_path):
-    """Run a search; return the finished trials by id, and what was told."""
+    """Run a search; return the finished trials by id, and the messages logged."""
 
     def run(
         name="journal",
@@ -42,9 +42,9 @@ def search(split_folder, tmp_path):
         order_seed=1,
         trial_timeout_s=None,
         max_failed_fraction=0.25,
-        tell=None,
+        log=None,
     ):
-        told = []
+        messages = []
         journal = Journal(tmp_path / name, {})
         with ray_session("local", workers):
             run_search(
@@ -58,9 +58,9 @@ def search(split_folder, tmp_path):
                     max_failed_fraction=max_failed_fraction,
                 ),
                 order_seed=order_seed,
-                tell=tell or told.append,
+                log=log or messages.append,
             )
-        return {trial.trial_id: trial for trial in read_trials(journal.path)}, told
+        return {trial.trial_id: trial for trial in read_trials(journal.path)}, messages
 
     return run
 
@@ -79,18 +79,18 @@ def windows_of(finished, *kinds):
 
 
 def test_every_trial_of_the_grid_runs_once_and_progress_is_told(search):
-    finished, told = search()
+    finished, messages = search()
     assert set(finished) == set(TRIALS)
     assert {trial.end.status for trial in finished.values()} == {"completed"}
     assert all(trial.windows["step"] == [10, 20, 30] for trial in finished.values())
-    assert told[-1].startswith("4 of 4 trials done")
+    assert messages[-1].startswith("4 of 4 trials done")
 
 
 def test_a_search_says_how_many_trials_ran_at_once(split_folder, tmp_path):
     journal = Journal(tmp_path / "journal", {})
     with ray_session("local", workers=2):
         found = run_search(
-            TRIALS, None, split_folder, journal, SearchSettings(64), order_seed=1, tell=print
+            TRIALS, None, split_folder, journal, SearchSettings(64), order_seed=1, log=print
         )
         assert found["workers"] == ray_cores() < 64
     worked_s = sum(
@@ -123,11 +123,11 @@ def test_a_stopped_trial_is_the_baselines_trial_bit_for_bit_up_to_its_stop(searc
 
 
 def test_a_rule_stops_a_trial_before_its_next_window(search):
-    finished, told = search(rule=MetricLimit("memory_mb", limit=1.0))
+    finished, messages = search(rule=MetricLimit("memory_mb", limit=1.0))
     assert {trial.end.status for trial in finished.values()} == {"stopped"}
     assert {len(trial.windows["step"]) for trial in finished.values()} == {1}
     assert {trial.end.reason for trial in finished.values()} == {"metric_limit"}
-    assert "4 stopped" in told[-1]
+    assert "4 stopped" in messages[-1]
 
 
 def test_an_interrupted_search_is_not_taken_for_a_complete_one(search, tmp_path):
@@ -135,7 +135,7 @@ def test_an_interrupted_search_is_not_taken_for_a_complete_one(search, tmp_path)
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(UserError, match=r"The search was interrupted: \d of its 4 trials"):
-        search(workers=1, tell=interrupt)
+        search(workers=1, log=interrupt)
     kept = list(read_trials(tmp_path / "journal"))
     assert 1 <= len(kept) < 4
     finished, _ = search()
@@ -145,11 +145,11 @@ def test_an_interrupted_search_is_not_taken_for_a_complete_one(search, tmp_path)
 def test_a_search_continues_with_the_trials_that_its_journal_lacks(search):
     some = dict(list(TRIALS.items())[:1])
     first, _ = search(trials=some)
-    finished, told = search()
+    finished, messages = search()
     assert set(finished) == set(TRIALS)
     (kept,) = some
     assert str(finished[kept]) == str(first[kept])
-    assert told[-1].startswith("4 of 4")
+    assert messages[-1].startswith("4 of 4")
 
 
 def test_a_failing_trial_does_not_fail_the_others(search):
@@ -158,11 +158,11 @@ def test_a_failing_trial_does_not_fail_the_others(search):
     broken[name] = plan_trials(
         Study("random", "no such algorithm", "none", 1), GRID, BUDGET, seed=1, fold_rows=100
     )[name]
-    finished, told = search(trials=broken)
+    finished, messages = search(trials=broken)
     statuses = [trial.end.status for trial in finished.values()]
     assert sorted(statuses) == ["completed"] * 3 + ["failed"]
     assert "no such algorithm" in finished[name].end.reason
-    assert told[-1].startswith("4 of 4 trials done, 1 failed,")
+    assert messages[-1].startswith("4 of 4 trials done, 1 failed,")
 
 
 def test_a_failed_trial_is_tried_again_and_no_other(search):

@@ -34,6 +34,6 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
         ),
         trials_file=Path(snakemake.output.trials),
         summary_file=Path(snakemake.output.summary),
-        tell=lambda message: print(f"{study.key}: {message}", file=sys.stderr, flush=True),
+        log=lambda message: print(f"{study.key}: {message}", file=sys.stderr, flush=True),
         give_up=give_up,
     )

@@ -41,8 +41,8 @@ from sysstop.trial.process import LIBRARY_FOLDER
 
 BATCH_SIZES = 5  # calibrated, from the grid's smallest to its largest
 PROBE_WINDOWS, WINDOWS = 2, 3
-WINDOW_TRAIN_S = 0.5  # a measured window trains about that long, if the study's own is no shorter
-# Beyond the first of each worker, to measure what a trial costs beside itself.
+WINDOW_TRAIN_S = 0.5  # a measured window trains about that long, unless the study's own is shorter
+# Beyond the first of each worker, to measure a trial's overhead.
 TRIALS_PER_WORKER = 6
 # How the jobs of a search and of its export begin.
 SEARCH_START = "import pandas, sysstop.search.study"
@@ -61,9 +61,9 @@ def calibrate(
 ) -> Calibration:
     """Measure what windows of some of a study's batch sizes cost.
 
-    Windows of a single step come first. They tell how many steps fill the windows that follow, and
-    what a validation costs beside the steps. All trials take the grid's smallest learning rate, at
-    which a model diverges last. Raises `UserError` where it diverges at once even so.
+    Windows of a single step come first. They show how many steps fill the windows that follow, and
+    what a validation costs in addition to the steps. All trials take the grid's smallest learning
+    rate, at which a model diverges last. Raises `UserError` if it diverges at once even so.
     """
     split = load_split(split_folder)
     fold_rows = split.fold_train_rows
@@ -120,7 +120,7 @@ def calibrated_configurations(
 
 
 def steps_filling(seconds: float, reading: Reading, most: int) -> int:
-    """Return the steps, at least 1, that train for so many seconds at the pace of a reading."""
+    """Return the steps, at least 1, that train for that many seconds at the pace of a reading."""
     pace_s = reading.train_time_s / reading.steps
     return max(1, min(most, round(seconds / pace_s)))
 
@@ -143,7 +143,7 @@ def _search(trials: Mapping[str, Trial], split_folder: Path, workers: int) -> It
             journal,
             SearchSettings(workers),
             order_seed=0,
-            tell=_tell_nobody,
+            log=_log_nothing,
         )
         for trial in read_trials(journal.path):
             yield from window_readings(trial)
@@ -185,10 +185,11 @@ def measure_overhead(
     workers: int,
     ray_address: str,
 ) -> Overhead:
-    """Measure what a study costs beside its trials, by two searches of trials of a single step.
+    """Measure what a study costs besides its trials, by two searches of trials of a single step.
 
     One has a trial for each worker, the other has `TRIALS_PER_WORKER` more for each. The second
-    one's trials are tracked and tabled as well, each with as many windows as the study's budget has.
+    one's trials are also tracked and put into tables, each with as many windows as the study's
+    budget has.
     """
     fold_rows = load_split(split_folder).fold_train_rows
     size, smallest = min(
@@ -230,8 +231,8 @@ def measure_overhead(
 def tune_overhead(few_s: float, many_s: float, more_trials: int) -> tuple[float, float]:
     """Return what Ray Tune takes for itself and for each trial of a worker, in seconds.
 
-    `few_s` is what it took over a trial for each worker, `many_s` over so many more for each. Neither
-    result is below 0, however noisy the two are.
+    `few_s` is what it took for one trial per worker, `many_s` for that many more per worker.
+    Neither result is below 0, however noisy the two are.
     """
     trial_s = max(0.0, (many_s - few_s) / more_trials)
     return max(0.0, few_s - trial_s), trial_s
@@ -239,7 +240,7 @@ def tune_overhead(few_s: float, many_s: float, more_trials: int) -> tuple[float,
 
 @dataclass(frozen=True)
 class _Search:
-    """A finished search, the time that Ray Tune took over its trials, and that around Ray Tune."""
+    """A finished search, the time that Ray Tune took for its trials, and that around Ray Tune."""
 
     trials: list[FinishedTrial]
     overhead_s: float
@@ -267,7 +268,7 @@ def _one_step_search(
         settings=SearchSettings(workers, ray_address, seed),
         trials_file=trials_file,
         summary_file=summary_file,
-        tell=_tell_nobody,
+        log=_log_nothing,
     )
     whole_s = time.monotonic() - began
     tune_s = json.loads(summary_file.read_text())["wall_time_s"]
@@ -295,7 +296,7 @@ def _process_s(program: str, *arguments: str) -> float:
 def _export_s_per_trial(
     study: Study, finished: Sequence[FinishedTrial], windows: int, store_uri: str
 ) -> float:
-    """Track and table trials as if each had so many windows; return the seconds for one trial."""
+    """Track and tabulate trials as if each had so many windows; return the seconds for one trial."""
     from sysstop.results.tables import study_tables
     from sysstop.results.tracking import open_store, replace_runs
 
@@ -307,10 +308,10 @@ def _export_s_per_trial(
 
 
 def _with_windows(trial: FinishedTrial, count: int) -> FinishedTrial:
-    """Return a finished trial as if its first window had come so many times."""
+    """Return a finished trial whose first window is repeated so many times."""
     windows = {name: values[:1] * count for name, values in trial.windows.items()}
     return replace(trial, windows=windows | {"step": list(range(1, count + 1))})
 
 
-def _tell_nobody(message: str) -> None:
-    """Calibrations tell no progress."""
+def _log_nothing(message: str) -> None:
+    """Calibrations log no progress."""

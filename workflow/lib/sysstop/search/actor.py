@@ -31,7 +31,7 @@ class Report:
     windows: list[Window]
     end: TrialEnd | None
     environment: Mapping[str, Any]
-    """empty where it is not known"""
+    """empty if it is not known"""
 
 
 class TrialActor(tune.Trainable):

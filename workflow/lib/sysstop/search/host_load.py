@@ -10,7 +10,7 @@ import psutil
 # itself (Ray and its driver) takes a few percent.
 BUSY_PERCENT = 15.0
 STOLEN_PERCENT = 5.0
-# In less time than this, starting and ending the search weighs too much to tell.
+# In less time than this, starting and ending the search weighs too much to judge.
 SHORTEST_S = 5.0
 
 
@@ -23,12 +23,12 @@ class HostLoad:
         self._times = psutil.cpu_times()
 
     def read(self, trials_cpu_s: float) -> dict[str, float]:
-        """Return who had the CPU time of all cores, in percent of it.
+        """Return who used the CPU time of all cores, in percent of it.
 
-        `other_cpu_percent` is what neither the trials (`trials_cpu_s` seconds) used nor was idle,
-        `stolen_cpu_percent` what the hypervisor gave to other machines; `load_before` is the number
-        of processes that wanted a core in the minute before the search; `load_observed_s` is the
-        time since the object was made.
+        `other_cpu_percent` is what was neither idle nor used by the trials (`trials_cpu_s`
+        seconds), `stolen_cpu_percent` what the hypervisor gave to other machines; `load_before` is
+        the number of processes that wanted a core in the minute before the search;
+        `load_observed_s` is the time since the object was made.
         """
         now = psutil.cpu_times()
         observed_s = time.monotonic() - self._began_s

@@ -1,8 +1,8 @@
 """Data for the trials on the nodes of a Ray cluster, without a file system that they share.
 
 The driver puts a folder's files into Ray's object store, once for each search. Ray brings them to a
-node where a trial needs them, and the first process there writes them to the node's own disk: all
-trials of the node map that one copy, as trials on the driver's own host map the folder itself.
+node where a trial needs them, and the first process there writes them to the node's own disk. All
+trials on the node map that one copy, just as trials on the driver's host map the folder itself.
 """
 
 import contextlib
@@ -34,15 +34,15 @@ def put_folder(folder: Path, digest: str) -> StoredFolder:
     contents = {
         file.name: np.asarray(np.memmap(file, mode="r"))
         for file in folder.iterdir()
-        if file.stat().st_size  # no empty file can be mapped, and Snakemake's timestamp is one
+        if file.stat().st_size  # an empty file cannot be mapped, and Snakemake's timestamp is one
     }
     return StoredFolder(digest, ray.put(contents))
 
 
 class NodeCopy:
-    """A process' hold on its node's copy of a folder; the copy goes with the last that lets go.
+    """A process's hold on its node's copy of a folder; the last process to let go removes the copy.
 
-    A process that is killed lets go too. The copy that it may leave behind is removed by the next
+    A process that is killed lets go too. A copy that it leaves behind is removed by the next
     process that needs another folder on that node.
     """
 

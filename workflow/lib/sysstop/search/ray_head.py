@@ -1,8 +1,8 @@
-"""A private Ray for one run of the workflow: its studies share it, nobody else joins it.
+"""A private Ray for one run of the workflow: its studies share it, and nobody else joins it.
 
-The first study starts it, because starting Ray takes seconds; the next ones only connect. It runs as
-a process of its own that waits for the end of its owner, the run's Snakemake, and then takes Ray
-down, however the owner ended: by success, failure, Ctrl-C or SIGKILL.
+The first study starts it, because starting Ray takes seconds; the others only connect. It runs as a
+separate process that waits for the end of its owner, the run's Snakemake, and then shuts Ray down,
+however the owner ended: by success, failure, Ctrl-C or SIGKILL.
 """
 
 import fcntl
@@ -37,8 +37,8 @@ class PrivateRay:
 def private_environment(owner_pid: int) -> dict[str, str]:
     """Return the environment of the processes that share the owner's private Ray.
 
-    It holds the token without which Ray lets nobody in, and the socket of the templates of trials,
-    and keeps Ray to the loopback interface. Ray reads it when it is imported, so it must be set
+    It holds the token that Ray requires of every client and the socket of the trials' templates,
+    and keeps Ray on the loopback interface. Ray reads it when it is imported, so it must be set
     before a process starts.
     """
     folder = run_folder(owner_pid) / RAY_FOLDER
@@ -53,9 +53,9 @@ def private_environment(owner_pid: int) -> dict[str, str]:
 
 
 def private_ray(cores: int) -> PrivateRay:
-    """Return the private Ray of this process' owner; start it if it does not run.
+    """Return the private Ray of this process's owner; start it if it is not running.
 
-    Raises `RuntimeError` outside a run, and with Ray's own words when Ray cannot be started.
+    Raises `RuntimeError` outside a run, and with Ray's own message when Ray cannot be started.
     """
     folder = own_run_folder() / RAY_FOLDER
     with (folder.parent / "lock").open("w") as lock:
@@ -84,7 +84,7 @@ def _running(folder: Path) -> PrivateRay | None:
 
 
 def _start(cores: int, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # of a head that was killed
+    shutil.rmtree(folder, ignore_errors=True)  # left by a head that was killed
     folder.mkdir(mode=0o700)
     (folder / "token").write_text(secrets.token_hex(32))
     log = folder / "log"
@@ -124,7 +124,8 @@ def main() -> None:
     )
     import ray  # here, because the templates can already import what they need
 
-    # The short name keeps Ray's sockets within Linux' 107 bytes; Ray opens its own folder to all.
+    # The short name keeps Ray's socket paths within Linux's 107 bytes; Ray opens its own folder to
+    # all.
     context = ray.init(
         address="local",
         num_cpus=cores,
@@ -133,16 +134,16 @@ def main() -> None:
         _temp_dir=str(folder),
         log_to_driver=False,
     )
-    beside = folder / "address.new"
+    temporary = folder / "address.new"
     private = PrivateRay(context.address_info["gcs_address"], os.getpid())
-    beside.write_text(json.dumps(asdict(private)))
-    beside.rename(folder / "address")
+    temporary.write_text(json.dumps(asdict(private)))
+    temporary.rename(folder / "address")
     ray_processes = [
         os.pidfd_open(child.pid)
         for child in psutil.Process().children()
         if child.name() in ("gcs_server", "raylet")
     ]
-    # A Ray that died is taken away, so that the next study starts another one.
+    # A Ray that died is removed, so that the next study starts another one.
     ended, _, _ = select.select([owner, *ray_processes], [], [])
     ray.shutdown()
     templates.kill()

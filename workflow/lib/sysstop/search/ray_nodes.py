@@ -1,4 +1,4 @@
-"""The nodes of the Ray cluster that a search runs on: which of them were lost meanwhile."""
+"""The nodes of the Ray cluster that a search runs on: which of them have been lost."""
 
 import time
 from collections.abc import Callable, Collection
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 import ray
 
 LOOK_INTERVAL_S = 5.0
-# Ray tells at once that a trial's actor is gone, but only after some failed health checks that this
-# was because its node was lost.
+# Ray reports at once that a trial's actor is gone, but only after some failed health checks that
+# its node was lost.
 LOSS_TIMEOUT_S = 60.0
 
 
 @dataclass
 class NodeWatch:
-    """Keeps an eye on the nodes and tells when one is lost."""
+    """Watches the nodes and logs when one is lost."""
 
-    tell: Callable[[str], None]
+    log: Callable[[str], None]
     lost_hosts: list[str] = field(default_factory=list)
     _hosts: dict[str, str] = field(default_factory=dict)
     _looked: float = 0.0
@@ -35,7 +35,7 @@ class NodeWatch:
         for host in lost:
             cpus = int(ray.cluster_resources().get("CPU", 0))
             waits = "" if cpus else "; the search waits until a node with CPUs joins"
-            self.tell(
+            self.log(
                 f"WARNING: the node on {host} left the Ray cluster; the trials that ran there fail, "
                 f"the others go on with the {cpus} CPUs that are left{waits}"
             )
@@ -43,7 +43,7 @@ class NodeWatch:
     def await_losses(self, hosts: Collection[str]) -> None:
         """Wait until it is known whether the nodes on these hosts, whose trials failed, were lost.
 
-        A host's name is empty where it is not known on which one a trial ran.
+        A host's name is empty if it is not known where a trial ran.
         """
         deadline = time.monotonic() + LOSS_TIMEOUT_S
         while len(self._hosts) > 1 and time.monotonic() < deadline:
@@ -53,7 +53,7 @@ class NodeWatch:
             time.sleep(LOOK_INTERVAL_S / 5)
 
     def reason_of_loss(self, host: str) -> str:
-        """Say that the node on a host was lost, which is why a trial failed; empty if it was not."""
+        """Return that a trial failed because the node on its host was lost; empty if it was not."""
         if host in self.lost_hosts:
             return f"the node on {host} was lost while the trial ran there"
         if not host and self.lost_hosts:

@@ -20,8 +20,8 @@ from sysstop.search.ray_head import private_ray
 from sysstop.study.studies import LOCAL_RAY
 from sysstop.trial.process import LIBRARY_FOLDER, THREAD_LIMITS
 
-# A cluster's head is given up when it could not be reached for so long. It is less than the minute
-# after which Ray ends this process without a word.
+# A cluster's head is given up after being unreachable for this long. It is less than the minute
+# after which Ray ends this process without a message.
 HEAD_TIMEOUT_S = 30.0
 HEAD_INTERVAL_S = 5.0
 SETTINGS: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
@@ -33,14 +33,14 @@ def ray_session(
     address: str,
     workers: int,
     give_up: Callable[[str], Any] | None = None,
-    tell: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> Iterator[None]:
     """Connect to the Ray cluster at `address`; `local` means the run's own private one.
 
     `give_up` is called, in a thread, with a message if the private Ray or the cluster's head dies.
     It should end the process: Ray itself would wait a minute for its return, and end it without a
-    word. `tell` is told where a cluster has fewer CPUs than `workers`. Raises `UserError` where a
-    cluster cannot be used.
+    message. `log` is given a warning if a cluster has fewer CPUs than `workers`. Raises `UserError`
+    if a cluster cannot be used.
     """
     over = threading.Event()
     if address == LOCAL_RAY:
@@ -52,7 +52,7 @@ def ray_session(
         _join(address)
         if give_up:
             _watch_head(ray.get_runtime_context().gcs_address, over, give_up)
-        _tell_of_few_cpus(address, workers, tell)
+        _warn_of_few_cpus(address, workers, log)
     try:
         yield
     finally:
@@ -101,7 +101,7 @@ def _connect(address: str) -> None:
 
 
 def _join(address: str) -> None:
-    """Connect to a cluster, whose nodes get the library from here."""
+    """Connect to a cluster, whose nodes receive the library from here."""
     library = str(LIBRARY_FOLDER / "sysstop")
     runtime_env = {"env_vars": THREAD_LIMITS, "py_modules": [library]}
     try:
@@ -112,17 +112,17 @@ def _join(address: str) -> None:
         ray.shutdown()
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(
-            f"search.ray_address: cannot use the Ray cluster at '{address}': {reason}. See that it "
+            f"search.ray_address: cannot use the Ray cluster at '{address}': {reason}. Check that it "
             "runs, that this host is one of its nodes (`ray start --address`), that both have the "
             "same versions of Ray and Python and, if it asks for a token, that RAY_AUTH_MODE and "
             "RAY_AUTH_TOKEN_PATH are set here; or write `local` for a private one."
         ) from error
 
 
-def _tell_of_few_cpus(address: str, workers: int, tell: Callable[[str], None]) -> None:
+def _warn_of_few_cpus(address: str, workers: int, log: Callable[[str], None]) -> None:
     cpus = ray_cores()
     if cpus < workers:
-        tell(
+        log(
             f"WARNING: the Ray cluster at {address} has {cpus} CPUs, fewer than search.workers = "
-            f"{workers}; as many trials run at once, and the others wait."
+            f"{workers}; only as many trials run at once, and the others wait."
         )

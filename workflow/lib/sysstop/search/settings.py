@@ -9,17 +9,17 @@ from sysstop.study.studies import LOCAL_RAY
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What a search is given beside its study."""
+    """How a study is searched."""
 
     workers: int
     """how many trials may run at once"""
     ray_address: str = LOCAL_RAY
     seed: int = 0
-    """the study's, from which each trial's seed and the order of the trials follow"""
+    """the study's seed, from which each trial's seed and the order of the trials follow"""
     code: str = ""
-    """a digest of the code that decides the results"""
+    """a digest of the code that determines the results"""
     trial_timeout_s: float | None = None
-    """after so long a trial fails; None is never"""
+    """a trial that takes longer fails; None for no limit"""
     max_failed_fraction: float = 0.0
     """a search ends as soon as a larger share of its trials failed"""
 

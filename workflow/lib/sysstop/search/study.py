@@ -31,25 +31,26 @@ def search_study(
     settings: SearchSettings,
     trials_file: Path,
     summary_file: Path,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
     give_up: Callable[[str], Any] | None = None,
 ) -> None:
-    """Search a study's grid; write its finished trials and sum the search up, in one file each.
+    """Search a study's grid; write its finished trials and a summary of the search.
 
-    An interrupted search continues from the journal beside `trials_file`, as long as nothing that
-    decides its results has changed. `trials_file` is that journal, once it is complete;
-    `summary_file` (JSON) says how long the search took, how many trials ran at once, on which hosts,
-    and how busy this one was. `tell` is given progress and warnings, `give_up` is for `ray_session`.
+    An interrupted search continues from the journal next to `trials_file`, as long as nothing that
+    determines its results has changed. `trials_file` is that journal, once it is complete;
+    `summary_file` (JSON) says how long the search took, how many trials ran at once, on which
+    hosts, and how busy this one was. `log` is given progress and warnings, `give_up` is for
+    `ray_session`.
 
-    Where trials failed, the journal stays, for the next search of the study to try these trials
-    again, and `journal.read_failed_searches` is one more.
+    If trials failed, the journal stays, so that the next search of the study tries them again, and
+    `journal.read_failed_searches` counts one more.
     """
     seed, fold_rows = settings.seed, load_split(split_folder).fold_train_rows
     trials = plan_trials(study, grid, budget, seed, fold_rows)
     identity = _identity(trials, rule, folder_digest(split_folder), settings.code)
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)
-    with ray_session(settings.ray_address, settings.workers, give_up, tell):
+    with ray_session(settings.ray_address, settings.workers, give_up, log):
         local = settings.ray_address == LOCAL_RAY
         search = run_search(
             trials,
@@ -58,13 +59,13 @@ def search_study(
             journal,
             settings,
             order_seed=order_seed(seed, study.dataset, study.algorithm, study.repetition),
-            tell=tell,
+            log=log,
         )
     commit = git_state(LIBRARY_FOLDER)
     failed = list(journal.finished.values()).count(Status.FAILED)
     warning = busy_warning(search)
     if warning:
-        tell(warning)
+        log(warning)
     summary = {
         "study": asdict(study),
         "rule": identity["rule"],
@@ -87,7 +88,7 @@ def search_study(
 
 
 def _identity(trials: Mapping[str, Trial], rule: TrialRule | None, data: str, code: str) -> dict:
-    """Return all that decides the results of a study, as plain data for its journal's head."""
+    """Return all that determines a study's results, as plain data for its journal's header."""
     identity = {
         "trials": {trial_id: asdict(trial) for trial_id, trial in trials.items()},
         "rule": None if rule is None else {"name": rule.name, **asdict(rule)},

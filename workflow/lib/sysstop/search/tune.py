@@ -12,7 +12,7 @@ from typing import Any
 
 os.environ |= {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the journal
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a trial's failure is told by its reason
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a failed trial is journalled with its reason
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the journal is what a search resumes from
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -42,7 +42,7 @@ ACCOUNTS = ("train_time_s", "eval_time_s", "cpu_time_s")
 
 @dataclass
 class StudyObserver(tune.Stopper):
-    """Sees every window: keeps them, journals finished trials, reports progress.
+    """Sees every window: keeps them, journals finished trials, logs progress.
 
     Trials stop themselves. This is a Stopper, not a Callback, because Tune imports MLflow, which
     takes a second, as soon as it is given any Callback.
@@ -51,7 +51,7 @@ class StudyObserver(tune.Stopper):
     trials: Mapping[str, Trial]
     journal: Journal
     max_failed_fraction: float
-    tell: Callable[[str], None]
+    log: Callable[[str], None]
     failures: Counter[str] = field(default_factory=Counter)
     broken: OSError | None = None
     begun: dict[str, Report] = field(default_factory=dict)
@@ -61,12 +61,12 @@ class StudyObserver(tune.Stopper):
     host_cpu_time_s: float = 0.0
     load: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
-    told: float = 0.0
+    logged_at: float = 0.0
     resumed: int = 0
 
     def __post_init__(self) -> None:
         self.resumed = len(self.journal.finished)
-        self.nodes = NodeWatch(self.tell)
+        self.nodes = NodeWatch(self.log)
 
     def __call__(self, trial_id: str, result: dict) -> bool:
         """Take the windows out of a result, which Tune would keep for ever."""
@@ -77,7 +77,7 @@ class StudyObserver(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Stop the whole study if more trials failed than may, or if the journal cannot be written."""
+        """Stop the whole study if too many trials failed, or if the journal cannot be written."""
         self.nodes.look()
         return self.broken is not None or self._too_many_failed()
 
@@ -85,21 +85,21 @@ class StudyObserver(tune.Stopper):
         return self.failures.total() > self.max_failed_fraction * len(self.trials)
 
     def check_failures(self) -> None:
-        """Raise `UserError` if more trials failed than may."""
+        """Raise `UserError` if too many trials failed."""
         if not self._too_many_failed():
             return
         reasons = [f"\n  - {count} x {why}" for why, count in self.failures.most_common(5)]
         raise UserError(
             f"{self.failures.total()} of {len(self.trials)} trials failed, which is more than "
             f"search.max_failed_fraction = {self.max_failed_fraction:g} allows, so the study was "
-            f"ended:{''.join(reasons)}\nThe other trials are kept: once the cause is mended, run the "
-            "same command again, and it goes on with those that are missing."
+            f"ended:{''.join(reasons)}\nThe other trials are kept: once the cause is fixed, run "
+            "the same command again, and it goes on with those that are missing."
         )
 
     def add(self, trial_id: str, report: Report) -> None:
         """Keep a trial's windows; journal the trial once a report holds its end."""
         if self.host_load is None:
-            self.host_load = HostLoad()  # from now on, because starting up is no load on trials
+            self.host_load = HostLoad()  # only now, because starting up does not slow down trials
         kept = self.begun.setdefault(trial_id, Report([], None, report.environment))
         kept.windows += report.windows
         if report.end is None:
@@ -116,7 +116,7 @@ class StudyObserver(tune.Stopper):
         if trial.environment.get("host") == socket.gethostname():
             self.host_cpu_time_s += sum(trial.windows["cpu_time_s"][-1:])
             self.load = self.host_load.read(self.host_cpu_time_s)
-        self._tell_progress()
+        self._log_progress()
 
     def add_failures(self, errors: Mapping[str, Exception]) -> None:
         """Journal the trials whose actor died, so that no report held their end."""
@@ -132,12 +132,12 @@ class StudyObserver(tune.Stopper):
                 reason = self.nodes.reason_of_loss(hosts[trial_id]) or reason
             self.add(trial_id, Report([], TrialEnd(Status.FAILED, reason), environment={}))
 
-    def _tell_progress(self) -> None:
+    def _log_progress(self) -> None:
         done, planned = len(self.journal.finished), len(self.trials)
         now = time.monotonic()
-        if now - self.told < PROGRESS_INTERVAL_S and done < planned:
+        if now - self.logged_at < PROGRESS_INTERVAL_S and done < planned:
             return
-        self.told = now
+        self.logged_at = now
         count = Counter(self.journal.finished.values())
         others = "".join(
             f", {count[status]} {status}"
@@ -145,14 +145,15 @@ class StudyObserver(tune.Stopper):
             if count[status] and status != Status.COMPLETED
         )
         left_s = (now - self.began) / max(done - self.resumed, 1) * (planned - done)
-        self.tell(f"{done} of {planned} trials done{others}, about {left_s:.0f} s left")
+        self.log(f"{done} of {planned} trials done{others}, about {left_s:.0f} s left")
 
 
 class NoPreferredTrial(FIFOScheduler):
-    """Leaves it to Tune to give a free actor to a trial that has just been added.
+    """Lets Tune give a free actor to a trial that has just been added.
 
     The usual order gives it to the oldest trial, for which an actor may be starting, and then kills
-    that one. Where trials are shorter than the start of an actor, all but one never get started.
+    the latter. Where trials are shorter than the start of an actor, all but one actor never get
+    started.
     """
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
@@ -167,21 +168,20 @@ def run_search(
     settings: SearchSettings,
     *,
     order_seed: int,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> dict[str, float]:
     """Run all trials that the journal does not hold yet, `settings.workers` at a time.
 
     To be called within a `ray_session`. `split` is the folder of the data, put into Ray's object
     store where the nodes of a cluster may not see it. Trials run in random order, the same in every
-    arm (so seed it by data set, algorithm and repetition), so that a drift of the machine's speed is
-    not taken for an effect of a hyperparameter.
+    arm (so seed it by data set, algorithm and repetition), so that drift in the machine's speed is
+    not mistaken for an effect of a hyperparameter.
 
     Returns `workers`, how many trials ran at once, which is fewer than the settings' where Ray has
-    fewer cores. Unless no trial was left to run, returns also `wall_time_s`, `overhead_s` (wall time
-    x workers minus the time spent in training and evaluation) and, if trials ran on this host, how
-    busy it was (see `HostLoad`).
-    Raises `UserError` as soon as more trials have failed than may, and where an interrupt ended the
-    search early.
+    fewer cores. Unless no trial was left to run, also returns `wall_time_s`, `overhead_s` (wall
+    time x workers minus the time spent in training and evaluation) and, if trials ran on this host,
+    how busy it was (see `HostLoad`). Raises `UserError` as soon as too many trials have failed, and
+    if an interrupt ended the search early.
     """
     trial_ids = [
         trial_id
@@ -201,7 +201,7 @@ def run_search(
             split=split.resolve() if isinstance(split, Path) else split,
             trial_timeout_s=settings.trial_timeout_s,
         )
-        observer = StudyObserver(trials, journal, settings.max_failed_fraction, tell)
+        observer = StudyObserver(trials, journal, settings.max_failed_fraction, log)
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1}),
             param_space={"trial_id": tune.grid_search(trial_ids)},
@@ -230,14 +230,14 @@ def run_search(
     )
     observer.check_failures()
     missing = trials.keys() - journal.finished.keys()
-    if missing:  # Tune ends in good order at Ctrl-C, and does not tell
+    if missing:  # Tune ends normally at Ctrl-C, without an error
         raise UserError(
             f"The search was interrupted: {len(missing)} of its {len(trials)} trials are missing. The "
             "others are kept, and the same command goes on with those."
         )
     used_s = observer.used_s
     worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
-    # A cluster may have got more nodes meanwhile.
+    # A cluster may have gained nodes in the meantime.
     workers = trials_at_once(settings.workers, max(cores, ray_cores()))
     return {
         "workers": workers,

@@ -84,16 +84,17 @@ def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFram
     trials left. All other savings compare with the baseline arm of the same data set, algorithm and
     repetition: `train_time_saved_s`, `cpu_time_saved_s` (training and evaluation), `saved_fraction`
     (of the baseline's training time) and `saved_steps_fraction` (of the baseline's used steps).
-    `noise_floor` is the largest share by which training time differed where nothing was stopped (see
-    `noise.saving_floor`; NaN if that is not known), and `above_noise_floor` tells whether
-    `saved_fraction` is further from 0 than that.
-    `regret` is the baseline's best score minus the arm's, `test_regret` the same on the test part;
-    both are negative where the arm found the better model. `winner_stopped` tells whether the arm
-    stopped the configuration that is the baseline's best.
+    `noise_floor` is the largest share by which training time differed where nothing was stopped
+    (see `noise.saving_floor`; NaN if that is not known), and `above_noise_floor` says whether
+    `saved_fraction` is further from 0 than that. `regret` is the baseline's best score minus the
+    arm's, `test_regret` the same on the test part; both are negative where the arm found the better
+    model. `winner_stopped` says whether the arm stopped the configuration that is the baseline's
+    best.
 
-    `trials` and its kinds count the whole grid; everything else leaves out `compared_trials` that
-    failed. In an arm without any candidate `best_trial_id` is empty, and `best_score`, `regret` and
-    `test_score` are NaN. Raises `UserError` where a baseline arm or a test score is missing.
+    `trials` and the counts by status cover the whole grid; everything else is computed from
+    `compared_trials`, which leaves out those that failed. In an arm without any candidate
+    `best_trial_id` is empty, and `best_score`, `regret` and `test_score` are NaN. Raises
+    `UserError` where a baseline arm or a test score is missing.
     """
     studies = _used(trials).join(_best_with_test_score(trials, test_scores))
     studies["best_trial_id"] = studies["best_trial_id"].fillna("")
@@ -150,8 +151,8 @@ def arm_summary(budget: pd.DataFrame) -> pd.DataFrame:
 def interval_of_mean(values: pd.Series) -> tuple[float, float]:
     """Return the 95 % bootstrap percentile interval of the mean of independent repetitions.
 
-    It is coarse where they are few: it never leaves their range, and resamples of three have ten
-    different means, so that it holds the truth in about three of four cases only. NaN with one
+    It is coarse if they are few: it never leaves their range, and resamples of three have only ten
+    different means, so that it covers the true mean in only about three of four cases. NaN with one
     value, or where one is missing.
     """
     if len(values) < 2 or values.isna().any():

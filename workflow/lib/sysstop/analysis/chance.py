@@ -4,7 +4,7 @@ import numpy as np
 
 from sysstop.analysis.recording import Recording, Stops, best_left
 
-# Random stopping of models that stay candidates is drawn this often.
+# Number of random draws where stopped models stay candidates.
 RANDOM_DRAWS = 200
 FEWEST_DRAWS = 20
 RANDOM_SEED = 0
@@ -13,8 +13,9 @@ RANDOM_SEED = 0
 def random_best(scores: np.ndarray, trials: int) -> np.ndarray:
     """Return the expected best score left if 0, 1, ... `trials` random trials are thrown away.
 
-    `scores` are those of the candidates among them; given that one is left at all, NaN if none can
-    be. The best one left is the r-th if it is kept and the r - 1 better ones are not.
+    `scores` are those of the candidates among the trials. The expectation is over the draws that
+    leave a candidate, NaN if none can. The best one left is the r-th if it is kept and the r - 1
+    better ones are not.
     """
     thrown = np.arange(trials + 1)
     better_thrown, expected = np.ones(trials + 1), np.zeros(trials + 1)
@@ -28,9 +29,9 @@ def random_best(scores: np.ndarray, trials: int) -> np.ndarray:
 
 
 def mean_random_best(recording: Recording, stops: Stops) -> float:
-    """Return the mean best score if random trials are stopped after these windows and stay.
+    """Return the mean best score if random trials stop after these windows and stay candidates.
 
-    Of many trials fewer draws are enough, since their means differ less.
+    With many trials fewer draws are enough, since their means differ less.
     """
     if not stops.stopped.any():
         return best_left(recording, stops, True)

@@ -7,7 +7,7 @@ learning rate's. Each effect is therefore taken from a model of all hyperparamet
 repetition, as what its hyperparameter explains beyond the others ("type II" sums of squares).
 
 What an effect is compared with, the error term, is how far repetitions of one configuration differ.
-Only where a study has too few repetitions it is what an additive model leaves, so that interactions
+Only where a study has too few repetitions is it what an additive model leaves, so that interactions
 of hyperparameters count as noise.
 """
 
@@ -27,7 +27,7 @@ from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 REPETITIONS, INTERACTIONS = "repetitions", "interactions"
-# Beneath this many trials more than the model has parameters, its residuals say nothing.
+# With fewer trials beyond the model's parameters than this, its residuals say nothing.
 MIN_RESIDUAL_DEGREES = 5
 # Shares smaller than this are rounding errors.
 ROUNDING = 1e-9
@@ -93,13 +93,13 @@ COST_MODEL_SCHEMA = pa.DataFrameSchema(
 
 @dataclass(frozen=True)
 class EffectModel:
-    """What the values of n trials consist of: one hyperparameter, the other columns, and noise.
+    """How the values of n trials decompose: one hyperparameter, the other columns, and noise.
 
     `others` (n x p), `own` (n x q) and `interactions` (n x r) are orthonormal bases: of a constant
     and what the other columns explain, of what the hyperparameter's levels add to these, and of
     what the configurations add to both. q is the hyperparameter's degrees of freedom, 0 where its
-    levels cannot be told from those of another hyperparameter. r is 0 where interactions count as
-    noise.
+    levels cannot be distinguished from those of another hyperparameter. r is 0 where interactions
+    count as noise.
     """
 
     others: np.ndarray
@@ -128,11 +128,11 @@ class EffectModel:
 
     @property
     def can_be_tested(self) -> bool:
-        """Whether there is an effect to be told and noise to compare it with."""
+        """Whether there is an effect to estimate and noise to compare it with."""
         return self.own.shape[1] > 0 and self.residual_degrees >= MIN_RESIDUAL_DEGREES
 
     def parts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Split values (n) into the others', the own and the interactions' part and the rest."""
+        """Split values (n) into the others', the own and the interactions' parts and the rest."""
         fitted = [basis @ (basis.T @ values) for basis in self.bases]
         return *fitted, values - sum(fitted)
 
@@ -150,7 +150,8 @@ class EffectModel:
 
         `values` are n, or n x draws.
         """
-        # Lengths along the bases, because whole parts of thousands of draws would take their time.
+        # Lengths along the bases, because computing the parts of thousands of draws would take too
+        # long.
         centred = values - values.mean(axis=0)
         total = np.einsum("i...,i...->...", centred, centred)
         explained = [((basis.T @ centred) ** 2).sum(axis=0) for basis in self.bases]
@@ -161,13 +162,14 @@ class EffectModel:
 def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the effect of each hyperparameter on each system metric (`effects_schema`).
 
-    Of `trials` (`trials_schema`) only the completed ones of the baseline arm count, all repetitions
-    together; `n` is their number where the metric has a value, `levels` the hyperparameter's values
-    among them. One row per data set, algorithm, system metric and hyperparameter.
+    Only the completed trials of the baseline arm in `trials` (`trials_schema`) count, all
+    repetitions together; `n` is their number where the metric has a value, `levels` the
+    hyperparameter's values among them. One row per data set, algorithm, system metric and
+    hyperparameter.
 
     - `effect_size`: omega squared, the share of the metric's variance that the hyperparameter
-      explains beyond the others, 0 where it explains no more than noise would. Eta squared would
-      be biased upwards, the more the fewer the trials, so that a null effect would not look null.
+      explains beyond the others, 0 where it explains no more than noise would. Eta squared would be
+      biased upwards, more so with fewer trials, so that a null effect would not look null.
       `effect_low` and `effect_high`: `omega_squared_interval`.
     - `p_value`: does the metric depend on the hyperparameter at all? The larger p value of two F
       tests (`effect_p_value`): on the values, and on an aligned rank transform, for which all other
@@ -176,22 +178,23 @@ def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
       blinded by the batch size's effect. `p_adjusted` (Benjamini and Hochberg)
       keeps the false discovery rate over the whole table.
     - `error_term`: the noise that both compare the effect with, "repetitions" or "interactions"
-      (`effect_model`), empty where there is no effect to tell.
+      (`effect_model`), empty where there is no effect to estimate.
     - `rank_correlation`: Spearman's, of the hyperparameter and the metric without all other
-      effects. It tells the direction, and how monotonic the effect is, not how large.
+      effects. It shows the direction, and how monotonic the effect is, not how large.
     - `median_at_lowest`, `median_at_highest`: the metric's median, in its unit, at the
       hyperparameter's lowest and highest level, over configurations that completed at both.
 
     Metrics are analysed on a logarithmic scale, since costs multiply, except percentages, which are
     bounded ratios near their ceiling and may be 0 (`analysis_scale`).
 
-    Assumed: trials are independent given their configuration and repetition, the repetition adds the
-    same to all trials on the analysis scale, and for the interval that noise is alike within a
-    level. With the error term "interactions", effects are also assumed to add up. A drift of the
-    machine during a repetition that follows the order of the grid cannot be told from an effect.
+    Assumed: trials are independent given their configuration and repetition, the repetition adds
+    the same to all trials on the analysis scale, and for the interval that noise is alike within a
+    level. With the error term "interactions", effects are also assumed to add up. Drift of the
+    machine during a repetition that follows the order of the grid cannot be distinguished from an
+    effect.
 
-    Effects are NaN where a hyperparameter has one level, cannot be told from another one, where
-    there are too few trials (`MIN_RESIDUAL_DEGREES`), or where the metric never changes.
+    Effects are NaN where a hyperparameter has one level or cannot be distinguished from another
+    one, where there are too few trials (`MIN_RESIDUAL_DEGREES`), or where the metric never changes.
     """
     rows = []
     for keys, of_pair in _completed_baselines(trials):
@@ -230,8 +233,8 @@ def effect_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
 
     `repetition_model` needs configurations that completed more than once, and combinations of the
     other hyperparameters that completed at several levels of this one. Where it has too few
-    residual degrees (`MIN_RESIDUAL_DEGREES`), or tells less of the hyperparameter apart than
-    `additive_model`, the latter is returned.
+    residual degrees (`MIN_RESIDUAL_DEGREES`), or distinguishes fewer levels of the hyperparameter
+    than `additive_model`, the latter is returned.
     """
     additive = additive_model(trials, hyperparameter)
     if trials["repetition"].nunique() < 2:
@@ -242,7 +245,7 @@ def effect_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
 
 
 def additive_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
-    """Return the model of one hyperparameter beside the other ones and the repetition.
+    """Return the model of one hyperparameter next to the other ones and the repetition.
 
     All columns count as categories, so that no shape of the effects is assumed. Their interactions
     are part of the noise.
@@ -278,7 +281,7 @@ def omega_squared(
     values and the residual mean square (Hays 1963).
     """
     share = (effect - degrees * noise) / (total + noise)
-    # Without the last decimals, rounding errors are not taken for a tiny share.
+    # Without the last decimals, rounding errors are not mistaken for a tiny share.
     return np.clip(np.round(share, 12), 0.0, 1.0)
 
 
@@ -287,16 +290,16 @@ def omega_squared_interval(
 ) -> tuple[float, float]:
     """Return the 95 % bootstrap percentile interval of omega squared.
 
-    The grid is fixed, so residuals are drawn again and not trials: within each of the
+    The grid is fixed, so residuals are resampled and not trials: within each of the
     hyperparameter's `levels` (n), since its noise may differ between them. They are enlarged by
     what the fit took from them (Davison and Hinkley 1997, section 6.2.3), and the parts that they
-    are added to are reduced by what noise gave to these; otherwise every sample would hold the
-    noise of the measurement and its own, and the interval lie too high.
+    are added to are reduced by what noise contributed to these. Otherwise every sample would
+    contain the noise of the measurement as well as its own, and the interval would be too high.
     """
     centred = values - values.mean()
     _, noise, _ = model.variances(centred)
     *fitted, residual = model.parts(centred)
-    # The mean is gone, and with it one of the others' degrees.
+    # The mean is removed, and with it one of the others' degrees.
     degrees = [basis.shape[1] for basis in model.bases] - np.array([1, 0, 0])
     signal = sum(map(_without_noise, fitted, degrees * noise))
     # A configuration that completed once has no residual of its own to draw.
@@ -317,9 +320,10 @@ def omega_squared_interval(
 def effect_p_value(model: EffectModel, values: np.ndarray) -> float:
     """Return the p value of the hyperparameter's effect on the values (n) and on their ranks.
 
-    It is the larger one of two F tests, so that an effect is found only if both find it. That on the
-    ranks of the aligned values is not deceived by outliers, but where trials are missing it calls
-    noise an effect in 7 % of cases at the level of 5 % (simulated); that on the values is not.
+    It is the larger of two F tests, so that an effect is found only if both find it. The test on
+    the ranks of the aligned values is robust to outliers, but where trials are missing it calls
+    noise an effect in 7 % of cases at the level of 5 % (simulated); the test on the values does
+    not.
     """
     return max(_f_test(model, values), _f_test(model, stats.rankdata(model.aligned(values))))
 
@@ -342,10 +346,9 @@ def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
 
     The line is fitted to the median step time of each batch size, by least squares of the relative
     error, with neither cost below 0. Batch sizes span powers of two: with absolute errors the
-    largest one or two would decide alone, and the fixed cost would be lost in their noise;
-    relative errors give each the same say. Medians resist stalled trials and let each batch size
-    count once, however many of its trials diverged. NaN with fewer than `MIN_BATCH_SIZES` batch
-    sizes.
+    largest one or two would decide alone, and the fixed cost would be lost in their noise; relative
+    errors give each the same weight. Medians resist stalled trials and let each batch size count
+    once, however many of its trials diverged. NaN with fewer than `MIN_BATCH_SIZES` batch sizes.
     """
     rows = []
     for keys, of_pair in _completed_baselines(trials):
@@ -368,10 +371,10 @@ def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
 def fit_costs(
     terms: np.ndarray, measured: np.ndarray, least: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """Return the cost of each term (k) from what n readings (positive) cost in all.
+    """Return the cost of each term (k) from the total costs of n readings (positive).
 
-    `terms` (n x k) says how often each term was in a reading, `least` (k) the least that each costs.
-    Least squares of the relative error.
+    `terms` (n x k) says how often each term occurs in a reading, `least` (k) the least that each
+    costs. Least squares of the relative error.
     """
     shares = terms / measured[:, None]
     least = np.broadcast_to(least, terms.shape[1])

@@ -1,4 +1,4 @@
-"""The hosts that measured: which trials ran where, and how fast each host was."""
+"""The hosts of the measurements: which trials ran where, and how fast each host was."""
 
 from collections.abc import Sequence
 

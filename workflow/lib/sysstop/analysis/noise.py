@@ -1,9 +1,9 @@
 """How far readings differ where nothing differs: the noise floor, from trials that ran twice.
 
-A trial that no rule stopped is the baseline's trial once more, bit for bit in every machine-learning
-metric. What differs between the two is noise, and drift of the machine's speed. An arm of its own
-with the rule `none` repeats the whole baseline (an A/A comparison); other arms repeat what they let
-run.
+A trial that no rule stopped repeats the baseline's trial, bit for bit in every machine-learning
+metric. What differs between the two is noise and drift of the machine's speed. A separate arm with
+the rule `none` repeats the whole baseline (an A/A comparison); other arms repeat the trials that
+they do not stop.
 """
 
 import numpy as np
@@ -16,9 +16,9 @@ from sysstop.study.metrics import metric_names
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
-# Studies that agree in these and differ in their arm alone are compared with each other.
+# Studies that agree in these and differ only in their arm are compared with each other.
 FLOOR_QUANTILE = 0.95
-# The drift of a study is not told from fewer trials.
+# The drift of a study is not computed from fewer trials.
 LEAST_REPEATED_TRIALS = 3
 _NUMBER = {"nullable": True, "coerce": True}
 
@@ -39,7 +39,7 @@ NOISE_SCHEMA = pa.DataFrameSchema(
 def repeated_trials(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the completed trials of other arms that the baseline completed too, in as many steps.
 
-    Each metric stands there twice: as it is, and with the suffix `_of_baseline`.
+    Each metric is there twice: as it is, and with the suffix `_of_baseline`.
     """
     completed = trials[trials["status"] == Status.COMPLETED]
     is_baseline = completed["arm"] == BASELINE_ARM
@@ -68,8 +68,8 @@ def noise_table(trials: pd.DataFrame) -> pd.DataFrame:
 def time_drift(trials: pd.DataFrame) -> pd.Series:
     """Return by study how much less training time its repeated trials took than the baseline's.
 
-    It is a fraction of the baseline's time, like a saving, but one that no rule made. Studies with
-    fewer than `LEAST_REPEATED_TRIALS` are left out.
+    It is a fraction of the baseline's time, like a saving, but one that no rule caused. Studies
+    with fewer than `LEAST_REPEATED_TRIALS` are left out.
     """
     by_study = repeated_trials(trials).groupby(STUDY)
     times = by_study[["train_time_s", "train_time_s_of_baseline"]].sum()

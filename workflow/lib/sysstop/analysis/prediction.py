@@ -1,7 +1,7 @@
 """RQ2: how early a trial's final training time, memory and step time can be predicted.
 
-The registry says of each metric how it is predicted: it is extrapolated to the planned steps, by
-`predicted_train_time`, or it stays what it has been so far.
+The registry says how each metric is predicted: it is extrapolated to the planned steps by
+`predicted_train_time`, or its value so far is kept.
 """
 
 import numpy as np
@@ -93,8 +93,8 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
 
     One row per baseline study and limit; limits are quantiles of its completed trials' training
     time. `saved_on_value` and `saved_on_prediction` are shares of the baseline's training time.
-    `within_limit` counts the completed trials whose time keeps the limit, `wrongly_stopped` those
-    of them that the prediction stops.
+    `within_limit` counts the completed trials whose time is within the limit, `wrongly_stopped`
+    those of them that the prediction stops.
     """
     rows = []
     for keys, recording in recordings(trials, windows):

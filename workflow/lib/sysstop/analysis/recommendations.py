@@ -122,13 +122,13 @@ def recommendation_table(
 
     The best has the highest mean score; without any configuration within the constraints its
     columns are NaN. `unconstrained_score` is the best score of all configurations. `rule`, `metric`
-    and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains the best
-    configuration to the end in every repetition, and `saved_time_fraction` what it saves of the
-    baseline's training time (mean over repetitions). It is known only after the full search, so it
-    is a bound of what can be saved. `constraints_saved_time_fraction` is what stopping on the
-    constraints themselves saves, which asks for nothing to be known (NaN if there are none), and
-    `constraints_stop_best` tells whether that stops the best configuration in any repetition,
-    because a single window was beyond what the whole trial keeps.
+    and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains
+    the best configuration to the end in every repetition, and `saved_time_fraction` what it saves
+    of the baseline's training time (mean over repetitions). That rule is known only after the full
+    search, so it is a bound on what can be saved. `constraints_saved_time_fraction` is what
+    stopping on the constraints themselves saves, which needs no prior knowledge (NaN if there are
+    none), and `constraints_stop_best` says whether that stops the best configuration in any
+    repetition, because a single window exceeded what the whole trial keeps.
     """
     configurations = configuration_table(trials, constraints)
     studies: dict[tuple, list[Recording]] = {}

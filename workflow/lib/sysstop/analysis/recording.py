@@ -1,6 +1,6 @@
 """What the baseline recorded of each trial, and where a rule would have stopped it.
 
-The baseline trains every trial to the end, so its windows tell what a rule would have seen. A trial
+The baseline trains every trial to the end, so its windows show what a rule would have seen. A trial
 that the rule stops after a window has used what that window records, and its model is worth what
 that window measured.
 """
@@ -107,8 +107,8 @@ def replay_stops(signals: np.ndarray, recording: Recording, limit: float) -> Sto
 def best_left(recording: Recording, stops: Stops, stopped_is_candidate: bool) -> float:
     """Return the best score among the models left, NaN if none is.
 
-    Those of completed trials are, and those of stopped ones, as they were then, if a stopped trial
-    stays a candidate.
+    The models of completed trials are left, and if stopped trials stay candidates, so are theirs,
+    as they were when stopped.
     """
     scores = recording.after("score", stops.windows_used)
     candidates = np.where(stops.stopped, stopped_is_candidate, recording.completed)

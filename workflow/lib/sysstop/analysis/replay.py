@@ -1,6 +1,6 @@
 """RQ2: what any rule at any limit would have saved and lost, from the baseline's windows alone.
 
-Savings of a replay are free of the machine's drift, since both sides of the comparison come from
+Savings in a replay are free of the machine's drift, since both sides of the comparison come from
 one measurement (see `recording`).
 """
 
@@ -19,7 +19,7 @@ from sysstop.study.keys import PAIR, REPLICATE, RULE
 from sysstop.study.rules import RULES, ComparingRule, Rule, TrialRule, effective_signals
 from sysstop.study.studies import BASELINE_ARM, order_seed, search_order
 
-# More limits than this would add points to a curve, but no shape.
+# More limits than this would add points to a curve, but no detail.
 MOST_LIMITS = 200
 
 _NUMBER = {"nullable": True, "coerce": True}
@@ -66,9 +66,9 @@ REPLAY_SUMMARY_SCHEMA = pa.DataFrameSchema(
 
 
 def replayed_rules(arms: Mapping[str, Mapping[str, Any]]) -> list[Rule]:
-    """Return every rule in each form that is replayed; their limits say nothing.
+    """Return every rule in each form that is replayed; their limits are placeholders.
 
-    `arms` are the config's, from which a rule may take what it needs beside a limit.
+    `arms` are the config's, from which a rule may take what it needs in addition to a limit.
     """
     return [
         variant
@@ -83,10 +83,10 @@ def rules_on_one_trial(rules: Sequence[Rule]) -> list[TrialRule]:
 
 
 def pooled_limits(signals: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the limits that tell apart what a rule can do, in ascending order.
+    """Return the limits at which a rule behaves differently, in ascending order.
 
-    These are all values that the largest signal of a trial takes in the course of its windows, or
-    `MOST_LIMITS` of them, evenly spread by rank. At the largest one nothing is stopped.
+    These are all values that the largest signal of a trial takes over its windows, or `MOST_LIMITS`
+    of them, evenly spread by rank. At the largest one nothing is stopped.
     """
     records = [np.maximum.accumulate(of_study, axis=1).ravel() for of_study in signals]
     values = np.unique(np.concatenate(records))
@@ -118,14 +118,14 @@ def replay_table(
     """Return what each rule at each limit saves and loses, study by study (`REPLAY_SCHEMA`).
 
     Rules that look at one trial are replayed at `pooled_limits` of all repetitions, so that a limit
-    means the same in each; those that compare trials at limits of their own, in a search with as
-    many trials at once as the live one had (`workers`, by the values of `REPLICATE`; see
-    `baseline_workers`), in the order that the study's `seed` gives.
+    means the same in each; those that compare trials are replayed at limits of their own, in a
+    search with as many trials at once as the live one had (`workers`, by the values of `REPLICATE`;
+    see `baseline_workers`), in the order that the study's `seed` gives.
 
     `saved_time_fraction` is the share of the baseline's training time, `saved_steps_fraction` that
     of its steps. `best_score` is the best of the models left, a stopped one's only if the rule
-    leaves it a candidate, as it was when it was stopped; `regret` is what the baseline's best is
-    better by. Both are NaN if none is left. `random_regret` is the expected regret of stopping as
+    leaves it a candidate, as it was when it was stopped; `regret` is how much better the baseline's
+    best is. Both are NaN if none is left. `random_regret` is the expected regret of stopping as
     many trials after as many windows, but at random (`random_best`).
     """
     by_pair: dict[tuple, list[tuple[dict, Recording]]] = {}
@@ -154,15 +154,16 @@ def replay_table(
 def replay_summary(replay: pd.DataFrame) -> pd.DataFrame:
     """Return what matters of each rule's curve (`REPLAY_SUMMARY_SCHEMA`).
 
-    The curve is saving of time against regret, both means over the repetitions at the same limit; a
+    The curve is time saved against regret, both means over the repetitions at the same limit; a
     limit that leaves no model in any repetition is not on it. `free_` is the point of the largest
     saving without regret in any repetition, NaN if there is none that saves. `knee_` is where the
     curve bends: with both axes scaled to 1, the point furthest below the straight line between its
     ends (Satopaa et al. 2011, doi:10.1109/ICDCSW.2011.20), NaN where regret never rises.
 
-    Both are chosen with all trials known. What such a choice is worth afterwards is `transfer_`: the
-    limit that saves most without regret in one repetition, applied to the others (means over all
-    choices). NaN with one repetition, its regret also if a limit left no model elsewhere.
+    Both are chosen with all trials known. What such a choice is worth elsewhere is `transfer_`:
+    the limit that saves most without regret in one repetition, applied to the others (means over
+    all choices). NaN with one repetition; the regret is also NaN if a limit left no model
+    elsewhere.
     """
     keys = [*PAIR, *RULE]
     means = {name: (name, "mean") for name in ("saved_time_fraction", "saved_steps_fraction")}
@@ -301,5 +302,5 @@ def _rows(
 
 
 def _no_less_than_nothing(fraction: float) -> float:
-    """Return a saving without the rounding error that takes one of nothing below 0."""
+    """Return a saving of at least 0: rounding errors can make a saving of nothing negative."""
     return max(0.0, fraction)

@@ -1,4 +1,4 @@
-"""RQ2: does the replay say what the live search did? Each live arm beside its replay."""
+"""RQ2: does the replay agree with the live search? Each live arm compared with its replay."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -51,15 +51,14 @@ REPLAY_CHECK_SCHEMA = pa.DataFrameSchema(
 def replay_check_table(
     trials: pd.DataFrame, windows: pd.DataFrame, arms: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """Return each live study with a rule beside its replay on the baseline (`REPLAY_CHECK_SCHEMA`).
+    """Return each live study with a rule and its replay on the baseline (`REPLAY_CHECK_SCHEMA`).
 
     `arms` are the config's. The rule is the live one, at the limit that the live search was given
-    (the column `limit` of `trials`). A trial agrees if the live
-    search and the replay stopped it after the same window, or neither stopped it. One that does not
-    is near the limit (`trials_near_limit`) if, in the baseline's reading of the window where the two
-    part, the rule's signal is as close to the limit as readings of the same trial differ (the noise
-    floor of the rule's metric, see `noise.noise_table`); otherwise it counts in
-    `trials_beyond_noise`.
+    (the column `limit` of `trials`). A trial agrees if the live search and the replay stopped it
+    after the same window, or neither stopped it. One that does not is near the limit
+    (`trials_near_limit`) if, in the baseline's reading of the window where the two diverge, the
+    rule's signal is as close to the limit as readings of the same trial differ (the noise floor of
+    the rule's metric, see `noise.noise_table`); otherwise it counts in `trials_beyond_noise`.
 
     Savings are of the baseline's steps and training time over the trials of both. `time_difference`
     is the live saving of time minus the replayed one, `noise_floor` that of the pair's savings (see
@@ -90,7 +89,7 @@ def replay_check_table(
 def _compared(
     recording: Recording, live: pd.DataFrame, rule: TrialRule, metric_noise: float
 ) -> dict[str, float]:
-    """Return the live trials beside the replayed ones; trials that only one of both has count not."""
+    """Return the live trials joined with the replayed ones, without those that only one side has."""
     signals = effective_signals(rule, recording.curves, recording.steps_planned)
     stops = replay_stops(signals, recording, rule.limit)
     live = live.set_index("trial_id").reindex(recording.trial_ids)
@@ -131,9 +130,9 @@ def _near_limit(
     live: pd.DataFrame,
     metric_noise: float,
 ) -> np.ndarray:
-    """Tell for each trial whether its signal is near the limit where live and replay part.
+    """Return for each trial whether its signal is near the limit where live and replay diverge.
 
-    They part at the earlier of the two stops.
+    They diverge at the earlier of the two stops.
     """
     step = recording.curves["step"]
     live_window = (step < live["steps_used"].to_numpy()[:, None]).sum(axis=1)

@@ -21,9 +21,9 @@ def virtual_searches(
     """Search the recorded trials again at each limit of a rule that compares them, in virtual time.
 
     `workers` trials run at once and start in `order` (places in the recording). Each window takes
-    the wall time that was recorded, and the rule sees what others have shown until then.
+    the wall time that was recorded, and the rule sees what others have shown so far.
     """
-    # Single numbers of lists are read faster than those of arrays.
+    # Single numbers are read faster from lists than from arrays.
     own, shown = (
         np.where(np.isnan(values), np.inf, values).tolist()
         for values in (rule.own_values(recording.curves), rule.shown_values(recording.curves))
@@ -31,7 +31,7 @@ def virtual_searches(
     ends_s = recording.curves["wall_time_s"].tolist()
     last = (recording.windows - 1).tolist()
     windows = range(max(last) + 1)
-    # The first window from each on after which the rule is asked.
+    # For each window, the first one from there on after which the rule is asked.
     asked_from = [next(filter(rule.asks_after, windows[first:]), max(last)) for first in windows]
 
     def next_event(trial: int, began_s: float, first: int) -> tuple[float, int, float, int]:

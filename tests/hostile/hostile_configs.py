@@ -77,14 +77,14 @@ TEXTS = {
         "at most 100000",
     ),
     "a list as a metric": ("arms: {memory: {metric: [memory_mb]}}", "arms.memory.metric"),
-    "a number as a key of an arm": ("arms: {memory: {1: 2}}", "the key 1 is no text"),
+    "a number as a key of an arm": ("arms: {memory: {1: 2}}", "the key 1 is not a string"),
     "NUL in a folder": ('data: {pmlb_cache: "a\\0b"}', "data.pmlb_cache"),
-    "a number as a name": ("datasets: {529: {source: sklearn}}", "the key 529 is no text"),
-    "a list that holds itself": ("grid: {alpha: &a [*a]}", "alias of YAML"),
+    "a number as a name": ("datasets: {529: {source: sklearn}}", "the key 529 is not a string"),
+    "a list that holds itself": ("grid: {alpha: &a [*a]}", "YAML alias"),
     "a billion laughs": (
         "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
         + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)),
-        "alias of YAML",
+        "YAML alias",
     ),
     "deep": ("grid: {alpha: " + "[" * 100 + "]" * 100 + "}", "grid.alpha"),
     "many mistakes": (yaml.safe_dump({f"key{i}": i for i in range(5000)}), "unknown key"),

@@ -84,8 +84,8 @@ CONFIGS = {
         "study: !!python/object/apply:os.system ['touch pwned']",
         "not valid JSON or YAML",
     ),
-    "a number as a name": ("datasets: {529: {source: sklearn}}", "the key 529 is no text"),
-    "a list that holds itself": ("grid: {alpha: &a [*a]}", "does an alias of YAML"),
+    "a number as a name": ("datasets: {529: {source: sklearn}}", "the key 529 is not a string"),
+    "a list that holds itself": ("grid: {alpha: &a [*a]}", "does a YAML alias"),
 }
 
 

@@ -159,7 +159,7 @@ def test_before_a_run_nothing_is_compared(tmp_path):
     pairs = pair_table(plan_of(studies(), tmp_path))
     assert (pairs["measured_searches"] == 0).all()
     assert pairs[["cpu_ratio", "search_ratio", "memory_ratio"]].isna().all(axis=None)
-    assert "Estimate by measurement" not in text_of(plan_of(studies(), tmp_path))
+    assert "Estimate / measurement" not in text_of(plan_of(studies(), tmp_path))
 
 
 def test_after_a_run_the_estimate_of_what_ran_is_compared_with_it(tmp_path):
@@ -173,7 +173,7 @@ def test_after_a_run_the_estimate_of_what_ran_is_compared_with_it(tmp_path):
     assert total["search_ratio"] == pytest.approx(2)
     assert total["memory_ratio"] == pytest.approx(2)
     assert total["used_fraction"] == 1
-    assert "of the 2 searches that have results" in text_of(plan)
+    assert "for the 2 searches that have results" in text_of(plan)
 
 
 def test_what_rules_stopped_is_told_apart_from_the_error_of_the_costs(tmp_path):

@@ -40,7 +40,7 @@ def test_the_plan_tells_trials_and_steps_of_every_pair_and_their_total(planned):
 
 def test_after_a_run_the_plan_shows_estimate_against_measurement(planned):
     text, _ = planned
-    comparison = text.partition("Estimate by measurement, of the 6 searches")[2]
+    comparison = text.partition("Estimate / measurement, for the 6 searches")[2]
     total = re.search(r"^\s*all(\s+[\d.]+){4}", comparison, re.MULTILINE)
     _, searches, *ratios = total[0].split()
     assert searches == "6"
@@ -64,4 +64,4 @@ def test_more_steps_are_planned_without_another_search(finished, planned):
     run = finished.snakemake("plan", config=config)
     assert run.returncode == 0, run.stderr
     assert re.search(r"^\s*all\s+6\s+24\s+1,?920\s", run.stdout, re.MULTILINE)
-    assert "Estimate by measurement" not in run.stdout
+    assert "Estimate / measurement" not in run.stdout

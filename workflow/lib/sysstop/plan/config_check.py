@@ -1,4 +1,4 @@
-"""Check a config before anything runs: every mistake ends in one message naming key and remedy."""
+"""Check a config before anything runs: each mistake gets one message that names key and remedy."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -26,8 +26,8 @@ def config_sections() -> dict[str, Any]:
 def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the complete config, data sets included, with its defaults, checked.
 
-    Numbers, booleans and nulls stand in the place of texts that are such where the key is no text.
-    Raises `UserError` that lists every mistake found, one line each.
+    Strings that denote numbers, booleans or null become these, unless the key takes a string.
+    Raises a `UserError` that lists every mistake found, one line each.
     """
     mistakes = list(_value_mistakes(config))
     if mistakes:
@@ -53,10 +53,10 @@ def _refusal(mistakes: Collection[str]) -> UserError:
 
 
 def _value_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    """Refuse what no section can hold: keys that are no text, numbers without end, endless nesting.
+    """Refuse what no section can hold: keys that are not strings, endless numbers, endless nesting.
 
-    YAML's aliases can make a small file hold more values than there is memory, or hold itself, so
-    nothing may walk through a config before its values have been counted.
+    YAML's aliases can make a small file hold more values than fit into memory, or contain itself,
+    so nothing may walk through a config before its values have been counted.
     """
     left, seen = [("", config, 0)], 0
     while left:
@@ -65,7 +65,7 @@ def _value_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, Mapping):
             for name in value:
                 if not isinstance(name, str):
-                    yield f"{key or 'config'}: the key {name!r} is no text; write it in quotes"
+                    yield f"{key or 'config'}: the key {name!r} is not a string; write it in quotes"
             left += [(f"{key}.{name}".lstrip("."), part, depth + 1) for name, part in value.items()]
         elif isinstance(value, list):
             left += [(f"{key}.{place}", part, depth + 1) for place, part in enumerate(value)]
@@ -77,13 +77,13 @@ def _value_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         if depth > MAX_DEPTH or seen + len(left) > MAX_VALUES:
             yield (
                 f"{key}: the config has more than {MAX_VALUES} values or {MAX_DEPTH} levels; "
-                "does an alias of YAML repeat or hold itself?"
+                "does a YAML alias repeat or contain itself?"
             )
             return
 
 
 def _mistakes_between_sections(checked: Mapping[str, Any]) -> Iterator[str]:
-    """Tell what does not fit together, as far as the sections that it takes have no mistakes."""
+    """Yield what does not fit together, where the sections concerned have no other mistakes."""
 
     def sound(*sections: str) -> bool:
         return all(section in checked for section in sections)

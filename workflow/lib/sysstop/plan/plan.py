@@ -1,6 +1,6 @@
-"""What a run will take, estimated before it begins and compared with what it took afterwards.
+"""What a run will take, estimated before it begins and compared afterwards with what it took.
 
-No stopping rule and no divergence is foreseen, so the estimate is an upper bound.
+Neither stopping rules nor divergence are foreseen, so the estimate is an upper bound.
 """
 
 import json
@@ -43,10 +43,10 @@ def plan_table(
     seed: int,
     workers: int,
 ) -> pd.DataFrame:
-    """Return one row per study: what it will take, and what it took where its results are there.
+    """Return one row per study: what it will take and, where its results are there, what it took.
 
     `study_folders` are where the results of each study are or will be, `calibrations` are by data
-    set and algorithm. Columns beside the study's:
+    set and algorithm. Columns besides the study's:
 
     - `trials`, `steps` (training steps of each fold's model), `longest_trial_s`, `cpu_s` (CPU time of
       its trials), `search_s` (Ray Tune's wall time with `workers` trials at a time), `job_s` (wall
@@ -130,9 +130,9 @@ def _measured(
 def pair_table(plan: pd.DataFrame) -> pd.DataFrame:
     """Return a `plan_table` summed up by data set and algorithm, with a last row for the total.
 
-    Ratios are estimate by measurement, of the studies that were measured. `of_steps_used` is that of
-    the CPU time, had the plan known how many steps trials would take; `used_fraction` is the share
-    of the planned steps that they took.
+    Ratios are estimate divided by measurement, over the studies that were measured. `of_steps_used`
+    is that of the CPU time, had the plan known how many steps trials would take; `used_fraction` is
+    the share of the planned steps that they took.
     """
     total = plan.assign(dataset="all", algorithm="")
     rows = []
@@ -166,7 +166,7 @@ def _ratio(values: pd.Series, others: pd.Series) -> float:
 def run_s(
     plan: pd.DataFrame, waiting_arms: Collection[str], overhead: Overhead, nodes: int, cores: int
 ) -> float:
-    """Return the wall time of searches, exports and refits in seconds, a node for each at a time.
+    """Return the wall time of searches, exports and refits in seconds, one at a time on each node.
 
     `waiting_arms` are those whose limit is a quantile of their baseline, which they wait for. On
     one node studies share a Ray; on several each starts its own. Refits take a core each.
@@ -223,10 +223,9 @@ def plan_text(
     ]
     if total["measured_searches"]:
         paragraphs += [
-            f"Estimate by measurement, of the {total['measured_searches']} searches that have results "
+            f"Estimate / measurement, for the {total['measured_searches']} searches that have results "
             "of these trials and data\n"
-            "(wall: not of searches that were interrupted). What the rules stopped shows in the steps "
-            "used;\n"
+            "(wall: without interrupted searches). What the rules stopped shows in the steps used;\n"
             "the last column is the CPU time estimated for these steps by what they took:",
             _shown(pairs, COMPARISONS),
         ]
@@ -279,8 +278,8 @@ def _warnings(plan: pd.DataFrame, workers: int, trial_timeout_s: float | None) -
         if studies["hides_sample_cost"].any():
             warnings.append(
                 f"WARNING: when {label} was calibrated, large batches took no longer than small ones, "
-                "which cannot be: something else kept the machine busy. Its large batches may take "
-                "longer than planned. Measure again with nothing else running: "
+                "which is impossible: something else kept the machine busy. Its large batches may "
+                "take longer than planned. Measure again with nothing else running: "
                 "snakemake --cores N plan --forcerun calibrate"
             )
         memory_mb = psutil.virtual_memory().total / 2**20

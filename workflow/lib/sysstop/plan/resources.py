@@ -1,7 +1,7 @@
 """What a search asks a cluster for: memory and run time, estimated from its data, grid and budget.
 
-A cluster kills a job that takes more than it asked for, so these are upper bounds, with times of two
-to four times what a shared AMD EPYC core took. They are no forecast.
+A cluster kills a job that takes more than it asked for, so these are upper bounds, with times of
+two to four times what a shared AMD EPYC core took. They are not forecasts.
 """
 
 import math
@@ -27,7 +27,7 @@ START_S = 600
 TRIAL_S = 2
 # One `partial_fit` of one linear model, whatever the batch; 0.2 to 0.4 ms were measured.
 FIT_S = 1e-3
-# Per sample and model: this for each feature, and for as many more as `SAMPLE_FEATURES`.
+# Per sample and model: this for each feature, and for `SAMPLE_FEATURES` more.
 FIT_FEATURE_S = 5e-9
 SAMPLE_FEATURES = 25
 # Validation, per row: for each feature, and for each model.
@@ -38,8 +38,8 @@ VALIDATION_MODEL_S = 50e-9
 def search_memory_mb(summary: Mapping[str, Any], grid: Mapping[str, Any], workers: int) -> int:
     """Return the memory in MB (2^20 bytes) that a search needs at most.
 
-    `summary` is that of the data set's split. All workers are taken to train on the grid's largest
-    batch at the same time; the data are mapped into memory once for all of them.
+    `summary` is that of the data set's split. All workers are assumed to train on the grid's
+    largest batch at the same time; the data are mapped into memory once for all of them.
     """
     batch_values = max(grid_batch_sizes(grid, _fold_rows(summary)), default=0) * summary["features"]
     batch_mb = BATCH_COPIES * batch_values * VALUE_BYTES / MB
@@ -68,7 +68,7 @@ def search_runtime_min(
 def trial_time_s(summary: Mapping[str, Any], batch_size: int, budget: Budget) -> float:
     """Return the seconds that a trial needs at most on one core."""
     features = summary["features"]
-    # One model for each class beyond two classes, otherwise a single one.
+    # One model per class if there are more than two, otherwise a single one.
     models = summary["classes"] if summary["classes"] > 2 else 1
     steps = budget.steps_planned(batch_size, _fold_rows(summary))
     sample_s = (features + SAMPLE_FEATURES) * FIT_FEATURE_S

@@ -1,4 +1,4 @@
-"""How long jobs take that run some at a time."""
+"""How long jobs take if a limited number run at a time."""
 
 import heapq
 from collections import defaultdict, deque
@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 def schedule_length(
     lengths: Mapping[Hashable, float], after: Mapping[Hashable, Hashable], places: int
 ) -> float:
-    """Return when the last of some jobs ends, of which `places` run at a time.
+    """Return when the last job ends if `places` of them run at a time.
 
     They start in the order of `lengths` as soon as there is a place, but none before the end of the
     one that `after` names for it.

@@ -14,18 +14,17 @@ from sysstop.study.studies import Trial
 
 # The fastest cores come to 6 GHz and take 2 cycles for an addition that waits for another's result.
 ADDITION_S = 2 / 6e9
-# Beyond those of its features, a sample's update takes at least so many operations one after the
-# other: intercept and scale of the score, loss, its gradient and the bounds of that, learning rate,
-# scale of the weights, new weights and intercept.
+# Beyond those of its features, a sample's update takes at least this many operations in sequence:
+# intercept and scale of the score, loss, its gradient and the bounds of that, learning rate, scale
+# of the weights, new weights and intercept.
 SAMPLE_ADDITIONS = 10
-# Batch sizes whose steps differ by less than this share of the smallest one's cost need not be told
-# apart.
+# Differences in steps' cost below this share of the smallest batch's are not noticeable.
 NOTICEABLE_FRACTION = 0.01
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one window of a calibration's trial cost: training, validation and all between them."""
+    """What one window of a calibration's trial cost: training, validation and all in between."""
 
     batch_size: int
     starts: int
@@ -41,7 +40,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What windows of a data set and algorithm cost, and what else a plan must know of them."""
+    """What windows of a data set and algorithm cost, and what else a plan must know about them."""
 
     readings: Sequence[Reading]
     folds: int
@@ -55,7 +54,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Overhead:
-    """What a study costs beside its trials, in seconds."""
+    """What a study costs besides its trials, in seconds."""
 
     ray_start_s: float
     """starting the run's private Ray, once for all studies that share it"""
@@ -89,7 +88,7 @@ def read_overhead(file: Path) -> Overhead:
 
 
 def sample_least_s(split: Split) -> float:
-    """Return the least seconds that a sample of a training step takes a core, of all folds together.
+    """Return the least core time that a sample of a training step takes in all folds, in seconds.
 
     scikit-learn's `partial_fit` goes through a mini-batch one sample at a time, for each model of a
     one-versus-rest classifier. It adds up a sample's score one feature after the other, in an order
@@ -114,12 +113,13 @@ class Cost:
 class CostModel:
     """The cost of a data set and algorithm's trials, linear in what they consist of.
 
-    Time is so much for the start of a trial, for each validation, each training step and each sample
-    of a step, of all folds together. Memory is so much, and so much for each sample of a batch.
+    Time has a term for the start of a trial, for each validation, each training step and each
+    sample of a step, of all folds together. Memory has a constant and a term for each sample of a
+    batch.
 
-    Small batches cost next to nothing beside the step that they are in, so noise may hide what a
-    sample costs. It never counts for less than `sample_least_s`, because a sample that costs nothing
-    would make a batch of a million as cheap as one of 16.
+    The samples of small batches cost next to nothing compared with the step that they are in, so
+    noise may hide what a sample costs. It never counts for less than `sample_least_s`, because a
+    sample that costs nothing would make a batch of a million as cheap as one of 16.
     """
 
     def __init__(self, readings: Sequence[Reading], sample_least_s: float) -> None:
@@ -146,7 +146,7 @@ class CostModel:
         )
 
     def cost(self, batch_size: int, steps: int, window_steps: int) -> Cost:
-        """Return what a trial of so many steps costs, with a validation after each window."""
+        """Return what a trial with this many steps costs, with a validation after each window."""
         validations = math.ceil(steps / window_steps)
         times = self._times @ _terms(batch_size, 1, validations, steps)
         return Cost(*map(float, times), float(self._memory @ [1.0, batch_size]))
@@ -155,7 +155,7 @@ class CostModel:
     def hides_sample_cost(self) -> bool:
         """Whether larger batches should have taken noticeably longer in the readings, but did not.
 
-        What a sample costs is then no more than the least that it can.
+        The fitted cost of a sample is then only the least possible.
         """
         sizes = min(self._batch_sizes), max(self._batch_sizes)
         smallest_s = self.cost(sizes[0], 1, 1).train_time_s

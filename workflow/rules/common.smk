@@ -39,7 +39,7 @@ def complete_config(given):
 
 
 def placed(path):
-    """A path of the results, below the prefix of a module if this is one that has it."""
+    """A path in the results, below the module's prefix if this is a module that has one."""
     return str(workflow.modifier.modify_path(path))
 
 
@@ -69,7 +69,7 @@ DATABASE = re.match("sqlite:///(results/.+)", config["tracking"]["uri"] or "")
 if DATABASE:
     config["tracking"]["uri"] = f"sqlite:///{placed(DATABASE[1])}"
 
-# What the report and its tables tell of the config.
+# The parts of the config that the report and its tables describe.
 REPORTED_CONFIG = {
     key: config[key] for key in ("study", "grid", "budget", "split", "arms", "constraints")
 }
@@ -84,7 +84,7 @@ wildcard_constraints:
 
 
 def code(script):
-    """The digest of the library code behind a script; as a parameter it reruns what changed."""
+    """The digest of the library code behind a script; as a parameter it reruns what that code changes."""
     return code_digest(WORKFLOW / "scripts" / f"{script}.py")
 
 
@@ -99,7 +99,7 @@ def dataset_entry(wildcards):
 
 
 def source_file(wildcards):
-    """The user's own file behind a data set, if it is one: no result, so below no module's prefix."""
+    """The user's own file behind a data set, if it is one: not a result, so not below a prefix."""
     path = dataset_entry(wildcards).get("path")
     return local(path) if path else []
 
@@ -128,14 +128,14 @@ def search_threads():
 
 
 def split_summary(split):
-    """How a data set was split; a split that is still to be made makes Snakemake ask again."""
+    """How a data set was split; without a split yet, Snakemake asks again."""
     os.stat(split)
     return read_summary(split)
 
 
 def search_memory(wildcards, input, threads, attempt):
     """The memory that a search asks a cluster for, in MB."""
-    # Also of a Ray cluster no more trials run on this node than it has cores.
+    # On a Ray cluster, too, no more trials run on this node than it has cores.
     workers = trials_at_once(config["search"]["workers"], threads)
     return attempt * search_memory_mb(split_summary(input.split), config["grid"], workers)
 
@@ -148,5 +148,5 @@ def search_runtime(wildcards, input, threads, attempt):
 
 
 def failed_searches(wildcards):
-    """How many searches of a study had failed trials; another one reruns it, to try these again."""
+    """How many searches of a study had failed trials; one more reruns it, to retry these."""
     return read_failed_searches(Path(PLACED_STUDY.format(**wildcards)))

@@ -2,7 +2,7 @@
 
 
 rule calibrate_overhead:
-    """What a study costs beside its trials; the first to use the run's Ray, whose start it measures."""
+    """What a study costs besides its trials; the first to use the run's Ray, whose start it measures."""
     input:
         split=f"results/data/{DATASETS[0]}/split",
     output:

@@ -8,7 +8,7 @@ from snakemake.sourcecache import HostingProviderFile, LocalGitFile
 
 
 def checkout(repository, reference):
-    """A checkout of a git repository, in Snakemake's folder from its first use on."""
+    """A checkout of a git repository, made in Snakemake's folder when it is first used."""
 
     def git(folder, *arguments):
         command = ["git", "-C", str(folder), *arguments]
@@ -34,5 +34,5 @@ def workflow_folder(rules):
     return Path(rules.get_path_or_uri(secret_free=True)).parent
 
 
-# Python imports the library, and rules read templates, from a folder: not from within git's database.
+# Python imports the library, and rules read templates, from a folder, not from git's database.
 WORKFLOW = workflow_folder(workflow.current_basedir)

@@ -1,8 +1,8 @@
-"""From finished trials to MLflow and to the tables that all analysis starts from, and what it makes of them."""
+"""From finished trials to MLflow and to the tables that all analysis starts from, and its results."""
 
 
 rule tracking_store:
-    """Create or migrate the MLflow store once, because several jobs that do so at a time corrupt it."""
+    """Create or migrate the MLflow store once, because several jobs doing so at a time would corrupt it."""
     output:
         touch("results/mlflow/ready"),
     log:

@@ -1,4 +1,4 @@
-"""Tell what each study used, saved and lost."""
+"""Compute what each study used, saved and lost."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Measure what a study costs beside its trials."""
+"""Measure what a study costs besides its trials."""
 
 from pathlib import Path
 

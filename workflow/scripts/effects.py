@@ -1,4 +1,4 @@
-"""Tell the effects of hyperparameters on system metrics, and fit the cost model."""
+"""Estimate the effects of hyperparameters on system metrics, and fit the cost model."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Fetch a data set's raw table and say where it came from."""
+"""Fetch a data set's raw table and record where it came from."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from sysstop.run.job import job
 
 with job(snakemake):
     table_file = Path(snakemake.output.table)
-    # Not a parameter of the rule: where the files lie does not change what they hold.
+    # Not a parameter of the rule: where the files are does not change what they contain.
     cache = snakemake.config["data"]["pmlb_cache"] or os.environ.get("PMLB_CACHE")
     table, provenance = fetch_table(
         snakemake.params.name,

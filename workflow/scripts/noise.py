@@ -1,4 +1,4 @@
-"""Tell the noise floor of each metric from trials that ran twice."""
+"""Estimate the noise floor of each metric from trials that ran twice."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Tell how early final readings can be predicted, and what stopping on that saves."""
+"""Compute how early final readings can be predicted, and what stopping on that saves."""
 
 import pandas as pd
 

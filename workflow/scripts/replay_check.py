@@ -1,4 +1,4 @@
-"""Set each live arm beside its replay."""
+"""Compare each live arm with its replay."""
 
 import pandas as pd
 

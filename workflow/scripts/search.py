@@ -1,4 +1,4 @@
-"""Search one study's grid and sum the search up."""
+"""Search one study's grid and summarise the search."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Let a script import the library beside it, whatever else is installed.
+"""Let a script import the library next to it, whatever else is installed.
 
 Snakemake lets scripts import from their own folder, and drops PYTHONPATH under conda and apptainer.
 """

@@ -1,4 +1,4 @@
-"""Create the MLflow store, or see that it can be used."""
+"""Create the MLflow store, or check that it can be used."""
 
 import sysstop_path
 from sysstop.results.tracking import open_store

@@ -1,1 +1,1 @@
-"""What the pipeline's readings are worth and what the pipeline costs: `make bench`."""
+"""How far the pipeline's readings can be trusted and what the pipeline costs: `make bench`."""

@@ -1,7 +1,7 @@
-"""The contenders: ways to do the same search. Each runs as a process of its own.
+"""The contenders: ways to do the same search. Each runs in a process of its own.
 
 `python -m benchmarks.contenders NAME WORKLOAD_FOLDER [EVERY]` prints how long it took as JSON; with
-EVERY it does only every so many-th trial.
+EVERY it runs only every EVERY-th trial.
 """
 
 import contextlib
@@ -106,7 +106,7 @@ def tune_reused_actors(workload: Workload) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _own_ray() -> Iterator[None]:
-    """Start a Ray with its defaults, whose files are gone afterwards."""
+    """Start a Ray with its defaults, and remove its files afterwards."""
     import ray
 
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
@@ -146,7 +146,7 @@ def _tune(workload: Workload, trainable: object, reuse: bool) -> dict[str, float
 def grid_search_cv(workload: Workload) -> dict[str, float]:
     """scikit-learn's grid search with joblib: the same steps, but only one evaluation, at the end.
 
-    It leaves out the windows, the losses, system metrics, tracking and everything that could stop.
+    It leaves out the windows, the losses, system metrics, tracking and all early stopping.
     """
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
 

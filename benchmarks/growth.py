@@ -23,7 +23,7 @@ TRACKED_TRIALS = 50
 
 
 def measure_growth() -> dict[str, float]:
-    """Return figures of the growth of a search with its trials, of tables and of a dry run."""
+    """Return how a search, its tables and a dry run grow with the number of trials."""
     return (
         _search_growth()
         | run_alone("benchmarks.growth", "tables")
@@ -136,7 +136,7 @@ def _write_journal(file: Path, trials: int, window_count: int, seed: int) -> Non
 
 
 def measure_tracking(window_count: int = TABLE_WINDOWS) -> dict[str, float]:
-    """Return how long it takes to track a trial of so many windows in a SQLite store."""
+    """Return how long it takes to track a trial with this many windows in a SQLite store."""
     from sysstop.results.tracking import open_store, replace_runs
 
     with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
@@ -150,7 +150,7 @@ def measure_tracking(window_count: int = TABLE_WINDOWS) -> dict[str, float]:
 
 
 def measure_planning(*arguments: str) -> float:
-    """Return the seconds of `snakemake -n` with all to do, on the full study's config.
+    """Return the seconds of `snakemake -n` with everything to do, on the full study's config.
 
     `arguments` are given to Snakemake as well, to change the config.
     """
@@ -167,7 +167,7 @@ def _snakemake(folder: str) -> list[str]:
 
 
 def _dry_run() -> dict[str, float]:
-    """Time `snakemake -n` on the full study's config, with nothing there and with all there."""
+    """Time `snakemake -n` on the full study's config, with no results and with all of them."""
     with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
         command = _snakemake(folder)
         listed = subprocess.run(
@@ -186,7 +186,7 @@ def _dry_run() -> dict[str, float]:
         run = subprocess.run([*command, "--dry-run"], check=True, capture_output=True, text=True)
         no_op_s = time.perf_counter() - began
         if "Nothing to be done" not in run.stdout + run.stderr:
-            raise RuntimeError(f"The dry run was to find nothing to do:\n{run.stdout[-2000:]}")
+            raise RuntimeError(f"The dry run should find nothing to do:\n{run.stdout[-2000:]}")
     return {"dry_run_all_to_do_s": measure_planning(), "dry_run_nothing_to_do_s": no_op_s}
 
 

@@ -1,9 +1,9 @@
 """What more nodes do for large studies, and where the limit lies: `python -m benchmarks.scaling RUN`.
 
 RUN is the folder of a finished run of `config/pmlb-small.yaml`, whose tables are multiplied to
-measure the analysis. All else is measured here: `snakemake plan` calibrates the full study on this
-machine, and its studies are then scheduled on nodes that are like this machine, but for the number
-of their cores. Prints its tables, writes them to results/benchmark/scaling.md, and draws
+measure the analysis. Everything else is measured here: `snakemake plan` calibrates the full study
+on this machine, and its studies are then scheduled on nodes that are like this machine except for
+their number of cores. Prints its tables, writes them to results/benchmark/scaling.md, and draws
 docs/scaling.svg. Needs PMLB's files (PMLB_CACHE).
 """
 
@@ -41,7 +41,7 @@ from sysstop.study.studies import Budget, planned_pairs, planned_studies
 
 FOLDER = ROOT / "results" / "benchmark" / "scaling"
 FIGURE = ROOT / "docs" / "scaling.svg"
-# The full study, with a data set that can be had here in the place of 1191_BNG_pbc.
+# The full study, with a data set that is available here in place of 1191_BNG_pbc.
 FULL_STUDY = {
     "study": {"datasets": ["mnist", "kddcup", "diabetes", "529_pollen", "1203_BNG_pwLinear"]}
 }
@@ -108,7 +108,7 @@ def plan_of(
     workers: int,
     repetitions: int,
 ) -> pd.DataFrame:
-    """Return the plan of so many repetitions of the full study, at so many trials at a time."""
+    """Return the plan of the full study with this many repetitions and trials at a time."""
     no_results = FOLDER / "none"
     return plan_table(
         {study: no_results for study in planned_studies(config) if study.repetition <= repetitions},
@@ -129,7 +129,7 @@ def _config() -> dict[str, Any]:
 
 
 def copies(plan: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Return a plan with so many data sets in the place of each of its own."""
+    """Return a plan with this many data sets in place of each of its own."""
     return pd.concat(
         [plan.assign(dataset=plan["dataset"] + f"-{copy}") for copy in range(count)],
         ignore_index=True,
@@ -192,8 +192,8 @@ def limit_table(
 ) -> pd.DataFrame:
     """Return what grows with the trials of each plan, `windows` to a trial, and with its studies.
 
-    Time and memory of the `analysis` are taken to grow as they did from its first row to its last;
-    sizes on the disk are those of a trial of the run.
+    Time and memory of the `analysis` are assumed to grow as they did from its first row to its
+    last; sizes on the disk are those of a trial of the run.
     """
     few, many = analysis.iloc[0], analysis.iloc[-1]
     per_trial = (many - few) / (many["trials"] - few["trials"])
@@ -220,7 +220,7 @@ def limit_table(
 
 
 def analyse(run: Path, count: int) -> dict[str, float]:
-    """Aggregate and analyse a run's tables, of which there are so many copies, with its own code."""
+    """Aggregate and analyse this many copies of a run's tables with the workflow's own code."""
     from sysstop.analysis.effects import effect_table
     from sysstop.analysis.replay import replay_table, replayed_rules
     from sysstop.results.tables import concatenate, trials_schema, windows_schema
@@ -259,7 +259,7 @@ def _relabelled(file: Path, copy: int, target: Path) -> Path:
 
 
 def sizes_per_trial(run: Path) -> dict[str, float]:
-    """Return what a trial of a finished run takes on the disk, in MB, by kind of file."""
+    """Return what a trial of a finished run takes on disk, in MB, by kind of file."""
     results = run / "results"
     trials = len(pd.read_parquet(results / "tables" / "trials.parquet", columns=["arm"]))
     patterns = {
@@ -274,7 +274,7 @@ def sizes_per_trial(run: Path) -> dict[str, float]:
 
 
 def _data_set_arguments(count: int) -> list[str]:
-    """Return what Snakemake must be told to study so many data sets of which most are generated."""
+    """Return Snakemake's arguments for studying this many data sets, most of them generated."""
     entries = _config()["datasets"]
     names = [f"generated-{number}" for number in range(count)]
     tasks = ["classification"] * 3 + ["regression"] * 2

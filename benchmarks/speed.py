@@ -1,4 +1,4 @@
-"""How long a search takes, as a multiple of the least time that its work takes."""
+"""How long a search takes, as a multiple of the least time that its work can take."""
 
 import tempfile
 import time
@@ -12,7 +12,7 @@ from benchmarks.workload import WORKERS, Workload, make_workload, run_alone, ste
 # A full study of mnist has 240 trials, one of diabetes 144.
 LONG_TRIAL_S, LONG_TRIALS = 2.2, 160
 SHORT_TRIAL_S, SHORT_TRIALS = 0.22, 640
-SLICE = 8  # the limit is read on every eighth trial, before and after each contender
+SLICE = 8  # the limit is measured on every eighth trial, before and after each contender
 PEERS = {
     "tune_defaults": "Ray Tune, defaults, MLflow callback",
     "tune_reused_actors": "Ray Tune, reused actors, MLflow callback",
@@ -23,9 +23,10 @@ PEERS = {
 def measure_speed(long_trials: int = LONG_TRIALS, short_trials: int = SHORT_TRIALS) -> pd.DataFrame:
     """Run all contenders, each between two readings of the limit.
 
-    Returns a row per trial length and contender: wall time, the limit then, their ratio and, where
-    it is known, the fixed cost in seconds and the wall time as a multiple of the time in which the
-    contender's own trials trained and evaluated (which no drift of the machine can change).
+    Returns a row per trial length and contender: wall time, the limit at that time, their ratio
+    and, where it is known, the fixed cost in seconds and the wall time as a multiple of the time in
+    which the contender's own trials trained and evaluated (which no drift of the machine can
+    change).
     """
     rows: list[dict[str, Any]] = []
     for trial_s, trials, peers in (

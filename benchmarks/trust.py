@@ -35,7 +35,7 @@ ORDER_GRID = {
 }
 ORDER_BUDGET = Budget(steps=500, epochs=None, seconds=None, window_steps=100, warmup_steps=10)
 COMPARED_METRICS = ("step_time_ms", "train_time_s", "cpu_percent", "memory_mb", "memory_peak_mb")
-# As wide as mnist and with as many rows in a fold model, so that a batch is large.
+# As wide as mnist and with as many rows per fold model, so that a batch is large.
 LARGE_ROWS, LARGE_FEATURES = 70_000, 784
 LARGE_BATCHES = (256, 8192, 16384, 32768)
 MONITOR_TURNS, MONITOR_TRIALS, MONITOR_STEPS = 7, 10, 300
@@ -138,7 +138,7 @@ def measure_memory() -> pd.DataFrame:
 def measure_monitor() -> dict[str, float]:
     """Compare trials with all meters on and off, in processes that take turns.
 
-    CPU time is compared, and of each process the fastest trial: what others do on the machine can
+    CPU time is compared, and only the fastest trial of each process: other work on the machine can
     only slow a trial down.
     """
     seconds: dict[str, list[float]] = {"on": [], "off": []}
@@ -170,7 +170,7 @@ def fastest_trial(monitor: str) -> dict[str, float]:
 
 
 class NoMeter(Meter):
-    """Reads nothing, and says that all metrics are 0."""
+    """Reads nothing and reports 0 for all metrics."""
 
     def end_window(self) -> dict[str, float]:
         """Return 0 for every metric that a meter reads."""

@@ -1,4 +1,4 @@
-"""The work that all contenders are given: one study's grid on generated data, as a config overlay."""
+"""The work that all contenders do: one study's grid on generated data, as a config overlay."""
 
 import json
 import os
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 WORKERS = 2
 SEED = 2023
 STUDY = Study("synthetic_classification", "logistic_regression", "none", 1)
-# The baseline, and the same once more: the first study of a run starts Ray, the second finds it.
+# The baseline, twice: the first study of a run starts Ray, the second finds it running.
 ARMS = ("none", "none_again")
 WINDOWS = 5
 
@@ -34,7 +34,7 @@ class Workload:
 
     @property
     def overlay(self) -> Path:
-        """The config that tells Snakemake of this work."""
+        """The config overlay with which Snakemake runs this work."""
         return self.folder / "workload.yaml"
 
     @property
@@ -97,7 +97,7 @@ def make_workload(folder: Path, trials: int, steps: int, batch_size: int = 32) -
 
 
 def steps_for(seconds: float, workload: Workload) -> int:
-    """Return the steps after which a trial of this workload has taken about so many seconds."""
+    """Return the steps after which a trial of this workload has taken about that many seconds."""
     (trial, *_), split = workload.trials().values(), load_split(workload.split_folder)
     began = time.perf_counter()
     list(train(trial, split))

@@ -42,7 +42,7 @@ def _schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "sysstop configuration",
         "description": "A complete config; an overlay holds parts of it. What depends on several keys "
-        "is checked by the workflow alone.",
+        "is checked only by the workflow.",
     }
     return SCHEMA_HEADER + yaml.safe_dump(
         {**schema, **titles}, sort_keys=False, allow_unicode=True, width=100

@@ -84,7 +84,7 @@ wildcard_constraints:
 
 
 def code(script):
-    """The digest of the library code behind a script; as a parameter it reruns what that code changes."""
+    """The digest of the library code behind a script; as a parameter, it makes changed code rerun the rule."""
     return code_digest(WORKFLOW / "scripts" / f"{script}.py")
 
 

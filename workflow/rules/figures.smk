@@ -1,4 +1,4 @@
-"""Figures as SVG for the web and PDF for LaTeX, and the targets that make all that answers one question."""
+"""Figures as SVG for the web and PDF for LaTeX, and a target for all results of each question."""
 
 from sysstop.report.figures.registry import FIGURES, figure_digest
 

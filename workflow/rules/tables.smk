@@ -1,4 +1,4 @@
-"""From finished trials to MLflow and to the tables that all analysis starts from, and its results."""
+"""From finished trials to MLflow and to the tables that all analysis starts from, and the analyses."""
 
 
 rule tracking_store:

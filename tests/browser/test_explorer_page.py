@@ -1,4 +1,4 @@
-"""The explorer in a real browser: its reader moves the limit and reads what the replay says."""
+"""The explorer in a real browser: its reader moves the limit and reads the replay's results."""
 
 import json
 import os
@@ -30,7 +30,7 @@ PEAK_MEMORY = ("Peak memory (MB)", "metric_limit", "memory_peak_mb", "MB")
 CPU = ("CPU (%)", "metric_limit", "cpu_percent", "%")
 PREDICTED_TIME = ("Predicted training time (s)", "predicted_train_time", "train_time_s", "s")
 WIDE, NARROW = 1200, 400
-PATIENCE_S = 120  # only where something is wrong, or the machine very busy
+PATIENCE_S = 120  # only if something is wrong, or the machine is very busy
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Explorer</title>
@@ -61,7 +61,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def tables():
-    """Return tables of which the regression lacks repetition 2, memory and all CPU limits but one."""
+    """Return tables in which the regression lacks repetition 2, memory and all CPU limits but one."""
     grid = GRID | {"batch_size": [8, 32, 512]}
     trials, windows = trials_and_windows(PAIRS, {"none": ARMS["none"]}, 2, grid)
     rules = replayed_rules(ARMS)
@@ -113,7 +113,7 @@ class Explorer:
         return self.browser.find_elements(By.CSS_SELECTOR, f"[aria-label*='limit: {state}']")
 
     def shows(self, stopped, kept):
-        """Wait until so many trials are drawn as stopped and as kept."""
+        """Wait until this many trials are drawn as stopped and as kept."""
         drawn = None
 
         def is_drawn(_):
@@ -148,7 +148,7 @@ def rows_of(replay, dataset, repetition, quantity):
 
 
 def sentence_of(row, unit):
-    """Return what the reader is to read of a row of the replay."""
+    """Return what the reader should read about a row of the replay."""
     left = "no trial is left to choose from."
     if row["best_score"] == row["best_score"]:
         left = f"best score kept {number(row['best_score'])}, regret {number(row['regret'])}."
@@ -245,20 +245,20 @@ def test_names_of_the_user_are_read_as_they_are(explorer):
     )
 
 
-def test_the_trials_tell_their_configuration_and_score(explorer, tables):
+def test_the_trials_show_their_configuration_and_score(explorer, tables):
     explorer.choose(STEP_TIME[0])
     trials = rows_of(tables[1].assign(limit=0), CLASSIFIED, 1, STEP_TIME)
     explorer.element("limit").send_keys(Keys.END)
     explorer.shows(0, len(trials))
     ActionChains(explorer.browser).move_to_element(explorer.marks("kept")[-1]).perform()
     tip = explorer.browser.find_element(By.ID, "vg-tooltip-element").text
-    told = dict(re.findall(r"^(.*\D) (\S+)$", tip, re.MULTILINE))
+    shown = dict(re.findall(r"^(.*\D) (\S+)$", tip, re.MULTILINE))
     trial = trials[
-        (trials["batch_size"] == float(told["Batch size"].replace(",", "")))
-        & (trials["learning_rate"] == float(told["Learning rate"]))
-        & (trials["alpha"] == float(told["Alpha"]))
+        (trials["batch_size"] == float(shown["Batch size"].replace(",", "")))
+        & (trials["learning_rate"] == float(shown["Learning rate"]))
+        & (trials["alpha"] == float(shown["Alpha"]))
     ]
-    assert told["Score"] == number(trial["score"].item())
+    assert shown["Score"] == number(trial["score"].item())
 
 
 def test_the_page_does_not_scroll_sideways(any_width):

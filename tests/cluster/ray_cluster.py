@@ -1,9 +1,9 @@
-"""A Ray cluster on this machine: a head without CPUs, and worker nodes like hosts of their own.
+"""A Ray cluster on this machine: a head without CPUs, and worker nodes like separate hosts.
 
-A worker node has its own host name, its own processes and its own /tmp, which is all it sees of the
-project: neither data nor library are there. It ends as a whole when its first process is killed, as
-by a power cut. All of it, the driver too, has a network of its own that is a loopback interface and
-nothing else, because the nodes of a Ray cluster listen on every interface.
+A worker node has its own host name, its own processes and its own /tmp, and sees nothing else of
+the project: neither data nor library. It ends as a whole when its first process is killed, as in a
+power cut. Everything, including the driver, is in a separate network that is only a loopback
+interface, because the nodes of a Ray cluster listen on every interface.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from tests.project import ROOT
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
 RAY += ["--node-ip-address=127.0.0.2", f"--object-store-memory={80 * 2**20}"]
-# Nodes on one host would else want the same ports.
+# Otherwise nodes on one host would want the same ports.
 RAY += ["--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"]
 START_TIMEOUT_S = 120
 DIES_WITH_THE_TEST = ["setpriv", "--pdeathsig", "KILL"]
@@ -37,7 +37,7 @@ signal.pause()
 
 
 def missing():
-    """Why this system cannot run nodes like hosts of their own; empty where it can."""
+    """Why this system cannot run nodes like separate hosts; empty if it can."""
     if os.getuid() != 0:
         return "only root may give a node a host name and a network of its own"
     if not shutil.which("unshare") or not shutil.which("nsenter"):
@@ -140,7 +140,7 @@ class WorkerNode:
 
 
 def start(command, environment, log):
-    """Start a node and wait until it is one."""
+    """Start a node and wait until it is up."""
     with log.open("w") as output:
         process = subprocess.Popen(
             command,

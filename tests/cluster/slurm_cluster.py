@@ -1,4 +1,4 @@
-"""A SLURM cluster of one node, this machine, without systemd and reachable from this machine alone."""
+"""A SLURM cluster of one node, this machine, without systemd and reachable only from here."""
 
 import contextlib
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 
-# Where programs look that are not told, as those that Snakemake starts within a job.
+# Where programs look by default, such as those that Snakemake starts within a job.
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
-PARENT = Path("/tmp")  # because munged wants every folder above its socket open to all
+PARENT = Path("/tmp")  # because munged requires every folder above its socket to be open to all
 FOLDER_PREFIX = "slurm-test-"
 CONFIG_NAME = "slurm.conf"
 
@@ -51,7 +51,7 @@ PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE DefMemPerCPU=512
 
 @dataclass(frozen=True)
 class Job:
-    """A job as SLURM tells of it; `limit` is its time limit, `sharing` NO for a node of its own."""
+    """A job as SLURM reports it; `limit` is its time limit, `sharing` NO for a node of its own."""
 
     id: str
     state: str
@@ -98,7 +98,7 @@ class SlurmCluster:
     def start_daemon(self, program, *arguments):
         with (self.folder / f"{program}.out").open("a") as output:
             self.daemons[program] = subprocess.Popen(
-                # The daemon dies with this process, even where that is killed.
+                # The daemon dies with this process, even if that is killed.
                 ["setpriv", "--pdeathsig", "KILL", program, *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -123,7 +123,7 @@ class SlurmCluster:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     def jobs(self):
-        """All jobs of this cluster, the oldest first, those that have ended as well."""
+        """All jobs of this cluster, the oldest first, including those that have ended."""
         lines = self.command("squeue", "-h", "-t", "all", "-S", "i", "-o", "%i|%T|%k|%l|%m|%C|%h")
         fields = [line.split("|") for line in lines.splitlines()]
         return [
@@ -132,7 +132,7 @@ class SlurmCluster:
         ]
 
     def job_processes(self, text=""):
-        """The living processes of jobs whose command line holds a text, detached ones as well."""
+        """The living processes of jobs, also detached, whose command line contains a text."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -143,7 +143,7 @@ class SlurmCluster:
         return found
 
     def cancel_all(self, seconds=60):
-        """Cancel all jobs and wait until nothing of them is left."""
+        """Cancel all jobs and wait until nothing is left of them."""
         for job in self.jobs():
             self.command("scancel", job.id)
         self._wait_for(lambda: not self.job_processes(), "the end of cancelled jobs", seconds)
@@ -180,7 +180,7 @@ class SlurmCluster:
         while not condition():
             if time.monotonic() > deadline:
                 logs = [file.read_text()[-1000:] for file in self.folder.glob("*.out")]
-                raise TimeoutError(f"waited {seconds} s for {what} in vain:\n" + "\n".join(logs))
+                raise TimeoutError(f"waited {seconds} s in vain for {what}:\n" + "\n".join(logs))
             time.sleep(0.1)
 
 

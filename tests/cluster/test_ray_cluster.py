@@ -26,7 +26,7 @@ QUALITY = ["step", "train_loss", "val_loss", "accuracy", "rmse", "score"]
 @pytest.fixture(scope="module")
 def head(tmp_path_factory):
     if reason := missing():
-        assert "CI" not in os.environ, f"{reason}, but this is to be tried in CI"
+        assert "CI" not in os.environ, f"{reason}, but this must be tested in CI"
         pytest.skip(reason)
     head = Head(tmp_path_factory.mktemp("head"))
     yield head
@@ -164,7 +164,7 @@ def test_the_environment_of_every_host_that_ran_trials_is_recorded(short):
     assert set(models) == {"node-a", "node-b"}
     assert models["node-b"] == "A Slower Processor" != models["node-a"]
     assert all(found["git_commit"] == summary["git_commit"] for found in summary["environments"])
-    assert "other_cpu_percent" not in summary  # nobody watched the load of the nodes
+    assert "other_cpu_percent" not in summary  # nobody measured the load of the nodes
 
 
 def test_results_are_those_of_a_search_on_one_host_bit_for_bit(short, tmp_path):
@@ -242,14 +242,14 @@ def test_a_node_that_is_killed_costs_its_running_trial_which_the_next_call_tries
     join("node-c")
     again = ClusterRun(project, head, "cluster.yaml", TARGET)
     assert again.wait() == 0, again.said[-3000:]
-    mended = study_table(project)
-    assert set(mended["status"]) == {"completed"}
+    repaired = study_table(project)
+    assert set(repaired["status"]) == {"completed"}
     kept = trials.drop(failed.index)
-    assert (mended.loc[kept.index, "train_time_s"] == kept["train_time_s"]).all()
-    assert mended.loc[failed.index, "host"].item() in {"node-a", "node-c"}
-    # The lost node's other trials count, so its environment is still told.
+    assert (repaired.loc[kept.index, "train_time_s"] == kept["train_time_s"]).all()
+    assert repaired.loc[failed.index, "host"].item() in {"node-a", "node-c"}
+    # The lost node's other trials count, so its environment is still reported.
     hosts = {environment["host"] for environment in summary_of(project)["environments"]}
-    assert hosts == set(mended["host"]) >= {"node-a", "node-b"}
+    assert hosts == set(repaired["host"]) >= {"node-a", "node-b"}
 
 
 @pytest.fixture

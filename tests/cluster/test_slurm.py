@@ -42,7 +42,7 @@ REPRODUCIBLE = {
     ],
 }
 
-# What the plugin tells with --verbose: it has looked at its jobs; it knows of none.
+# What the plugin logs with --verbose: it has looked at its jobs; it knows of none.
 LOOK = "Status query timing (cycle)"
 NOBODY = "No active jobs; skipping status query."
 
@@ -61,7 +61,7 @@ class SlurmProject(Project):
 
 @pytest.fixture
 def slurm():
-    """What a cluster needs is on this machine."""
+    """Everything that a cluster needs is on this machine."""
     remove_leftovers()
     reason = why_not_here()
     if reason:
@@ -104,7 +104,7 @@ def kept_trials(project):
 
 
 def losses(file):
-    """The training loss of each step, in another order than that in which trials finished."""
+    """The training loss of each step, in an order independent of when trials finished."""
     table = pd.read_parquet(file).astype({"trial_id": str})
     return table.sort_values(["trial_id", "step"], ignore_index=True)
 

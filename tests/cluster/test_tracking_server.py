@@ -1,4 +1,4 @@
-"""MLflow's tracking server on PostgreSQL, which asks for a password, in the place of SQLite."""
+"""MLflow's tracking server on PostgreSQL, which asks for a password, in place of SQLite."""
 
 import base64
 import os
@@ -32,7 +32,7 @@ TRIALS_OF_STUDY = 4
 def postgres():
     programs = postgresql_programs()
     if programs is None:
-        assert "CI" not in os.environ, "PostgreSQL is not installed, but is to be tried in CI"
+        assert "CI" not in os.environ, "PostgreSQL is not installed, but must be tested in CI"
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
     server = PostgreSQL(programs, ["runs", "users", "direct"])
     yield server
@@ -70,7 +70,7 @@ def copy_of(project, folder):
 
 @pytest.fixture(scope="module")
 def with_server(with_sqlite, server, tmp_path_factory):
-    """The same studies exported again, to the server; and what was said."""
+    """The same studies exported again, to the server; and the output."""
     project = copy_of(with_sqlite, tmp_path_factory.mktemp("server") / "project")
     config = project.write_config("server.yaml", tracking__uri=server.address)
     run = project.snakemake(*TARGETS, config=config, **server.credentials)
@@ -88,7 +88,7 @@ def runs_of(client, prefix=""):
     return found
 
 
-def courses(client, run):
+def curves(client, run):
     return {
         name: [(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
         for name in run.data.metrics
@@ -120,7 +120,7 @@ def test_runs_hold_what_those_in_sqlite_hold(with_sqlite, with_server, client):
         assert run.info.status == here[key].info.status
         assert run.data.params == here[key].data.params
         assert own_tags(run) == own_tags(here[key])
-        assert courses(client, run) == courses(sqlite, here[key])
+        assert curves(client, run) == curves(sqlite, here[key])
 
 
 def own_tags(run):
@@ -146,7 +146,7 @@ replace_runs(store, study, read_trials(Path(file)), {}, prefix)
 
 
 def write_at_once(project, server, prefix):
-    """Have all studies of a project write their runs at the same time, a process each."""
+    """Have all studies of a project write their runs at the same time, in a process each."""
     environment = os.environ | server.credentials | {"PYTHONPATH": str(ROOT / "workflow" / "lib")}
     writers = []
     for study in STUDIES:
@@ -179,8 +179,8 @@ def test_studies_that_write_at_once_lose_nothing_and_double_nothing(with_sqlite,
             for trial in read_trials(Path(journal(with_sqlite, study))):
                 run = runs[study.key, trial.trial_id]
                 assert run.info.status == "FINISHED"
-                course = client.get_metric_history(run.info.run_id, "val_loss")
-                values = {metric.step: metric.value for metric in course}
+                curve = client.get_metric_history(run.info.run_id, "val_loss")
+                values = {metric.step: metric.value for metric in curve}
                 windows = trial.windows
                 assert values == dict(zip(windows["step"], windows["val_loss"], strict=True))
 
@@ -199,7 +199,7 @@ def places_of(secret, folder):
 
 
 def contents(file):
-    """A file as it is and, of a table or a database, what it says."""
+    """A file as it is and, for a table or a database, its content."""
     raw = file.read_bytes()
     text = raw.decode(errors="replace")
     if file.suffix == ".parquet":
@@ -246,7 +246,7 @@ def test_a_databases_password_in_mlflows_variable_is_in_no_file_tag_or_log(
         assert postgres.password not in text
 
 
-def test_a_wrong_password_is_told_with_the_variables_to_set_and_not_repeated(
+def test_a_wrong_password_is_reported_with_the_variables_to_set_and_not_repeated(
     with_sqlite, server, tmp_path
 ):
     project = copy_of(with_sqlite, tmp_path / "project")

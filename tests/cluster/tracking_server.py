@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own and an MLflow server on it, both on the loopback interface."""
+"""A private PostgreSQL and an MLflow server on it, both on the loopback interface."""
 
 import contextlib
 import os
@@ -69,10 +69,10 @@ class PostgreSQL:
         self._run("pg_ctl", f"--pgdata={self._folder}/data", *arguments)
 
     def _run(self, program, *arguments):
-        """Run one of the server's programs as the user that may."""
+        """Run one of the server's programs as the user that may run it."""
         user = ["runuser", "-u", SYSTEM_USER, "--"] if os.getuid() == 0 else []
         command = [*user, str(self._programs / program), *arguments]
-        # The server would keep a pipe open, so its words go to a file.
+        # The server would keep a pipe open, so its output goes to a file.
         with (self._folder / "output").open("w+") as output:
             run = subprocess.run(
                 command, cwd=self._folder, stdout=output, stderr=subprocess.STDOUT, check=False

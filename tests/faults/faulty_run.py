@@ -31,7 +31,7 @@ ONE_STUDY = {
     "budget__steps": 400,
     "budget__window_steps": 100,
 }
-# Python takes Ctrl-C for ignored if it is where the tests are started, as in a script's background.
+# Python ignores Ctrl-C if it was ignored where the tests were started, as in a script's background.
 HEARS_CTRL_C = ("env", "--default-signal=INT")
 
 
@@ -61,7 +61,7 @@ class FaultyRun:
         return self.output.read_text()
 
     def processes(self, text=""):
-        """The living processes of this run whose command line holds a text, Ray's and trials' too."""
+        """This run's living processes, Ray's and trials' included, whose command line has a text."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -159,6 +159,6 @@ def mlflow_runs(project, uri=""):
 
 
 def last_message(run):
-    """What the run said last, from the job's own message on."""
+    """The last output of the run, from the job's own message on."""
     said = run.said
     return said[said.rindex("error: ") :] if "error: " in said else ""

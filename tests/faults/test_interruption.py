@@ -1,4 +1,4 @@
-"""A study killed at any moment goes on with the trials it had finished, and loses nothing."""
+"""A study killed at any moment continues with the trials it had finished, and loses nothing."""
 
 import contextlib
 import random
@@ -25,7 +25,7 @@ LONG = {"budget__steps": 300, "budget__window_steps": 30, "split__folds": 4}
 
 
 def kill(find):
-    """Return what kills the first process that `find` finds, which may have to start yet."""
+    """Return what kills the first process that `find` finds, which may not have started yet."""
 
     def kill_found(run):
         found = []

@@ -1,4 +1,4 @@
-"""Runs beside each other, beside a stranger's Ray, and in folders with unusual names."""
+"""Runs next to each other, next to another user's Ray, and in folders with unusual names."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tests.faults.faulty_run import (
 
 
 def temporary_folders():
-    """Those of all runs, of this one and of others."""
+    """Those of all runs, this one and others."""
     return set(Path("/tmp").glob("sysstop-*"))
 
 

@@ -26,7 +26,7 @@ from tests.faults.faulty_run import (
 
 
 def private_mounts(*commands):
-    """The start of a command line that runs the rest where these mounts are seen by nobody else."""
+    """The start of a command line that runs the rest where nobody else sees these mounts."""
     namespace = ["unshare", "--mount", "--map-root-user"]
     if os.getuid() == 0:
         namespace.remove("--map-root-user")
@@ -37,14 +37,14 @@ def private_mounts(*commands):
 def can_mount():
     trial = [*private_mounts("mount -t tmpfs tmpfs /mnt"), "true"]
     if not shutil.which("unshare") or subprocess.run(trial, check=False).returncode:
-        assert "CI" not in os.environ, "these faults are to be tried in CI"
+        assert "CI" not in os.environ, "these faults must be tested in CI"
         pytest.skip("this system does not let us mount a full or a read-only disk")
 
 
 def test_a_full_disk_ends_the_study_in_one_message_and_loses_no_trial(can_mount, project, start):
     folder = project.folder / STUDY
     folder.mkdir(parents=True)
-    # The disk is in memory and gone with the run, so what it held is copied out.
+    # The disk is in memory and gone with the run, so its content is copied out.
     kept = project.folder / "kept.jsonl"
     full = f"mount -t tmpfs -o size=100k tmpfs {folder}"
     copy = f"trap 'cp {folder}/journal.jsonl {kept}' EXIT"

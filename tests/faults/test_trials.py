@@ -58,7 +58,7 @@ def test_a_study_in_which_most_trials_fail_ends_and_says_why(tmp_path, start):
     assert "search.max_failed_fraction = 0.1" in message
     assert "x it was not done after search.trial_timeout_s = 0.001 s" in message
     run.wait_until_gone()
-    config = project.write_config("mended.yaml", **{})
+    config = project.write_config("fixed.yaml", **{})
     text = (project.folder / "faults.yaml").read_text()
     (project.folder / config).write_text(
         text.replace("trial_timeout_s: 0.001", "trial_timeout_s: 60")

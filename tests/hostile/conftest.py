@@ -18,13 +18,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("hostile")
-# Hypothesis keeps a folder of what it knows, else in the working directory.
+# Hypothesis keeps a folder of examples, by default in the working directory.
 configuration.set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def enough_were_tried(request):
-    """Fail where all of these tests together tried fewer cases than is promised."""
+    """Fail if all of these tests together tried fewer cases than promised."""
     yield
     session = request.session
     all_files = set(Path(__file__).parent.glob("test_*.py"))

@@ -58,7 +58,7 @@ sys.addaudithook(_watch)
 
 @contextlib.contextmanager
 def watched(results):
-    """Have whatever runs hang, exhaust the memory or leave its folder in vain."""
+    """Catch whatever hangs, exhausts memory or leaves its folder."""
     global _allowed_folder
     used = psutil.Process().memory_info().data
     limits = resource.getrlimit(resource.RLIMIT_DATA)
@@ -83,7 +83,7 @@ def _too_long(*_):
 
 @contextlib.contextmanager
 def folder_of_case():
-    """A working directory with a data file's place and `results`, in which alone may be written."""
+    """A working directory with a place for the data file and `results`, alone writable."""
     outside = Path(tempfile.mkdtemp(prefix="hostile-"))
     folder = outside / "project"
     (folder / "results").mkdir(parents=True)
@@ -98,7 +98,7 @@ def folder_of_case():
 
 
 def assert_clear(message, *names):
-    """The message names what is wrong, is short, and holds nothing that a terminal obeys."""
+    """The message names what is wrong, is short, and contains nothing that a terminal obeys."""
     assert any(name in message for name in names), message[:2000]
     lines = message.split("\n")
     assert len(lines) <= MAX_LINES + 1

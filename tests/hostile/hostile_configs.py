@@ -1,4 +1,4 @@
-"""A small complete config, and what can stand in its place: names, values, and whole texts of YAML."""
+"""A small complete config, and what can take its place: names, values, and whole YAML texts."""
 
 import datetime
 
@@ -39,7 +39,7 @@ def small_config():
 CONFIG = small_config()
 
 
-# Texts, each with what must be said of it, or None where it can be used
+# Texts, each with what the message must say, or None where it can be used
 
 TEXTS = {
     "empty": ("", "keys at top level"),
@@ -68,7 +68,7 @@ TEXTS = {
     "steps of 500 digits": ("budget: {steps: 1" + "0" * 500 + "}", "budget.steps"),
     "a timeout of years": ("search: {trial_timeout_s: 1e9}", "search.trial_timeout_s"),
     "no share of failures": ("search: {max_failed_fraction: .nan}", "search.max_failed_fraction"),
-    "rates that trials cannot be told by": (
+    "rates with the same name of a trial": (
         "grid: {learning_rate: [0.1, 0.1000000001]}",
         "agree in six digits",
     ),
@@ -80,7 +80,7 @@ TEXTS = {
     "a number as a key of an arm": ("arms: {memory: {1: 2}}", "the key 1 is not a string"),
     "NUL in a folder": ('data: {pmlb_cache: "a\\0b"}', "data.pmlb_cache"),
     "a number as a name": ("datasets: {529: {source: sklearn}}", "the key 529 is not a string"),
-    "a list that holds itself": ("grid: {alpha: &a [*a]}", "YAML alias"),
+    "a list that contains itself": ("grid: {alpha: &a [*a]}", "YAML alias"),
     "a billion laughs": (
         "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
         + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)),
@@ -90,7 +90,7 @@ TEXTS = {
     "many mistakes": (yaml.safe_dump({f"key{i}": i for i in range(5000)}), "unknown key"),
     "JSON": ('{"study": {"seed": 1e999}}', "study.seed"),
     "JSON's NaN": ('{"budget": {"seconds": NaN}}', "budget.seconds"),
-    "a section that is none": ("study: 3", "study"),
+    "a section that is not one": ("study: 3", "study"),
     "a section of nothing": ("study:", "study"),
     "a harmless overlay": ("study: {seed: 7}", None),
 }

@@ -1,4 +1,4 @@
-"""Hostile data files, each with what must be said of it, or None where it can be used."""
+"""Hostile data files, each with what the message must say, or None where it can be used."""
 
 import gzip
 import io
@@ -96,10 +96,10 @@ HOSTILE_CELLS = [
 
 
 class Case(NamedTuple):
-    """A file's content, or a function that makes it; what must be said of it; changes to its entry."""
+    """A file's content or a function that makes it; the expected message; changes to its entry."""
 
     make: object
-    told: str | None
+    expected: str | None
     entry: Mapping = MappingProxyType({})
     file: str = "hostile.csv"
 
@@ -319,7 +319,9 @@ OTHERS = {
     "more synthetic data than fit": Case(
         nothing, "GiB of memory or more", synthetic(rows=10**9, features=10**6)
     ),
-    "more classes than features tell": Case(nothing, "at most 4 classes", synthetic(classes=5)),
+    "more classes than features distinguish": Case(
+        nothing, "at most 4 classes", synthetic(classes=5)
+    ),
     "more informative features than all": Case(nothing, "informative", synthetic(informative=99)),
     "synthetic data of three rows": Case(nothing, "not like classes", synthetic(rows=3)),
     "synthetic data of noise": Case(nothing, None, synthetic(noise=1)),

@@ -1,6 +1,6 @@
-"""Whatever stands in a config, it is refused in one message or its studies can be planned.
+"""Whatever a config contains, it is refused in one message or its studies can be planned.
 
-The configs go through the same door as a user's: Snakemake reads the files and merges them, and
+The configs are handled as a user's are: Snakemake reads the files and merges them, and
 `check_config` decides.
 """
 
@@ -91,7 +91,7 @@ def dumped(config):
 
 
 def through_the_door(*files):
-    """What Snakemake makes of these config files, checked; or what it says of one it cannot read."""
+    """What Snakemake makes of these config files, checked; or its message for one it cannot read."""
     config = {}
     for file in files:
         update_config(config, load_configfile(str(file)))
@@ -164,7 +164,7 @@ def test_no_name_leaves_the_folder_of_results(section, known, name):
 BASE = [ROOT / "config" / "datasets.yaml", ROOT / "config" / "config.yaml"]
 
 
-@pytest.mark.parametrize(("text", "told"), TEXTS.values(), ids=TEXTS)
-def test_no_text_of_yaml_does_more_than_set_keys(text, told):
+@pytest.mark.parametrize(("text", "expected"), TEXTS.values(), ids=TEXTS)
+def test_no_text_of_yaml_does_more_than_set_keys(text, expected):
     message = try_config(text, *BASE)
-    assert message is None if told is None else told in message
+    assert message is None if expected is None else expected in message

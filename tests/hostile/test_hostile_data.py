@@ -52,7 +52,7 @@ ENTRY = {"source": "file", "path": "data/hostile.csv", "target": "y", "task": "c
 
 
 class RefusedError(Exception):
-    """What a script said as its last word."""
+    """The last message of a script."""
 
 
 def run_script(name, folder, **context):
@@ -115,7 +115,7 @@ def assert_valid(split, table, entry):
 
 
 def try_data(make, entry, name="hostile"):
-    """Fetch and split one hostile file; return what was said of it, or None if it can be used.
+    """Fetch and split one hostile file; return the message about it, or None if it can be used.
 
     `make` is the file's content, or a function that makes the file.
     """
@@ -148,7 +148,7 @@ def entry_of(case):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_hostile_file_is_used_or_refused(case):
     message = try_data(case.make, entry_of(case))
-    assert message is None if case.told is None else case.told in (message or "it was used")
+    assert message is None if case.expected is None else case.expected in (message or "it was used")
 
 
 @st.composite
@@ -199,7 +199,7 @@ def test_a_target_may_have_any_name(name):
     assert try_data(case.make, entry_of(case)) is None
 
 
-# What is larger than the memory is refused before it is there
+# What is larger than memory is refused before it is created
 
 TOO_LARGE = {
     "text": Case(b"a,b\n" + b"1,2\n" * 200_000, "reading data/hostile.csv"),
@@ -222,7 +222,7 @@ TOO_LARGE = {
 def test_what_outgrows_the_memory_is_refused_before_it_is_there(case, monkeypatch):
     memory = SimpleNamespace(total=8 * 2**20)
     monkeypatch.setattr(data_checks.psutil, "virtual_memory", lambda: memory)
-    assert f"{case.told} would take" in (try_data(case.make, entry_of(case)) or "it was used")
+    assert f"{case.expected} would take" in (try_data(case.make, entry_of(case)) or "it was used")
 
 
 # A file that is replaced while it is read

@@ -25,7 +25,7 @@ def project(tmp_path_factory):
 
 
 def files_outside_results(project):
-    """The files of the project, and what lies beside its folder."""
+    """The files of the project, and what lies next to its folder."""
     inside = {str(file.relative_to(project.folder)) for file in project.folder.rglob("*")}
     return {name for name in inside if "__pycache__" not in name and name[:7] != "results"} | {
         f"../{file.name}" for file in project.folder.parent.iterdir()
@@ -63,9 +63,9 @@ def test_the_last_word_on_a_hostile_file_is_one_message(project, name):
     case = CASES[name]
     words = run_data(project, case, **case.entry).stderr
     assert_clear(words[words.rindex("\nerror: ") :].strip(), "'hostile'")
-    assert case.told in words
+    assert case.expected in words
     assert not (project.folder / SPLIT).exists()
-    # Of the largest of all processes that have ended so far; in KB on Linux.
+    # The peak memory of the largest process that has ended so far; in KB on Linux.
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < MEMORY_BYTES
 
 
@@ -85,12 +85,12 @@ CONFIGS = {
         "not valid JSON or YAML",
     ),
     "a number as a name": ("datasets: {529: {source: sklearn}}", "the key 529 is not a string"),
-    "a list that holds itself": ("grid: {alpha: &a [*a]}", "does a YAML alias"),
+    "a list that contains itself": ("grid: {alpha: &a [*a]}", "does a YAML alias"),
 }
 
 
-@pytest.mark.parametrize(("text", "told"), CONFIGS.values(), ids=CONFIGS)
-def test_the_last_word_on_a_hostile_config_is_one_message(project, text, told):
+@pytest.mark.parametrize(("text", "expected"), CONFIGS.values(), ids=CONFIGS)
+def test_the_last_word_on_a_hostile_config_is_one_message(project, text, expected):
     (project.folder / "hostile.yaml").write_text(text)
     words = run(project, SPLIT).stderr
-    assert told in "\n".join(words.strip().splitlines()[-4:])
+    assert expected in "\n".join(words.strip().splitlines()[-4:])

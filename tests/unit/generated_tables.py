@@ -1,7 +1,8 @@
 """Realistic tables from a simulated study, for tests of the figures, the tables and the report.
 
-The simulation knows what is true: a step costs a fixed time plus a time per sample, learning rate
-and alpha cost nothing, a large learning rate diverges in regressions, and limits stop large batches.
+The truth of the simulation is known: a step costs a fixed time plus a time per sample, learning
+rate and alpha cost nothing, a large learning rate diverges in regressions, and limits stop large
+batches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -208,7 +209,7 @@ def budget(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def trials_at_once(trials: pd.DataFrame, workers: int = 2) -> dict[tuple, int]:
-    """Return how many trials ran at once in each study, as the replay is given it."""
+    """Return how many trials ran at once in each study, in the form that the replay takes."""
     return dict.fromkeys(trials.groupby(REPLICATE).groups, workers)
 
 

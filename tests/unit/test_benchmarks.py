@@ -25,11 +25,11 @@ def test_contenders_do_the_whole_work(tmp_path):
 
 
 def test_export_and_aggregation_grow_in_proportion_to_the_trials(monkeypatch):
-    """Counted in calls of functions, whose number hangs on no clock."""
+    """Counted in function calls, whose number does not depend on a clock."""
     calls = {}
     monkeypatch.setattr(growth, "TABLE_STUDIES", 2)
     monkeypatch.setattr(growth, "TABLE_WINDOWS", 10)
-    for trials in (4, 100, 400):  # the first time holds what is done once in a process
+    for trials in (4, 100, 400):  # the first time includes what is done once in a process
         monkeypatch.setattr(growth, "TABLE_TRIALS", trials // 2)
         with cProfile.Profile() as profile:
             found = growth.tables()

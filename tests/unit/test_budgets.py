@@ -208,7 +208,7 @@ def test_a_score_that_is_not_finite_never_wins(score):
     assert best_trials(trials)["trial_id"].tolist() == [LARGE.trial_id]
 
 
-def test_best_trials_tells_the_configuration_to_refit_and_skips_studies_without_candidates():
+def test_best_trials_returns_the_configuration_to_refit_and_skips_studies_without_candidates():
     trials = trials_table(
         trial(SMALL, score=0.2),
         trial(LARGE, score=0.3),

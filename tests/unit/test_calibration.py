@@ -67,8 +67,8 @@ def test_overhead_is_measured_in_all_its_parts(measure):
     assert overhead.export_trial_s > 0
 
 
-def test_ray_tunes_own_time_is_told_from_that_of_each_trial():
-    # 1.5 s and for each trial of a worker 0.05 s more.
+def test_ray_tunes_own_time_is_separated_from_that_of_each_trial():
+    # 1.5 s, and 0.05 s more for each trial of a worker.
     assert tune_overhead(1.55, 1.85, more_trials=6) == pytest.approx((1.5, 0.05))
 
 

@@ -288,7 +288,7 @@ def test_texts_are_taken_for_the_numbers_and_nulls_that_they_are(config):
 
 
 def test_numbers_given_on_the_command_line_are_taken_for_numbers(config):
-    """Snakemake hands them over as text."""
+    """Snakemake passes them on as strings."""
     given = parse_config(["search={workers: 1}", "budget={epochs: null, steps: 800}"])
     assert given["search"]["workers"] == "1"
     checked = check_config(merged(config, given))
@@ -298,7 +298,7 @@ def test_numbers_given_on_the_command_line_are_taken_for_numbers(config):
 
 
 def test_1e_3_is_a_number(config):
-    """YAML 1.1, which Snakemake reads, has it as a string."""
+    """In YAML 1.1, which Snakemake reads, it is a string."""
     text = "{grid: {learning_rate: [1e-3]}, arms: {memory: {limit: 2e3, quantile: null}}}"
     checked = check_config(merged(config, yaml.safe_load(text)))
     assert checked["grid"]["learning_rate"] == [0.001]

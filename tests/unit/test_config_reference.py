@@ -1,4 +1,4 @@
-"""The schema and the README say of the config what its models say."""
+"""The schema and the README describe the config as its models do."""
 
 import copy
 import runpy

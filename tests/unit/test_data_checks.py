@@ -1,4 +1,4 @@
-"""Which tables are usable, and what a user is told about one that is not."""
+"""Which tables are usable, and the message about one that is not."""
 
 from datetime import date
 
@@ -63,7 +63,7 @@ def test_a_numeric_target_is_fine_for_a_regression():
     check_table("mine", with_column("target", np.linspace(-1, 1, ROWS)), REGRESSION, 5)
 
 
-def test_a_constant_feature_beside_others_is_fine():
+def test_a_constant_feature_among_others_is_fine():
     check_table("mine", with_column("height", 1.0), CLASSIFICATION, 5)
 
 

@@ -1,4 +1,4 @@
-"""Fetching: what each source gives, and what a user is told when it gives nothing usable."""
+"""Fetching: what each source gives, and which message a user gets when it gives nothing usable."""
 
 import gzip
 import hashlib
@@ -80,7 +80,7 @@ def files_in(folder):
 
 @pytest.fixture
 def upstream(monkeypatch):
-    """A local server in the place of PMLB's; `answers` maps a path to a list of answers in turn."""
+    """A local server in place of PMLB's; `answers` maps a path to a list of answers in turn."""
     answers, requested = {}, []
 
     class Handler(BaseHTTPRequestHandler):
@@ -326,7 +326,7 @@ def test_a_download_goes_elsewhere_when_the_cache_is_read_only(upstream, tmp_pat
     assert files_in(tmp_path) == ["downloads/tiny/tiny.tsv.gz"]
 
 
-def test_without_any_writable_folder_the_user_is_told_which_to_name(tmp_path):
+def test_without_any_writable_folder_the_message_says_what_to_name(tmp_path):
     cache = tmp_path / "cache"
     cache.mkdir(mode=0o555)
     with pytest.raises(UserError, match=r"'tiny'.*cannot be written.*data\.pmlb_cache"):
@@ -344,22 +344,22 @@ def test_a_passing_failure_of_the_download_is_overcome(upstream, tmp_path, first
 
 
 @pytest.mark.parametrize(
-    ("answer", "told", "attempts"),
+    ("answer", "expected", "attempts"),
     [
         ((404, b""), "HTTP 404", 1),
         ((503, b""), "HTTP 503", 3),
         ((200, TINY_FILE[:20], len(TINY_FILE)), "no complete answer", 3),
     ],
 )
-def test_a_failed_download_tells_what_the_server_answered_and_how_to_go_on_offline(
-    upstream, tmp_path, answer, told, attempts
+def test_a_failed_download_reports_what_the_server_answered_and_how_to_go_on_offline(
+    upstream, tmp_path, answer, expected, attempts
 ):
     upstream.answers["/datasets/tiny/tiny.tsv.gz"] = [answer]
     with pytest.raises(UserError) as raised:
         fetch_table("tiny", TINY, tmp_path, tmp_path)
     message = str(raised.value)
     assert "Data set 'tiny'" in message
-    assert told in message
+    assert expected in message
     assert f"{pmlb_files.PMLB_ADDRESS}/tiny/tiny.tsv.gz" in message
     assert f"put the file with SHA-256 {TINY_SHA256} at {tmp_path}/tiny/tiny.tsv.gz" in message
     assert "`data.pmlb_cache`" in message and "PMLB_CACHE" in message
@@ -367,7 +367,7 @@ def test_a_failed_download_tells_what_the_server_answered_and_how_to_go_on_offli
     assert files_in(tmp_path) == []
 
 
-def test_no_connection_at_all_is_told_as_such(upstream, tmp_path, monkeypatch):
+def test_no_connection_at_all_is_reported_as_such(upstream, tmp_path, monkeypatch):
     # Port 9 (discard) of the loopback has no listener.
     monkeypatch.setattr(pmlb_files, "PMLB_ADDRESS", "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"'tiny'.*ConnectionError.*go on offline"):
@@ -461,7 +461,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
     assert f"{file} cannot be read" in refusal(file)
 
 
-def test_a_wrong_hash_is_told_with_both_hashes():
+def test_a_wrong_hash_is_reported_with_both_hashes():
     found = hashlib.sha256((DATA / "flowers.csv").read_bytes()).hexdigest()
     message = refusal(DATA / "flowers.csv", sha256="0" * 64)
     assert f"SHA-256 is {found}, expected {'0' * 64}" in message
@@ -498,7 +498,7 @@ def test_an_empty_file_is_named(tmp_path):
     assert f"{file} cannot be read as csv" in refusal(file)
 
 
-def test_ragged_rows_are_told_with_their_line(tmp_path):
+def test_ragged_rows_are_reported_with_their_line(tmp_path):
     file = tmp_path / "flowers.csv"
     file.write_text("a,species\n1,daisy\n2,daisy,5\n")
     assert "line 3" in refusal(file)
@@ -510,7 +510,7 @@ def test_rows_with_more_fields_than_the_header_are_refused(tmp_path):
     assert "more fields than its header" in refusal(file)
 
 
-def test_a_file_in_another_encoding_is_told(tmp_path):
+def test_a_file_in_another_encoding_is_reported(tmp_path):
     file = tmp_path / "flowers.csv"
     file.write_bytes("größe,species\n1,daisy\n".encode("latin-1"))
     assert "not in UTF-8" in refusal(file)
@@ -519,7 +519,7 @@ def test_a_file_in_another_encoding_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("separator", "word"), [(";", "semicolon"), ("\t", "tab"), ("|", "vertical bar")]
 )
-def test_a_wrong_delimiter_is_told_with_the_likely_one(tmp_path, separator, word):
+def test_a_wrong_delimiter_is_reported_with_the_likely_one(tmp_path, separator, word):
     file = tmp_path / "flowers.csv"
     file.write_text(f"a{separator}species\n1{separator}daisy\n")
     message = refusal(file)
@@ -528,7 +528,7 @@ def test_a_wrong_delimiter_is_told_with_the_likely_one(tmp_path, separator, word
     assert "`datasets.mine.format`" in message
 
 
-def test_an_absent_target_is_told_with_the_columns_and_a_close_match():
+def test_an_absent_target_is_reported_with_the_columns_and_a_close_match():
     message = refusal(DATA / "flowers.csv", target="specie")
     assert "no column 'specie' (key `datasets.mine.target`)" in message
     assert "Did you mean 'species'?" in message
@@ -542,14 +542,14 @@ def test_a_feature_named_target_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "expected"),
     [("a,b,a,species", "more than once: a"), ("a,species,species", "more than once: species")],
 )
-def test_repeated_column_names_are_refused_as_the_file_has_them(tmp_path, header, told):
+def test_repeated_column_names_are_refused_as_the_file_has_them(tmp_path, header, expected):
     file = tmp_path / "flowers.csv"
     file.write_text(f"{header}\n{','.join('1' for _ in header.split(','))}\n")
     message = refusal(file)
-    assert told in message
+    assert expected in message
     assert "Rename or remove" in message
 
 

@@ -25,7 +25,7 @@ RATES = [0.1, 0.01, 0.001, 0.0001]
 ALPHAS = [0.01, 0.001, 0.0001]
 FIXED_MS, PER_SAMPLE_MS = 0.5, 0.01
 LEVEL, DRAWS = 0.05, 200
-# Of as many draws as that, 99 % have at least and at most so many false positives at the level.
+# The range of false positives at the level that covers 99 % of this many draws.
 FEWEST_FALSE, MOST_FALSE = stats.binom.interval(0.99, DRAWS, LEVEL)
 
 
@@ -152,7 +152,7 @@ def test_pure_noise_is_called_an_effect_as_often_as_the_level_says(repetitions, 
     )
     false = (p_values < LEVEL).sum(axis=0)
     assert ((false >= FEWEST_FALSE) & (false <= MOST_FALSE)).all()
-    # Where nothing is an effect, a table holds a false one as often as the adjusted level says.
+    # Without any effect, a table has a false one as often as the adjusted level says.
     adjusted = stats.false_discovery_control(p_values, axis=1)
     assert (adjusted < LEVEL).any(axis=1).sum() <= MOST_FALSE
 
@@ -240,7 +240,7 @@ def test_the_interval_holds_the_true_share_of_variance_about_as_often_as_it_says
         low, high = omega_squared_interval(model, values, levels, 200)
         held.append(low <= share + 1e-12 and share <= high)
     # The nominal 95 % less what 300 draws leave to chance, and a few percent where trials are
-    # missing; intervals of effects near 0 hold more often.
+    # missing; intervals of effects near 0 cover more often.
     assert np.mean(held) >= 0.89
 
 
@@ -302,7 +302,7 @@ def test_a_hyperparameter_with_one_level_has_no_effect_and_no_test():
     assert effect[["effect_size", "effect_low", "p_value", "p_adjusted"]].isna().all()
 
 
-def test_levels_that_cannot_be_told_from_another_hyperparameters_have_no_effect():
+def test_levels_that_cannot_be_distinguished_from_another_hyperparameters_have_no_effect():
     trials = trials_of(grid())
     trials["alpha"] = trials["learning_rate"] / 10
     effects = effects_of(trials.drop_duplicates(HYPERPARAMETERS))

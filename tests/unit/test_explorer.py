@@ -1,4 +1,4 @@
-"""What the explorer shows is what the replay says; tests/browser shows that the reader sees it."""
+"""The explorer shows the replay's results; tests/browser checks that the reader sees them."""
 
 import json
 import re

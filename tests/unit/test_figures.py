@@ -12,7 +12,7 @@ from sysstop.analysis.recommendations import configuration_table, pareto_table
 from sysstop.analysis.replay import replayed_rules
 from sysstop.report.figures.budget import draw as budget_figure
 from sysstop.report.figures.cost import draw as cost_figure
-from sysstop.report.figures.courses import draw as courses_figure
+from sysstop.report.figures.courses import draw as curves_figure
 from sysstop.report.figures.effects import draw as effect_map
 from sysstop.report.figures.pareto import best_configuration
 from sysstop.report.figures.pareto import draw as pareto_figure
@@ -131,7 +131,7 @@ def test_axes_are_logarithmic_only_where_values_span_decades(study):
     assert scale["CPU\n(%)"] == "linear"
 
 
-def test_effects_that_cannot_be_told_from_noise_stand_in_brackets(study):
+def test_effects_indistinguishable_from_noise_are_in_brackets(study):
     trials, _ = study
     effects = effect_table(trials)
     effects.loc[:, ["effect_size", "p_adjusted"]] = [0.42, 0.001]
@@ -176,7 +176,7 @@ def test_an_arm_that_lost_every_candidate_is_marked(study):
 
 def test_a_run_of_the_baseline_alone_says_that_there_is_nothing_to_compare():
     trials, windows = trials_and_windows(PAIRS[:1], BASELINE_ALONE, repetitions=1)
-    for figure in (tradeoff_figure(budget(trials)), courses_figure(windows, trials)):
+    for figure in (tradeoff_figure(budget(trials)), curves_figure(windows, trials)):
         assert any("Only the baseline arm was run" in text for text in texts(figure))
 
 

@@ -11,7 +11,7 @@ CPU_TIMES = ("user", "system", "idle", "steal", "guest")
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine of two cores and its accounts of CPU time, which a test may raise."""
+    """A machine of two cores and its counters of CPU time, which a test may raise."""
     machine = SimpleNamespace(now_s=100.0, **dict.fromkeys(CPU_TIMES, 1000.0))
 
     def cpu_times():
@@ -64,5 +64,5 @@ def test_a_busy_machine_is_warned_of_with_what_to_do(reading, words):
     assert "--forcerun search" in warning
 
 
-def test_a_search_too_short_to_tell_is_not_warned_of():
+def test_a_search_too_short_to_judge_is_not_warned_of():
     assert busy_warning(QUIET | {"other_cpu_percent": 80.0, "load_observed_s": 1.0}) == ""

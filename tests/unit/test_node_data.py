@@ -1,4 +1,4 @@
-"""Data reach a node once, and are gone from it when nobody needs them any more."""
+"""Data reach a node once, and are gone from it when nobody needs them any longer."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The library as a package, for programs of one's own: `pip install .`."""
+"""The library as a package, for your own programs: `pip install .`."""
 
 import os
 import subprocess

@@ -176,7 +176,7 @@ def test_after_a_run_the_estimate_of_what_ran_is_compared_with_it(tmp_path):
     assert "for the 2 searches that have results" in text_of(plan)
 
 
-def test_what_rules_stopped_is_told_apart_from_the_error_of_the_costs(tmp_path):
+def test_what_rules_stopped_is_kept_apart_from_the_error_of_the_costs(tmp_path):
     (study,) = studies(("none",))
     write_results(study, tmp_path, steps_used=10)
     total = pair_table(plan_of([study], tmp_path)).iloc[-1]

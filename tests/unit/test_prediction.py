@@ -1,4 +1,4 @@
-"""Predictions of known courses, and what stopping on them saves."""
+"""Predictions of known curves, and what stopping on them saves."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def simulated():
 
 @pytest.fixture(scope="module")
 def even(simulated):
-    """The simulated study with courses that never vary: each window is like the one before."""
+    """The simulated study with curves that never vary: each window is like the one before."""
     trials, windows = simulated
     batch = batch_sizes(trials, windows)
     steady = windows.assign(
@@ -44,7 +44,7 @@ def point(table, metric, windows_seen):
     return rows.iloc[0]
 
 
-def test_an_even_course_is_predicted_without_error_from_its_first_window(even):
+def test_an_even_curve_is_predicted_without_error_from_its_first_window(even):
     table = prediction_table(*even)
     assert set(table["metric"]) == set(predicted_metrics())
     assert set(table["windows_seen"]) == set(WINDOWS_SEEN)

@@ -59,7 +59,7 @@ def test_comments_layout_and_docstrings_change_nothing(project, text):
 
 
 def test_all_digests_of_the_workflow_read_each_module_once(monkeypatch):
-    """Every call of Snakemake makes them all, so what a module says is worked out once."""
+    """Every run of Snakemake computes them all, so each module is analysed once."""
     parsed = []
     parse = ast.parse
     monkeypatch.setattr(ast, "parse", lambda source: parsed.append(source) or parse(source))
@@ -127,7 +127,7 @@ def test_a_digest_leaves_out_what_only_stands_near_or_shares_a_files_name(nested
 
 
 def test_a_module_that_moves_to_another_package_changes_the_digest(nested, tmp_path):
-    """Modules count by their path in the library, of which a bare file name would tell nothing."""
+    """Modules count by their path in the library, because a bare file name may not be unique."""
     before = nested("report/page.py", "")
     library = tmp_path / "sysstop"
     (library / "report/figures/style.py").rename(library / "trial/style.py")

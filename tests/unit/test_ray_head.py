@@ -1,4 +1,4 @@
-"""The private Ray is shared by its owner's processes, and gone when the owner ends in any way."""
+"""The private Ray is shared by its owner's processes, and gone however the owner ends."""
 
 import os
 import select
@@ -89,7 +89,7 @@ def test_a_ray_that_died_is_replaced_by_another(owner, ray_of, name):
 
 def test_a_ray_whose_head_was_killed_is_replaced_by_another(owner, ray_of):
     ray = ray_of(owner)
-    # All its threads must be gone, which takes a moment more than until it is a zombie.
+    # All its threads must be gone, which takes a moment longer than becoming a zombie.
     with os.fdopen(os.pidfd_open(ray.head_pid)) as head:
         os.kill(ray.head_pid, signal.SIGKILL)
         assert select.select([head], [], [], PATIENCE_S)[0]
@@ -116,7 +116,7 @@ def test_an_owner_that_is_gone_gets_no_ray(ray_of):
     wait_until(lambda: not folder_of(gone).exists())
 
 
-def test_a_process_outside_a_run_is_told_so(monkeypatch):
+def test_a_process_outside_a_run_is_refused(monkeypatch):
     monkeypatch.delenv("SYSSTOP_OWNER_PID")
     with pytest.raises(RuntimeError, match="SYSSTOP_OWNER_PID is not set"):
         private_ray(cores=1)

@@ -1,4 +1,4 @@
-"""The best configuration within limits, the Pareto front and the cheapest rule, where all is known."""
+"""The best configuration within limits, the Pareto front and the cheapest rule on known truth."""
 
 import numpy as np
 import pandas as pd

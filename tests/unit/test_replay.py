@@ -176,7 +176,7 @@ def test_a_known_winner_is_lost_and_a_known_saving_found():
     assert known.winner == 2
 
 
-def test_limits_are_all_values_that_tell_trials_apart_and_never_too_many():
+def test_limits_are_all_values_that_distinguish_trials_and_never_too_many():
     few = np.array([[3.0, 1.0, -np.inf], [2.0, 5.0, -np.inf]])
     assert list(pooled_limits([few])) == [2, 3, 5]
     many = np.random.default_rng(1).normal(size=(100, 30))

@@ -1,4 +1,4 @@
-"""The replay beside what live searches did."""
+"""The replay compared with what live searches did."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Each run has a temporary folder, and no run leaves one behind for longer than until the next."""
+"""Each run has a temporary folder, and what a run leaves behind is removed by the next."""
 
 import os
 import subprocess
@@ -54,7 +54,7 @@ def test_a_run_without_a_living_ray_leaves_no_folder(run):
     assert not Path(run("ends").stdout.strip()).exists()
 
 
-def test_a_process_outside_a_run_is_told_so(monkeypatch):
+def test_a_process_outside_a_run_is_refused(monkeypatch):
     monkeypatch.delenv(OWNER_VARIABLE)
     with pytest.raises(RuntimeError, match=f"{OWNER_VARIABLE} is not set"):
         own_run_folder()

@@ -24,10 +24,10 @@ def test_a_script_finds_the_library_before_it_imports_it(script):
     assert ours[0] == FINDER
 
 
-def test_the_library_found_is_the_one_beside_the_scripts_whatever_is_installed(tmp_path):
+def test_the_library_found_is_the_one_next_to_the_scripts_whatever_is_installed(tmp_path):
     (tmp_path / "sysstop").mkdir()
     (tmp_path / "sysstop" / "__init__.py").touch()
-    # Snakemake puts the folder of a script behind all others.
+    # Snakemake puts a script's folder after all others.
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.path.append({str(SCRIPTS)!r})\n"
         f"import {FINDER}; import sysstop; print(sysstop.__file__)"

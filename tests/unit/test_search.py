@@ -78,7 +78,7 @@ def windows_of(finished, *kinds):
     }
 
 
-def test_every_trial_of_the_grid_runs_once_and_progress_is_told(search):
+def test_every_trial_of_the_grid_runs_once_and_progress_is_logged(search):
     finished, messages = search()
     assert set(finished) == set(TRIALS)
     assert {trial.end.status for trial in finished.values()} == {"completed"}

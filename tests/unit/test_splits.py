@@ -30,7 +30,7 @@ def split_of(table, entry=CLASSIFICATION, *, test_fraction=0.3, folds=5, seed=1)
 
 
 def classes_table(*rows_of_class):
-    """A table with these numbers of rows of class a, b, c, ...; feature `row` tells rows apart."""
+    """A table with these numbers of rows of class a, b, c, ...; feature `row` numbers the rows."""
     labels = np.repeat([chr(ord("a") + code) for code in range(len(rows_of_class))], rows_of_class)
     return pd.DataFrame(
         {"row": np.arange(len(labels), dtype=float), "constant": 3, "target": labels}
@@ -97,7 +97,7 @@ def test_every_class_however_small_is_in_the_training_part(rows, test_fraction):
         assert set(split.fold_of_row) == {0, 1, 2}
 
 
-def test_the_treatment_of_small_classes_is_told():
+def test_the_treatment_of_small_classes_is_noted():
     split = split_of(classes_table(100, 3, 1))
     notes = split.summary["stratification"]
     assert "classes of a single row: c" in notes["train_and_test"]
@@ -119,17 +119,17 @@ def test_the_same_seed_gives_the_same_split_and_another_seed_another():
 
 
 @pytest.mark.parametrize(
-    ("table", "test_fraction", "told"),
+    ("table", "test_fraction", "expected"),
     [
         (classes_table(4, 4), 0.5, "fewer than there are folds (`split.folds`): 5"),
         (classes_table(*[2] * 8), 0.6, "fewer than there are classes: 8"),
     ],
 )
-def test_a_training_part_that_is_too_small_is_refused(table, test_fraction, told):
+def test_a_training_part_that_is_too_small_is_refused(table, test_fraction, expected):
     with pytest.raises(UserError) as raised:
         split_of(table, test_fraction=test_fraction)
     message = str(raised.value)
-    assert "Data set 'mine'" in message and told in message
+    assert "Data set 'mine'" in message and expected in message
     assert "Lower `split.test_fraction`" in message
 
 

@@ -21,7 +21,7 @@ def reader(make_trial):
 
 
 def read(reader):
-    """What the reader says of a window that ends now."""
+    """What the reader returns for a window that ends now."""
     reader.end_training()
     return reader.end_window()
 
@@ -60,7 +60,7 @@ def test_memory_shared_through_a_mapped_file_does_not_count(reader, tmp_path):
 
 
 class SetClocks:
-    """Clocks that go on only when a test says so, and count their readings."""
+    """Clocks that advance only when a test says so, and count how often they are read."""
 
     def __init__(self):
         self.readings, self.now_ns = Counter(), Counter()

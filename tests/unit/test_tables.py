@@ -22,7 +22,7 @@ STUDY = Study("d", "logistic_regression", "memory", 1)
 
 
 def finished_trial(trial_id="t", status=Status.COMPLETED, losses=(), **windows):
-    """A trial of which each metric was 2 in the first of two windows and 4 in the second."""
+    """A trial whose metrics were all 2 in the first of two windows and 4 in the second."""
     values = {name: [2.0, 4.0] for name in window_columns()} | {"step": [100, 200]} | windows
     end = TrialEnd(Status(status), "budget")
     configuration, environment = Configuration(2, 0.1, 0.1), {"host": "node1"}
@@ -40,7 +40,7 @@ def test_a_trials_metrics_are_made_of_its_windows_as_the_registry_says():
     assert row["steps_used"] == 200
 
 
-def test_the_limit_of_the_arms_rule_stands_beside_every_trial():
+def test_the_limit_of_the_arms_rule_is_in_every_trials_row():
     trials = finished_trial("a"), finished_trial("b", "stopped")
     assert tables(*trials, limit=1.9)[0]["limit"].tolist() == [1.9, 1.9]
     assert tables(*trials)[0]["limit"].isna().all()

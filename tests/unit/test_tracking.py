@@ -24,7 +24,7 @@ def store(tmp_path_factory):
 
 
 def finished_trial(trial_id, windows=2, end=STOPPED, **curves):
-    """A trial of which every metric is 1/3 plus the window's number."""
+    """A trial whose metrics are all 1/3 plus the window's number."""
     numbers = range(1, windows + 1)
     values = {name: [1 / 3 + number for number in numbers] for name in window_columns()}
     values |= {"step": [100 * number for number in numbers]} | curves
@@ -52,10 +52,10 @@ def test_a_run_holds_its_trial(store):
     assert expected.items() <= run.data.tags.items()
 
 
-def test_a_run_shows_the_course_of_its_metrics_and_the_sums_once(store):
+def test_a_run_shows_the_curves_of_its_metrics_and_the_sums_once(store):
     run_ids = replace_runs(store, STUDY, [finished_trial("a")], {})
-    course = store.get_metric_history(run_ids["a"], "memory_mb")
-    assert [(m.step, m.value) for m in course] == [(100, 1 / 3 + 1), (200, 1 / 3 + 2)]
+    curve = store.get_metric_history(run_ids["a"], "memory_mb")
+    assert [(m.step, m.value) for m in curve] == [(100, 1 / 3 + 1), (200, 1 / 3 + 2)]
     total = store.get_metric_history(run_ids["a"], "cpu_time_s")
     assert [(m.step, m.value) for m in total] == [(200, 1 / 3 + 2)]
 
@@ -123,16 +123,16 @@ def test_a_store_that_cannot_be_used_is_named_by_its_key(uri):
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "expected"),
     [
         ("postgresql://me:secret@127.0.0.1:1/runs", "postgresql://me:***@127.0.0.1:1/runs"),
         ("postgresql://me@127.0.0.1:1/runs?password=secret", "runs?password=***"),
     ],
 )
-def test_a_password_in_the_address_is_not_told(uri, told, monkeypatch):
+def test_a_password_in_the_address_is_not_shown(uri, expected, monkeypatch):
     # MLflow tries ten times, with pauses of 101 s in all.
     monkeypatch.setattr(mlflow_databases, "MAX_RETRY_COUNT", 1)
     with pytest.raises(UserError) as error:
         open_store(uri)
     assert "secret" not in str(error.value)
-    assert told in str(error.value)
+    assert expected in str(error.value)

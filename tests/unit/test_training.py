@@ -40,7 +40,7 @@ def test_a_trial_reports_every_metric_in_each_window(classification_split, make_
     assert windows[-1].metrics["samples_used"] == 25 * 8 * classification_split.folds
 
 
-def test_the_same_seed_gives_the_same_course_bit_for_bit(classification_split, make_trial):
+def test_the_same_seed_gives_the_same_curves_bit_for_bit(classification_split, make_trial):
     first, second = (list(train(make_trial(), classification_split)) for _ in range(2))
     assert str(machine_learning_part(first)) == str(machine_learning_part(second))
 
@@ -66,7 +66,7 @@ def test_training_learns(classification_split, make_trial):
     assert last.metrics["val_loss"] < first.metrics["val_loss"]
 
 
-def test_warm_up_steps_do_not_count_into_the_step_time(classification_split, make_trial):
+def test_warm_up_steps_are_not_counted_in_the_step_time(classification_split, make_trial):
     first, second, _ = train(make_trial(warmup_steps=10), classification_split)
     assert math.isnan(first.metrics["step_time_ms"])
     assert second.metrics["step_time_ms"] > 0

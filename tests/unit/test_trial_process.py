@@ -211,7 +211,7 @@ def test_closing_ends_a_template_that_hangs(make_process, request_for, no_hangin
         wait_until(lambda: not template.is_running() or template.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_an_exception_in_a_trial_is_told(process, request_for):
+def test_an_exception_in_a_trial_is_reported(process, request_for):
     process.start(request_for(algorithm="no such algorithm"))
     ended = process.next_window()
     assert (ended.exit_code, "no such algorithm" in ended.error) == (1, True)

@@ -92,7 +92,7 @@ def test_a_batch_larger_than_the_training_part_is_refused_before_training(bad_da
     assert "trials done" not in run.stderr
 
 
-def test_values_that_can_be_mended_are_mended_as_the_config_says(bad_data):
+def test_values_that_can_be_treated_are_treated_as_the_config_says(bad_data):
     text = DATA.replace("30,0", ",none").replace("31,1", "31,few")
     run = bad_data("results/data/bad/split", text, missing="impute", categorical="one_hot")
     assert run.returncode == 0, run.stderr

@@ -1,4 +1,4 @@
-"""What a job on a cluster's node does otherwise than a run here, and what it asks the cluster for."""
+"""How a job on a cluster's node differs from a run here, and what it asks the cluster for."""
 
 import re
 
@@ -7,8 +7,8 @@ import pytest
 JOB = ("--dry-run", "--nolock", "--mode", "remote")
 
 
-def told_of_searches(run, key):
-    """What a dry run tells of its searches: the values of `threads` or of a resource."""
+def printed_for_searches(run, key):
+    """What a dry run prints for its searches: the values of `threads` or of a resource."""
     assert run.returncode == 0, run.stderr
     jobs = re.split(r"^(?:local)?rule ", run.stdout + run.stderr, flags=re.MULTILINE)[1:]
     found = [
@@ -29,19 +29,19 @@ def test_a_job_leaves_the_lock_of_its_run_alone(fresh):
 
 def test_a_search_uses_all_cores_here_and_those_of_its_workers_in_a_job(fresh):
     config = fresh.write_config("one_worker.yaml", search__workers=1)
-    assert told_of_searches(fresh.snakemake("--dry-run", config=config), "threads") == {"2"}
-    # Of a single thread Snakemake tells nothing.
+    assert printed_for_searches(fresh.snakemake("--dry-run", config=config), "threads") == {"2"}
+    # Snakemake does not print a single thread.
     job = fresh.snakemake(*JOB, config=config)
-    assert told_of_searches(job, "threads") == set()
-    assert told_of_searches(job, "slurm_extra") == {"--exclusive"}
+    assert printed_for_searches(job, "threads") == set()
+    assert printed_for_searches(job, "slurm_extra") == {"--exclusive"}
 
 
 def test_memory_and_time_are_asked_for_once_the_data_are_split(fresh, finished):
     for key in ("mem_mb", "runtime"):
-        assert told_of_searches(fresh.snakemake("--dry-run"), key) == {"<TBD>"}
+        assert printed_for_searches(fresh.snakemake("--dry-run"), key) == {"<TBD>"}
     again = finished.snakemake("--dry-run", "--forcerun", "search")
-    assert {int(minutes) for minutes in told_of_searches(again, "runtime")} == {11}
-    assert all(int(mb) > 2000 for mb in told_of_searches(again, "mem_mb"))
+    assert {int(minutes) for minutes in printed_for_searches(again, "runtime")} == {11}
+    assert all(int(mb) > 2000 for mb in printed_for_searches(again, "mem_mb"))
 
 
 @pytest.mark.parametrize("attempt", [2, 3])
@@ -50,7 +50,7 @@ def test_each_attempt_asks_for_more(finished, attempt):
         finished.snakemake("--dry-run", "--forcerun", "search", "--attempt", str(number))
         for number in (1, attempt)
     )
-    assert told_of_searches(later, "runtime") == {str(11 * attempt)}
-    assert {int(mb) for mb in told_of_searches(later, "mem_mb")} == {
-        attempt * int(mb) for mb in told_of_searches(first, "mem_mb")
+    assert printed_for_searches(later, "runtime") == {str(11 * attempt)}
+    assert {int(mb) for mb in printed_for_searches(later, "mem_mb")} == {
+        attempt * int(mb) for mb in printed_for_searches(first, "mem_mb")
     }

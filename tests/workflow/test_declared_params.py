@@ -1,4 +1,4 @@
-"""What a rule declares is what its script reads: no rerun for nothing, and none that is missing."""
+"""What a rule declares is what its script reads: no needless rerun, and none that is missing."""
 
 import ast
 import json
@@ -48,9 +48,9 @@ def declared(tmp_path_factory):
 
 
 def names_read(script, part, declared):
-    """The names of `snakemake.params`, say, that a script reads, also by a variable that stands for it.
+    """The names that a script reads from `snakemake.params`, say, directly or through a variable.
 
-    All that are declared, if the script hands them on together.
+    All that are declared, if the script passes them on together.
     """
     tree = ast.parse(script)
     aliases = {f"snakemake.{part}"}

@@ -1,4 +1,4 @@
-"""Another workflow takes this one's rules into its own: by a path, from git, under other names and prefixes."""
+"""Another workflow uses this one's rules: by a path, from git, under other names and prefixes."""
 
 import json
 import shutil

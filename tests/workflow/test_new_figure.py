@@ -1,4 +1,4 @@
-"""A figure added as one file and one line of the registry, in a finished project."""
+"""A figure added as one file and one line in the registry, in a finished project."""
 
 import json
 import re

@@ -30,7 +30,7 @@ def test_nothing_else_needs_a_calibration(fresh):
     assert not {"plan", "calibrate", "calibrate_overhead"} & rules
 
 
-def test_the_plan_tells_trials_and_steps_of_every_pair_and_their_total(planned):
+def test_the_plan_lists_trials_and_steps_of_every_pair_and_their_total(planned):
     text, _ = planned
     for dataset, algorithm in PAIRS:
         assert re.search(rf"^\s*{dataset}\s+{algorithm}\s+3\s+12\s+480\s", text, re.MULTILINE)

@@ -308,10 +308,16 @@ def fetch_table(
 ) -> tuple[pd.DataFrame, dict]:
     """Return the raw table of a data set and its provenance.
 
-    Parameters ---------- name The data set's name in the config, used in messages. entry Its entry
-    in the config, checked. pmlb_cache Folder in the layout of PMLB's own cache,
-    `<name>/<name>.tsv.gz`. It may be read-only. download_folder The same kind of folder, used where
-    `pmlb_cache` is None or not writable.
+    Parameters
+    ----------
+    name
+        The data set's name in the config, used in messages.
+    entry
+        Its entry in the config, checked.
+    pmlb_cache
+        Folder in the layout of PMLB's own cache, `<name>/<name>.tsv.gz`. It may be read-only.
+    download_folder
+        The same kind of folder, used where `pmlb_cache` is None or not writable.
 
     Returns
     -------
@@ -320,8 +326,10 @@ def fetch_table(
     provenance
         Source, address, file, SHA-256 found and expected, rows, columns, time and versions.
 
-    Raises ------ UserError Where the data cannot be obtained, are not the expected ones, or have no
-    such target.
+    Raises
+    ------
+    UserError
+        Where the data cannot be obtained, are not the expected ones, or have no such target.
     """
     data_set = TypeAdapter(data_set_type()).validate_python(entry)
     table, origin = data_set.fetch(name, [f for f in (pmlb_cache, download_folder) if f])

@@ -53,7 +53,7 @@ class NodeWatch:
             time.sleep(LOOK_INTERVAL_S / 5)
 
     def reason_of_loss(self, host: str) -> str:
-        """Return that a trial failed because the node on its host was lost; empty if it was not."""
+        """Return why a trial failed if the node on its host was lost; empty if it was not."""
         if host in self.lost_hosts:
             return f"the node on {host} was lost while the trial ran there"
         if not host and self.lost_hosts:

@@ -124,5 +124,5 @@ def _warn_of_few_cpus(address: str, workers: int, log: Callable[[str], None]) ->
     if cpus < workers:
         log(
             f"WARNING: the Ray cluster at {address} has {cpus} CPUs, fewer than search.workers = "
-            f"{workers}; only as many trials run at once, and the others wait."
+            f"{workers}; only that many trials run at once, and the others wait."
         )

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults test-cluster check bench lock
+.PHONY: demo test faults test-cluster check docs bench lock
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores 2 --configfile config/demo.yaml
@@ -23,6 +23,9 @@ check: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+docs: .venv/installed
+	PYTHONPATH=workflow/lib $(BIN)/python docs/config_reference.py
 
 bench: .venv/installed
 	PYTHONPATH=workflow/lib:. $(BIN)/python -m benchmarks

@@ -8,6 +8,7 @@ import yaml
 
 from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
+from sysstop.study.config import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,8 +48,69 @@ LIMIT = {"rule": "metric_limit", "metric": "memory_mb"}
 MISTAKES = {
     "unknown key": ("study.datsets", ["mnist"], "study.datsets; did you mean 'datasets'?"),
     "unknown section": ("tuning", {}, "unknown key config.tuning"),
-    "wrong type": ("budget.steps", "many", "budget.steps: 'many' is not of type 'integer'"),
-    "out of range": ("split.folds", 1, "split.folds: 1 is less than the minimum of 2"),
+    "missing key": (
+        "study",
+        {"datasets": ["iris"], "arms": ["none"]},
+        "study.algorithms: missing, expected a list",
+    ),
+    "section that is none": ("study", 3, "study: found 3, expected a mapping"),
+    "fraction": ("study.repetitions", 2.0, "found 2.0, expected a whole number from 1 to 1000"),
+    "truth as a number": (
+        "budget.steps",
+        True,
+        "budget.steps: found True, expected a whole number",
+    ),
+    "null": ("budget.steps", None, "budget.steps: found None, expected a whole number"),
+    "number of a unit": (
+        "search.trial_timeout_s",
+        "5 min",
+        "found '5 min', expected a number above 0 and at most 2000000 or null, without a unit",
+    ),
+    "limit of a unit": (
+        "arms.memory",
+        {"rule": "metric_limit", "metric": "memory_mb", "limit": "2 GB"},
+        "arms.memory.limit: found '2 GB', a number is needed; write it without a unit",
+    ),
+    "name twice": ("study.datasets", ["iris", "iris"], "study.datasets: found 'iris' twice"),
+    "empty list": (
+        "grid.alpha",
+        [],
+        "grid.alpha: found [], expected a list of one or more numbers",
+    ),
+    "value in a list": (
+        "grid.alpha",
+        [0.1, -1],
+        "grid.alpha.1: found -1, expected a number of at least 0",
+    ),
+    "name of an arm": ("arms.a/b", {"rule": "none"}, "arms: the name 'a/b' cannot be used"),
+    "arm without a rule": (
+        "arms.memory",
+        {"metric": "memory_mb"},
+        "arms.memory.rule: missing, expected a text",
+    ),
+    "unknown source": ("datasets.iris.source", "sklern", "'sklern'; did you mean 'sklearn'?"),
+    "no source": (
+        "datasets.iris",
+        {"task": "regression"},
+        "datasets.iris.source: missing, expected `file`, `pmlb`,",
+    ),
+    "unknown choice": (
+        "datasets.iris.type",
+        "imag",
+        "datasets.iris.type: unknown name 'imag'; did",
+    ),
+    "key of another source": ("datasets.iris.path", "x.csv", "unknown key datasets.iris.path; "),
+    "name that is no folder": ("datasets./x", {}, "datasets: the name '/x' cannot be used"),
+    "wrong type": (
+        "budget.steps",
+        "many",
+        "budget.steps: found 'many', expected a whole number of at least 1 (Training steps",
+    ),
+    "out of range": (
+        "split.folds",
+        1,
+        "split.folds: found 1, expected a whole number from 2 to 100",
+    ),
     "no baseline": ("study.arms", ["memory"], "study.arms: must contain 'none'"),
     "batch size": ("grid.batch_size", "all", "grid.batch_size: found 'all'"),
     "unknown data set": (
@@ -59,9 +121,13 @@ MISTAKES = {
     "unknown metric of a constraint": (
         "constraints",
         {"memory_peak": 512},
-        "unknown system metric in constraints.memory_peak; did you mean 'memory_peak_mb'?",
+        "constraints.memory_peak: unknown system metric 'memory_peak'; did you mean 'memory_peak_mb'?",
     ),
-    "constraint of nothing": ("constraints", {"memory_mb": 0}, "constraints.memory_mb: 0 is less"),
+    "constraint of nothing": (
+        "constraints",
+        {"memory_mb": 0},
+        "constraints.memory_mb: found 0, expected a number",
+    ),
     "unknown algorithm": ("study.algorithms", ["svm"], "unknown name 'svm' in study.algorithms"),
     "unknown arm": ("study.arms", ["none", "ram"], "unknown name 'ram' in study.arms"),
     "no algorithm for data": (
@@ -163,10 +229,90 @@ def test_a_training_time_limit_beyond_the_time_budget_is_refused(config):
         check_config(config)
 
 
-def test_all_mistakes_are_told_at_once(config):
-    config["budget"]["steps"] = 0
+def test_one_message_names_all_mistakes(config):
     config["split"]["folds"] = "five"
+    config["grid"]["alpha"] = []
+    config["study"]["datasets"].append("minst")
+    config["arms"]["memory"] = LIMIT
     with pytest.raises(UserError) as error:
         check_config(config)
-    assert "budget.steps" in str(error.value)
-    assert "split.folds" in str(error.value)
+    for key in (
+        "split.folds",
+        "grid.alpha",
+        "'minst' in study.datasets",
+        "arms.memory: give either",
+    ):
+        assert key in str(error.value)
+
+
+# Values given as text
+
+
+def test_texts_are_taken_for_the_numbers_and_nulls_that_they_are(config):
+    given = {
+        "study": {"repetitions": "2", "seed": "0x10"},
+        "grid": {"batch_size": ["8", "32"], "learning_rate": ["1e-3", "0.01"], "alpha": [".5"]},
+        "budget": {"epochs": "null", "seconds": "~", "steps": "+800"},
+        "arms": {"memory": {"limit": "2e3", "quantile": "null"}},
+        "constraints": {"memory_mb": "512"},
+        "tracking": {"experiment_prefix": "1"},
+        "data": {"pmlb_cache": "null"},
+        "datasets": {"iris": {"rows": "150", "classes": "null"}},
+    }
+    checked = check_config(merged(config, given))
+    assert checked["study"]["repetitions"] == 2
+    assert checked["study"]["seed"] == 16
+    assert checked["grid"] == {
+        "batch_size": [8, 32],
+        "learning_rate": [0.001, 0.01],
+        "alpha": [0.5],
+    }
+    assert (checked["budget"]["epochs"], checked["budget"]["seconds"]) == (None, None)
+    assert checked["budget"]["steps"] == 800
+    assert checked["arms"]["memory"]["limit"] == 2000
+    assert checked["arms"]["memory"]["quantile"] is None
+    assert checked["constraints"] == {"memory_mb": 512}
+    assert checked["tracking"]["experiment_prefix"] == "1"
+    assert checked["data"]["pmlb_cache"] is None
+    assert checked["datasets"]["iris"]["rows"] == 150
+    assert "classes" not in checked["datasets"]["iris"]
+
+
+def test_numbers_stay_as_they_are_written(config):
+    config["budget"]["seconds"] = 5
+    config["grid"]["learning_rate"] = [1, 0.5]
+    checked = check_config(config)
+    assert repr(checked["budget"]["seconds"]) == "5"
+    assert repr(checked["grid"]["learning_rate"]) == "[1, 0.5]"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,5", "1e", "0b1", "1_000", "5 min", ".inf", "1e999", "9" * 5000]
+)
+def test_a_text_that_is_no_finite_number_is_refused(config, text):
+    config["budget"]["seconds"] = text
+    with pytest.raises(
+        UserError, match=r"budget\.seconds: found .*, expected a number above 0 or null"
+    ):
+        check_config(config)
+
+
+# Defaults
+
+
+def test_the_full_study_names_every_key_with_its_default(config):
+    checked = check_config(config)
+    for name, kind in SECTIONS.items():
+        if not isinstance(kind, type):
+            continue
+        assert set(config[name]) == set(kind.model_fields), name
+        for key, field in kind.model_fields.items():
+            if not field.is_required():
+                assert checked[name][key] == field.default, f"{name}.{key}"
+
+
+def test_a_key_that_is_left_out_has_its_default(config):
+    del config["budget"]["warmup_steps"], config["tracking"]
+    checked = check_config(config)
+    assert checked["budget"]["warmup_steps"] == 10
+    assert checked["tracking"]["uri"].startswith("sqlite:")

@@ -7,21 +7,30 @@ import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Annotated, Literal
 
-import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from pydantic import Field
 
-from sysstop.data import sources as data_sources
-from sysstop.data.sources import SKLEARN_LOADERS, fetch_table, write_table
+from sysstop.data import pmlb_files, sources
+from sysstop.data.sources import DataSet, Origin, data_sets_type, fetch_table, write_table
+from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
+from sysstop.study.config_section import checked_section
 
 PROJECT = Path(__file__).parents[2]
 DATA = PROJECT / "tests" / "data"
 REGISTRY = yaml.safe_load((PROJECT / "config" / "datasets.yaml").read_text())["datasets"]
-SCHEMA = yaml.safe_load((PROJECT / "workflow/schemas/datasets.schema.yaml").read_text())
+
+
+def full_config():
+    files = ("config/datasets.yaml", "config/config.yaml")
+    first, second = (yaml.safe_load((PROJECT / file).read_text()) for file in files)
+    return first | second
+
 
 FLOWERS = {
     "source": "file",
@@ -92,9 +101,9 @@ def upstream(monkeypatch):
     server.answers, server.requested = answers, requested
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(
-        data_sources, "PMLB_ADDRESS", f"http://127.0.0.1:{server.server_port}/datasets"
+        pmlb_files, "PMLB_ADDRESS", f"http://127.0.0.1:{server.server_port}/datasets"
     )
-    monkeypatch.setattr(data_sources, "RETRY_DELAYS_S", (0, 0))
+    monkeypatch.setattr(pmlb_files, "RETRY_DELAYS_S", (0, 0))
     yield server
     server.shutdown()
     server.server_close()
@@ -103,52 +112,111 @@ def upstream(monkeypatch):
 # The registry
 
 
+def mistakes_in(**entries):
+    return checked_section(data_sets_type(), entries, "datasets")[1]
+
+
+def without(entry, key):
+    return {name: value for name, value in entry.items() if name != key}
+
+
 def test_the_registry_is_valid():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(REGISTRY, SCHEMA)
+    assert mistakes_in(**REGISTRY) == []
+
+
+CLASSES, NUMBERS = REGISTRY["synthetic_classification"], REGISTRY["synthetic_regression"]
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("entry", "mistake"),
     [
-        {**TINY, "name": None},
-        {key: value for key, value in TINY.items() if key != "sha256"},
-        {**TINY, "sha256": "abc"},
-        {**TINY, "path": "mine.csv"},
-        {key: value for key, value in FLOWERS.items() if key != "target"},
-        {**FLOWERS, "format": "xlsx"},
-        {**FLOWERS, "tusk": "classification"},
-        {**FLOWERS, "task": "regression", "classes": 3},
-        {**REGISTRY["digits"], "name": "mnist"},
-        {**REGISTRY["synthetic_classification"], "noise": 2},
-        {k: v for k, v in REGISTRY["synthetic_classification"].items() if k != "classes"},
-        {k: v for k, v in REGISTRY["synthetic_regression"].items() if k != "seed"},
+        ({**TINY, "name": None}, "mine.name: found None, expected a name of at most"),
+        (without(TINY, "sha256"), "mine.sha256: missing, expected 64 hexadecimal digits (SHA-256"),
+        ({**TINY, "sha256": "abc"}, "mine.sha256: found 'abc', expected 64 hexadecimal digits"),
+        ({**TINY, "path": "mine.csv"}, "unknown key datasets.mine.path; known: categorical, "),
+        (without(FLOWERS, "target"), "mine.target: missing, expected a text (Name of the column"),
+        ({**FLOWERS, "format": "xlsx"}, "mine.format: found 'xlsx', expected `csv` or `tsv` or"),
+        ({**FLOWERS, "tusk": "regression"}, "unknown key datasets.mine.tusk; did you mean 'task'?"),
+        ({**FLOWERS, "task": "regresion"}, "mine.task: unknown name 'regresion'; did you mean"),
+        (
+            {**FLOWERS, "task": "regression", "classes": 3},
+            "mine.classes: found 3; a regression has",
+        ),
+        ({**FLOWERS, "rows": 2.0}, "mine.rows: found 2.0, expected a whole number of at least 1"),
+        ({**REGISTRY["digits"], "name": "mnist"}, "mine.name: unknown name 'mnist'; known: breast"),
+        ({**CLASSES, "noise": 2}, "mine: `noise` is a share of the rows, found 2; use at most 1"),
+        (without(CLASSES, "classes"), "mine: a classification needs the number of its classes"),
+        (
+            {**CLASSES, "informative": 21},
+            "mine: 21 informative features of 20; lower `informative`",
+        ),
+        ({**CLASSES, "informative": 1}, "mine: 1 informative features can tell at most 2 classes"),
+        (without(NUMBERS, "rows"), "mine.rows: missing, expected a whole number of at least 1"),
     ],
 )
-def test_the_schema_refuses_a_wrong_entry(entry):
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"mine": entry}, SCHEMA)
+def test_a_wrong_entry_is_refused(entry, mistake):
+    (message,) = mistakes_in(mine=entry)
+    assert mistake in message
 
 
-@pytest.mark.parametrize("name", ["../mine", "a..b", ".hidden", "a/b", "", "with space"])
-def test_the_schema_refuses_a_name_that_is_no_safe_folder_name(name):
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({name: FLOWERS}, SCHEMA)
+@pytest.mark.parametrize("name", ["../mine", "a..b", ".hidden", "a/b", "", "with space", "a\n"])
+def test_a_name_that_is_no_safe_folder_name_is_refused(name):
+    (message,) = mistakes_in(**{name: FLOWERS})
+    assert f"datasets: the name {name!r} cannot be used" in message
 
 
-def test_every_key_of_the_schema_is_described():
-    keys = SCHEMA["additionalProperties"]["properties"]
-    assert [key for key, rule in keys.items() if not rule.get("description")] == []
+@pytest.mark.parametrize("name", ["529_pollen", "a.b-c_d", "a.", "9", "a" * 100])
+def test_a_name_that_is_a_folder_name_is_accepted(name):
+    assert mistakes_in(**{name: FLOWERS}) == []
 
 
-def test_the_schema_knows_the_data_sets_of_scikit_learn_that_can_be_fetched():
-    conditions = SCHEMA["additionalProperties"]["allOf"]
-    (names,) = (
-        condition["then"]["properties"]["name"]["enum"]
-        for condition in conditions
-        if condition["if"]["properties"].get("source") == {"const": "sklearn"}
-    )
-    assert sorted(names) == sorted(SKLEARN_LOADERS)
+def test_null_takes_a_key_away():
+    entry = {**FLOWERS, "rows": None, "categorical": None}
+    data_sets, mistakes = checked_section(data_sets_type(), {"mine": entry}, "datasets")
+    assert mistakes == []
+    assert data_sets["mine"].model_dump() == FLOWERS
+
+
+def test_every_key_is_described():
+    models = [DataSet, *sources.SOURCES.values()]
+    fields = [field for model in models for field in model.model_fields.items()]
+    assert [key for key, field in fields if key != "source" and not field.description] == []
+
+
+class DiceDataSet(DataSet):
+    """Throws of dice, a source that no module knows."""
+
+    source: Literal["dice"]
+    rows: Annotated[int, Field(ge=1)]
+    """How often the dice are thrown."""
+    sides: Annotated[int, Field(ge=2)] = 6
+    """Sides of a die."""
+
+    def fetch(self, name, folders):
+        throws = np.random.default_rng(1).integers(1, self.sides + 1, (self.rows, 2))
+        table = pd.DataFrame(throws, columns=["red", "blue"])
+        table["target"] = table.sum(axis=1)
+        return table, Origin("a cup")
+
+
+def test_a_new_source_is_one_class_in_the_registry(tmp_path, monkeypatch):
+    monkeypatch.setitem(sources.SOURCES, "dice", DiceDataSet)
+    dice = {"source": "dice", "task": "regression", "rows": 9}
+    assert mistakes_in(dice={**dice, "sides": 1, "colour": "red"}) == [
+        "datasets.dice.sides: found 1, expected a whole number of at least 2 (Sides of a die)",
+        "unknown key datasets.dice.colour; known: "
+        "categorical, classes, features, licence, missing, rows, sides, source, task, type",
+    ]
+    config = full_config()
+    config["datasets"]["dice"] = dice
+    config["study"]["datasets"].append("dice")
+    entry = check_config(config)["datasets"]["dice"]
+    assert entry["sides"] == 6
+    table, provenance = fetch_table("dice", entry, None, tmp_path)
+    assert list(table.columns) == ["red", "blue", "target"]
+    assert (provenance["source"], provenance["address"]) == ("dice", "a cup")
+    with pytest.raises(UserError, match=r"datasets\.dice\.sides: found 1, expected"):
+        fetch_table("dice", {**dice, "sides": 1}, None, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +287,7 @@ def test_rows_with_missing_values_are_not_dropped_behind_the_users_back(tmp_path
 
 
 def test_a_data_set_renamed_upstream_is_found_in_the_cache_under_either_name(tmp_path, monkeypatch):
-    monkeypatch.setitem(data_sources.PMLB_RENAMED, "tiny", "_deprecated_tiny")
+    monkeypatch.setitem(pmlb_files.PMLB_RENAMED, "tiny", "_deprecated_tiny")
     put_in_cache(tmp_path, "_deprecated_tiny")
     table, _ = fetch_table("tiny", TINY, tmp_path, tmp_path)
     assert len(table) == 2
@@ -228,14 +296,14 @@ def test_a_data_set_renamed_upstream_is_found_in_the_cache_under_either_name(tmp
 def test_a_data_set_renamed_upstream_is_downloaded_under_its_new_name(
     upstream, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(data_sources.PMLB_RENAMED, "tiny", "_deprecated_tiny")
+    monkeypatch.setitem(pmlb_files.PMLB_RENAMED, "tiny", "_deprecated_tiny")
     upstream.answers["/datasets/_deprecated_tiny/_deprecated_tiny.tsv.gz"] = [(200, TINY_FILE)]
     table, _ = fetch_table("tiny", TINY, tmp_path, tmp_path)
     assert len(table) == 2
 
 
 def test_the_registered_diabetes_is_the_one_that_upstream_renamed():
-    assert data_sources.PMLB_RENAMED[REGISTRY["diabetes"]["name"]] == "_deprecated_diabetes"
+    assert pmlb_files.PMLB_RENAMED[REGISTRY["diabetes"]["name"]] == "_deprecated_diabetes"
 
 
 def test_a_download_is_kept_byte_for_byte_in_the_cache(upstream, tmp_path):
@@ -290,7 +358,7 @@ def test_a_failed_download_tells_what_the_server_answered_and_how_to_go_on_offli
     message = str(raised.value)
     assert "Data set 'tiny'" in message
     assert told in message
-    assert f"{data_sources.PMLB_ADDRESS}/tiny/tiny.tsv.gz" in message
+    assert f"{pmlb_files.PMLB_ADDRESS}/tiny/tiny.tsv.gz" in message
     assert f"put the file with SHA-256 {TINY_SHA256} at {tmp_path}/tiny/tiny.tsv.gz" in message
     assert "`data.pmlb_cache`" in message and "PMLB_CACHE" in message
     assert len(upstream.requested) == attempts
@@ -299,7 +367,7 @@ def test_a_failed_download_tells_what_the_server_answered_and_how_to_go_on_offli
 
 def test_no_connection_at_all_is_told_as_such(upstream, tmp_path, monkeypatch):
     # Port 9 (discard) of the loopback has no listener.
-    monkeypatch.setattr(data_sources, "PMLB_ADDRESS", "http://127.0.0.1:9")
+    monkeypatch.setattr(pmlb_files, "PMLB_ADDRESS", "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"'tiny'.*ConnectionError.*go on offline"):
         fetch_table("tiny", TINY, tmp_path, tmp_path)
 
@@ -313,7 +381,7 @@ def test_a_wrong_download_is_refused_and_not_kept(upstream, tmp_path):
 
 def test_a_cached_file_with_another_hash_is_refused_before_it_is_opened(tmp_path, monkeypatch):
     file = put_in_cache(tmp_path, "tiny", TINY_FILE[:-4])
-    monkeypatch.setattr(data_sources, "read_table", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr(sources, "read_table", lambda *_: pytest.fail("opened"))
     with pytest.raises(UserError) as raised:
         fetch_table("tiny", TINY, tmp_path, tmp_path)
     message = str(raised.value)
@@ -331,7 +399,7 @@ def test_a_git_lfs_pointer_in_the_place_of_the_data_is_recognised(tmp_path):
 
 
 def test_a_download_without_an_end_is_given_up(upstream, tmp_path, monkeypatch):
-    monkeypatch.setattr(data_sources, "LARGEST_DOWNLOAD_BYTES", 10)
+    monkeypatch.setattr(pmlb_files, "LARGEST_DOWNLOAD_BYTES", 10)
     upstream.answers["/datasets/tiny/tiny.tsv.gz"] = [(200, TINY_FILE)]
     with pytest.raises(UserError, match="more than 10 bytes were sent"):
         fetch_table("tiny", TINY, tmp_path, tmp_path)
@@ -496,23 +564,11 @@ def test_counts_that_differ_from_the_expected_ones_are_refused(key, found):
     fetch_file(DATA / "flowers.csv", **{key: found})
 
 
-# scikit-learn and synthetic
+# Synthetic
 
 
-def test_an_unknown_data_set_of_scikit_learn_is_told_with_the_known_ones(tmp_path):
-    entry = {**REGISTRY["digits"], "name": "mnist"}
-    with pytest.raises(UserError, match=r"'mine'.*'mnist'.*breast_cancer, .*wine"):
-        fetch_table("mine", entry, None, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"informative": 21}, "21 informative features of 20"),
-        ({"informative": 1, "classes": 3}, "at most 2 classes"),
-    ],
-)
-def test_impossible_synthetic_data_are_refused(tmp_path, changes, told):
-    entry = {**REGISTRY["synthetic_classification"], **changes}
-    with pytest.raises(UserError, match=f"'mine'.*{told}.*`datasets.mine.informative`"):
-        fetch_table("mine", entry, None, tmp_path)
+def test_what_a_synthetic_data_set_does_not_say_has_a_default(tmp_path):
+    entry = {"source": "synthetic", "task": "regression", "rows": 50, "features": 3}
+    table, _ = fetch_table("made", entry, None, tmp_path)
+    spelled_out = {**entry, "informative": 3, "noise": 0, "seed": 2023}
+    pd.testing.assert_frame_equal(table, fetch_table("made", spelled_out, None, tmp_path)[0])

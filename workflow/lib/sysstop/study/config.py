@@ -131,12 +131,13 @@ class SplitSection(ConfigSection):
 
 
 def _arm_value(value: Any) -> Any:
-    if isinstance(value, str) and WITH_UNIT.fullmatch(value):
+    plain = plain_value(value)
+    if isinstance(plain, str) and WITH_UNIT.fullmatch(plain):
         raise mistake(
-            f"found '{value}', a number is needed; write it without a unit, in that of the metric "
+            f"found '{plain}', a number is needed; write it without a unit, in that of the metric "
             "(memory in MB of 2^20 bytes, step times in ms, training times in s)"
         )
-    return plain_value(value)
+    return plain
 
 
 class ArmSection(ConfigSection):

@@ -154,19 +154,19 @@ def _message(schema: Mapping[str, Any], prefix: str, error: Mapping[str, Any]) -
         return unknown_name(f"key {key}", keys[-1], parent["properties"])
     if error["loc"] and error["loc"][-1] == "[key]":
         return f"{prefix}: the name {found!r} cannot be used{meaning}"
+    missing = error["type"] == "missing"
     if error["type"].startswith("union_tag") and isinstance(found, Mapping):
-        tag, known = found.get("source"), node["discriminator"]["mapping"]
-        if isinstance(tag, str):
-            return f"{key}.source: {unknown_name(f'name {tag!r}', tag, known)}"
-        key, found, node = f"{key}.source", tag, {"enum": list(known)}
+        tag = node["discriminator"]["propertyName"]
+        key, missing, found = f"{key}.{tag}", tag not in found, found.get(tag)
+        node, meaning = {"enum": list(node["discriminator"]["mapping"])}, ""
     if isinstance(found, str) and "enum" in node:
         return f"{key}: {unknown_name(f'name {found!r}', found, node['enum'])}{meaning}"
-    needed = f"{allowed_values(node)} is needed"
-    if error["type"] == "missing" or (found is None and "enum" in node):
-        return f"{key}: missing; {needed}{meaning}"
-    if isinstance(found, str) and WITH_UNIT.fullmatch(found) and "number" in needed:
-        needed += ", without a unit"
-    return f"{key}: found {shortened(repr(found), LONGEST_FOUND)}; {needed}{meaning}"
+    expected = f"expected {allowed_values(node)}"
+    if missing:
+        return f"{key}: missing, {expected}{meaning}"
+    if isinstance(found, str) and WITH_UNIT.fullmatch(found) and "number" in expected:
+        expected += ", without a unit"
+    return f"{key}: found {shortened(repr(found), LONGEST_FOUND)}, {expected}{meaning}"
 
 
 def _place(schema: Mapping[str, Any], location: Sequence[str | int]) -> tuple:
@@ -208,19 +208,30 @@ def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str
 
 def allowed_values(node: Mapping[str, Any], plural: bool = False) -> str:
     """Return what may stand in a place of the config, given the JSON schema of that place."""
+    *others, last = dict.fromkeys(_choices(node, plural))
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _choices(node: Mapping[str, Any], plural: bool) -> Iterator[str]:
     branches = [*node.get("anyOf", ()), *node.get("oneOf", ())]
     if branches and "discriminator" not in node:
-        return " or ".join(dict.fromkeys(map(allowed_values, branches)))
-    if "const" in node:
-        return f"`{node['const']}`"
-    if "enum" in node:
-        return " or ".join(f"`{value}`" for value in node["enum"])
+        for branch in branches:
+            yield from _choices(branch, plural)
+    elif "enum" in node or "const" in node:
+        for value in node.get("enum", [node.get("const")]):
+            yield f"`{value}`"
+    else:
+        yield _values_of_type(node, plural)
+
+
+def _values_of_type(node: Mapping[str, Any], plural: bool) -> str:
     kind = node.get("type", "object")
     if kind in ("integer", "number"):
         what = "whole number" if kind == "integer" else "number"
         return (f"{what}s" if plural else f"a {what}") + _bounds(node)
     if kind == "array":
-        return f"a list of {allowed_values(node['items'], plural=True)}"
+        count = "one or more " if node.get("minItems") else ""
+        return f"a list of {count}{allowed_values(node['items'], plural=True)}"
     if kind == "string":
         return "texts" if plural else node.get("title", "a text")
     return {"null": "null", "boolean": "true or false"}.get(kind, "a mapping of keys to values")
@@ -232,15 +243,8 @@ def _bounds(node: Mapping[str, Any]) -> str:
     words = {
         "minimum": "of at least",
         "exclusiveMinimum": "above",
-        "maximum": "of at most",
+        "maximum": "at most",
         "exclusiveMaximum": "below",
     }
     bounds = [f"{word} {node[key]:.10g}" for key, word in words.items() if key in node]
     return f" {' and '.join(bounds)}" if bounds else ""
-
-
-def keys_of(model: type[ConfigSection]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """Return the keys of a model: the name, the JSON schema, and whether it must be given."""
-    schema = json_schema(model)
-    for name, node in schema["properties"].items():
-        yield name, node, name in schema.get("required", ())

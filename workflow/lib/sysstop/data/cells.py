@@ -120,7 +120,7 @@ def strays_among_numbers(
     others = texts[~plain & ~is_number_in_any_notation(texts)]
     only_marks = others.str.casefold().isin(MISSING_MARKS).all()
     if len(others) == len(texts) or (not only_marks and len(others) >= len(texts) / 2):
-        return pd.Series(dtype=int)
+        return texts[:0].value_counts()
     return texts[~plain].value_counts()
 
 

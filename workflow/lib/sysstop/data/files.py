@@ -167,9 +167,9 @@ def read_table(
             )
     except (UserError, MemoryError):
         raise
-    except UnicodeDecodeError as error:
-        raise _wrongly_encoded(name, file, encoding, start, error) from error
     except Exception as error:  # there is no end to what readers raise on content that is none
+        if isinstance(error, UnicodeDecodeError) and attempted != "parquet":
+            raise _wrongly_encoded(name, file, encoding, start, error) from error
         if compression:
             attempted += f" (compressed by {compression})"
         reason = [*str(error).strip().splitlines(), type(error).__name__][0].rstrip(".")

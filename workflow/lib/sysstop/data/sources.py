@@ -205,8 +205,8 @@ class FileDataSet(DataSet):
     content, and the separator of a text by the ending (.csv, .tsv, .tab) or else by the header."""
     separator: OrNull[Literal[",", "\t", ";", "|"]] = None
     """What separates the fields of a text file, where it is not that of the format."""
-    encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"
-    """The encoding of a text file, such as `cp1252`, by its name in Python."""
+    encoding: OrNull[Annotated[str, AfterValidator(_check_encoding)]] = None
+    """The encoding of a text file by its name in Python, such as `cp1252`; UTF-8 when absent."""
     decimal: OrNull[Literal[".", ","]] = None
     """The decimal sign of numbers; a point when absent. When given, texts of a Parquet file that are numbers
     are read as such."""
@@ -220,9 +220,9 @@ class FileDataSet(DataSet):
 
     @model_validator(mode="after")
     def _signs_differ(self) -> Self:
-        if self.thousands == self.decimal:
+        if self.thousands == (self.decimal or "."):
             raise mistake(
-                f"`decimal` and `thousands` are both '{self.decimal}'; correct one of them"
+                f"`decimal` and `thousands` are both '{self.thousands}'; correct one of them"
             )
         return self
 
@@ -248,7 +248,7 @@ class FileDataSet(DataSet):
             content,
             file_format=self.format,
             separator=self.separator,
-            encoding=self.encoding,
+            encoding=self.encoding or "utf-8",
             decimal=self.decimal,
             thousands=self.thousands,
             missing_values=[str(value) for value in self.missing_values or ()],

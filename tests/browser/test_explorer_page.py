@@ -30,6 +30,7 @@ PEAK_MEMORY = ("Peak memory (MB)", "metric_limit", "memory_peak_mb", "MB")
 CPU = ("CPU (%)", "metric_limit", "cpu_percent", "%")
 PREDICTED_TIME = ("Predicted training time (s)", "predicted_train_time", "train_time_s", "s")
 WIDE, NARROW = 1200, 400
+PATIENCE_S = 120  # only where something is wrong, or the machine very busy
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Explorer</title>
@@ -91,7 +92,7 @@ class Explorer:
         for log in ("browser", "performance"):
             browser.get_log(log)
         browser.get(file.as_uri())
-        WebDriverWait(browser, 30).until(lambda _: self.sentence)
+        WebDriverWait(browser, PATIENCE_S).until(lambda _: self.sentence)
 
     def element(self, name):
         return self.browser.find_element(By.ID, f"explorer-{name}")
@@ -121,7 +122,7 @@ class Explorer:
             return drawn == (stopped, kept)
 
         try:
-            return WebDriverWait(self.browser, 10).until(is_drawn)
+            return WebDriverWait(self.browser, PATIENCE_S).until(is_drawn)
         except TimeoutException:
             pytest.fail(f"drawn as stopped and kept: {drawn}, not {(stopped, kept)}")
 
@@ -264,7 +265,7 @@ def test_the_page_does_not_scroll_sideways(any_width):
     for quantity in (STEP_TIME, PREDICTED_TIME):
         any_width.choose(quantity[0], REGRESSION)
         chart = any_width.element("chart")
-        WebDriverWait(any_width.browser, 10).until(
+        WebDriverWait(any_width.browser, PATIENCE_S).until(
             lambda _, chart=chart: (
                 chart.get_property("scrollWidth") <= chart.get_property("clientWidth")
             )

@@ -9,6 +9,7 @@ import pytest
 
 from sysstop.plan.plan import HOUR_S, pair_table, plan_table, plan_text, run_s
 from sysstop.plan.trial_cost import Calibration, Overhead, Reading
+from sysstop.report.wording import pair_label
 from sysstop.run.errors import UserError
 from sysstop.study.studies import Budget, Study, plan_trials
 
@@ -32,14 +33,14 @@ REFIT_S = TRIAL_S / FOLDS
 PAIR = ("flowers", "logistic_regression")
 
 
-def calibration():
+def calibration(sample_least_s=0.0):
     """A step takes `STEP_S`, half of it on the CPU, and nothing else takes anything."""
     readings = [
         Reading(size, 0, 0, steps, steps * STEP_S / 2, steps * STEP_S, steps * STEP_S, MEMORY_MB)
         for size in (2, 4)
         for steps in (1, 10)
     ]
-    return Calibration(readings, FOLDS, ROWS, "digest of the data", "a processor")
+    return Calibration(readings, FOLDS, ROWS, "digest of the data", "a processor", sample_least_s)
 
 
 def studies(arms=("none", "memory"), repetitions=1, datasets=("flowers",)):
@@ -51,10 +52,10 @@ def studies(arms=("none", "memory"), repetitions=1, datasets=("flowers",)):
     ]
 
 
-def plan_of(planned, folder, grid=GRID, budget=BUDGET):
+def plan_of(planned, folder, grid=GRID, budget=BUDGET, sample_least_s=0.0):
     return plan_table(
         {study: folder / study.key for study in planned},
-        {(study.dataset, study.algorithm): calibration() for study in planned},
+        {(study.dataset, study.algorithm): calibration(sample_least_s) for study in planned},
         OVERHEAD,
         grid=grid,
         budget=budget,
@@ -220,3 +221,12 @@ def test_trials_longer_than_their_time_limit_are_warned_of(tmp_path):
 def test_trials_that_do_not_fit_into_memory_together_are_warned_of(tmp_path):
     plan = plan_of(studies(), tmp_path)
     assert "Lower search.workers" in text_of(plan, workers=10**6)
+
+
+def test_readings_that_do_not_show_what_a_sample_costs_are_warned_of(tmp_path):
+    """All batch sizes take the same time in these readings."""
+    hidden = text_of(plan_of(studies(), tmp_path, sample_least_s=0.01 * STEP_S))
+    assert f"WARNING: when {pair_label(*PAIR)} was calibrated" in hidden
+    assert "plan --forcerun calibrate" in hidden
+    small = text_of(plan_of(studies(), tmp_path, sample_least_s=1e-9 * STEP_S))
+    assert "WARNING" not in small

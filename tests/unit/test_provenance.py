@@ -1,5 +1,6 @@
 """A rule reruns when the code it depends on changes, and only then."""
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -32,11 +33,11 @@ def project(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "changed"),
     [
-        ("training.py", {"search", "test_scores"}),
-        ("trial_template.py", {"search"}),
-        ("stopping.py", {"search", "export", "test_scores"}),
-        ("budgets.py", {"test_scores", "budget"}),
-        ("data_sources.py", {"fetch"}),
+        ("trial/training.py", {"search", "test_scores"}),
+        ("trial/template.py", {"search"}),
+        ("study/rules.py", {"search", "export", "test_scores"}),
+        ("analysis/budgets.py", {"test_scores", "budget"}),
+        ("data/sources.py", {"fetch"}),
     ],
 )
 def test_a_change_in_a_module_changes_the_digest_of_the_scripts_that_use_it(
@@ -51,8 +52,85 @@ def test_a_change_in_a_module_changes_the_digest_of_the_scripts_that_use_it(
 
 def test_comments_and_layout_change_nothing(project):
     before = project.digest("search")
-    project.append("training.py", "\n\n# a remark\n")
+    project.append("trial/training.py", "\n\n# a remark\n")
     assert project.digest("search") == before
+
+
+def test_all_digests_of_the_workflow_read_each_module_once(monkeypatch):
+    """Every call of Snakemake makes them all, so what a module says is worked out once."""
+    parsed = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda source: parsed.append(source) or parse(source))
+    provenance._names_and_code.cache_clear()
+    for script in (ROOT / "workflow" / "scripts").glob("*.py"):
+        code_digest(script)
+    assert len(parsed) == len(set(parsed)) > 50
+
+
+@pytest.fixture
+def nested(tmp_path, monkeypatch):
+    """A made-up library of nested packages, two of whose modules share their file's name."""
+    library = tmp_path / "sysstop"
+    monkeypatch.setattr(provenance, "LIBRARY", library)
+    for module, text in {
+        "__init__.py": "",
+        "run/__init__.py": "",
+        "run/errors.py": "class UserError(Exception): ...",
+        "trial/__init__.py": "from sysstop.run.errors import UserError",
+        "trial/process.py": "TEMPLATE = 'sysstop.trial.template'",
+        "trial/template.py": "from sysstop.trial import training",
+        "trial/training.py": "import sysstop.report.figures.style as style",
+        "report/__init__.py": "",
+        "report/figures/__init__.py": "",
+        "report/figures/style.py": "WIDTH = 7",
+        "report/figures/template.py": "",
+        "report/page.py": "",
+    }.items():
+        (library / module).parent.mkdir(parents=True, exist_ok=True)
+        (library / module).write_text(text)
+    script = tmp_path / "script.py"
+    script.write_text("from sysstop.trial.process import TEMPLATE")
+
+    def digest_after(module, text="\nANSWER = 42\n"):
+        with (library / module).open("a") as file:
+            file.write(text)
+        return code_digest(script)
+
+    return digest_after
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "trial/process.py",  # the script's own import
+        "trial/template.py",  # named in a string
+        "trial/training.py",  # a module imported as a package's member
+        "report/figures/style.py",  # two packages deep
+        "run/errors.py",  # imported by a package on the way
+        "__init__.py",
+        "trial/__init__.py",
+        "report/__init__.py",
+        "report/figures/__init__.py",
+    ],
+)
+def test_a_digest_follows_nested_packages(nested, module):
+    before = nested(module, "")
+    assert nested(module) != before
+
+
+@pytest.mark.parametrize("module", ["report/page.py", "report/figures/template.py"])
+def test_a_digest_leaves_out_what_only_stands_near_or_shares_a_files_name(nested, module):
+    before = nested(module, "")
+    assert nested(module) == before
+
+
+def test_a_module_that_moves_to_another_package_changes_the_digest(nested, tmp_path):
+    """Modules count by their path in the library, of which a bare file name would tell nothing."""
+    before = nested("report/page.py", "")
+    library = tmp_path / "sysstop"
+    (library / "report/figures/style.py").rename(library / "trial/style.py")
+    (library / "trial/training.py").write_text("import sysstop.trial.style as style")
+    assert nested("report/page.py", "") != before
 
 
 def test_a_folders_digest_follows_contents_and_names(tmp_path):

@@ -1,6 +1,7 @@
 """The private Ray is shared by its owner's processes, and gone when the owner ends in any way."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 
 from sysstop.run.folder import run_folder
 from sysstop.search.ray_head import private_environment, private_ray
+
+PATIENCE_S = 120
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def processes_of(owner):
     ]
 
 
-def wait_until(condition, seconds=30):
+def wait_until(condition, seconds=PATIENCE_S):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -84,7 +87,10 @@ def test_a_ray_that_died_is_replaced_by_another(owner, ray_of, name):
 
 def test_a_ray_whose_head_was_killed_is_replaced_by_another(owner, ray_of):
     ray = ray_of(owner)
-    os.kill(ray.head_pid, signal.SIGKILL)
+    # All its threads must be gone, which takes a moment more than until it is a zombie.
+    with os.fdopen(os.pidfd_open(ray.head_pid)) as head:
+        os.kill(ray.head_pid, signal.SIGKILL)
+        assert select.select([head], [], [], PATIENCE_S)[0]
     wait_until(lambda: not set(processes_of(owner)) - {ray.head_pid})
     assert ray_of(owner) != ray
 

@@ -1,12 +1,11 @@
 """The replay on traces whose truth is known, and against a recomputation that shares no code."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
 from generated_tables import ARMS, budget, trials_and_windows
 
+from sysstop.analysis import replay as replay_module
 from sysstop.analysis.replay import (
     MOST_LIMITS,
     REPLAY_SCHEMA,
@@ -338,17 +337,16 @@ def test_failed_trials_are_left_out(simulated):
     )
 
 
-def test_ten_times_the_limits_cost_little_more_than_one_reading_of_the_windows():
-    """A large study: signals are computed once, and a limit is one comparison with them."""
-    rng = np.random.default_rng(5)
-    large = recording(memory_mb=rng.normal(100, 10, (2000, 50)), score=rng.random((2000, 50)))
-    rule = MetricLimit("memory_mb", np.inf)
-    began = time.process_time()
-    signals = heeded_signals(rule, large.courses, large.steps_planned)
-    for limit in pooled_limits([signals])[:20]:
-        replay_stops(signals, large, limit)
-    few = time.process_time() - began
-    began = time.process_time()
-    for limit in pooled_limits([signals]):
-        replay_stops(signals, large, limit)
-    assert time.process_time() - began < 20 * few
+def test_signals_are_computed_once_for_all_limits(simulated, replay, monkeypatch):
+    """A limit costs one comparison with them."""
+    computed = []
+
+    def counted(rule, *recorded):
+        computed.append(rule)
+        return heeded_signals(rule, *recorded)
+
+    monkeypatch.setattr(replay_module, "heeded_signals", counted)
+    assert replay_table(*simulated, RULES, workers=2, seed=2023).equals(replay)
+    studies = len(replay.groupby(["dataset", "algorithm", "repetition"]))
+    assert len(computed) == studies * len(RULES)
+    assert len(replay) > 10 * len(computed)

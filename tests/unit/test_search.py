@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ray.air.execution._internal import RayActorManager
 
 from sysstop.results.journal import Journal, read_trials
 from sysstop.run.errors import UserError
@@ -199,30 +200,41 @@ def test_a_trial_that_hangs_is_ended_and_the_others_go_on(search):
     name = next(iter(hanging))
     endless = replace(BUDGET, steps=10**9, window_steps=10**9)
     hanging[name] = replace(hanging[name], steps_planned=10**9, budget=endless)
-    finished, _ = search(trials=hanging, trial_timeout_s=5)
+    # Long enough for the start of a process on a busy machine.
+    finished, _ = search(trials=hanging, trial_timeout_s=20)
     assert finished[name]["status"] == "failed"
-    assert "search.trial_timeout_s = 5 s" in finished[name]["stop_reason"]
+    assert "search.trial_timeout_s = 20 s" in finished[name]["stop_reason"]
     others = [trial["status"] for trial_id, trial in finished.items() if trial_id != name]
     assert others == ["completed"] * 3
 
 
 def test_short_trials_share_as_many_actors_as_there_are_workers(search, monkeypatch):
     """A new actor takes seconds, so none is started for a trial or killed while it starts."""
-    actors = Counter()
-    add = StudyObserver.__call__
+    count, ended_after = Counter(), []
+    add, remove, append = RayActorManager.add_actor, RayActorManager.remove_actor, Journal.append
 
-    def counted(observer, trial_id, result):
-        actors[result["pid"]] += 1
-        return add(observer, trial_id, result)
+    def added(*arguments, **named):
+        count["actors"] += 1
+        return add(*arguments, **named)
 
-    monkeypatch.setattr(StudyObserver, "__call__", counted)
+    def removed(*arguments, **named):
+        ended_after.append(count["trials"])
+        return remove(*arguments, **named)
+
+    def appended(journal, trial):
+        count["trials"] += 1
+        append(journal, trial)
+
+    monkeypatch.setattr(RayActorManager, "add_actor", added)
+    monkeypatch.setattr(RayActorManager, "remove_actor", removed)
+    monkeypatch.setattr(Journal, "append", appended)
     grid = GRID | {"alpha": [10.0**-power for power in range(1, 9)]}
     short = replace(BUDGET, steps=4, window_steps=2)
     trials = plan_trials(STUDY, grid, short, seed=1, fold_rows=100)
     finished, _ = search(trials=trials)
     assert len(finished) == 32
-    assert len(actors) == 2
-    assert min(actors.values()) >= 32 // 4
+    assert count["actors"] == 2
+    assert min(ended_after) >= 32 - 1  # one may have nothing left while the other is at the last
 
 
 def test_windows_of_short_trials_are_reported_together(search, monkeypatch):

@@ -1,8 +1,9 @@
-import time
+from collections import Counter
 
 import numpy as np
 import pytest
 
+from sysstop.trial import meters as system_metrics
 from sysstop.trial.meters import MemoryReader, StepClock
 from sysstop.trial.training import train
 
@@ -37,58 +38,72 @@ def test_memory_shared_through_a_mapped_file_does_not_count(tmp_path):
     assert reader.read()["memory_mb"] - before < 2
 
 
-def busy(seconds):
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        pass
+class Clocks:
+    """Clocks of wall and CPU time that go on only when a test says so, and count their readings."""
+
+    def __init__(self):
+        self.wall_ns = self.cpu_ns = 0
+        self.read = Counter()
+
+    def perf_counter_ns(self):
+        self.read["wall"] += 1
+        return self.wall_ns
+
+    def process_time_ns(self):
+        self.read["cpu"] += 1
+        return self.cpu_ns
+
+    def compute(self, ms):
+        self.wall_ns += ms * 10**6
+        self.cpu_ns += ms * 10**6
+
+    def wait(self, ms):
+        self.wall_ns += ms * 10**6
 
 
-def test_cpu_is_the_share_of_the_steps_wall_time_that_was_computing():
+@pytest.fixture
+def clocks(monkeypatch):
+    clocks = Clocks()
+    monkeypatch.setattr(system_metrics, "time", clocks)
+    return clocks
+
+
+def test_cpu_is_the_share_of_the_steps_wall_time_that_was_computing(clocks):
     clock = StepClock(warmup_fits=0)
-    started = clock.start()
-    busy(0.1)
-    clock.stop(started)
-    computing = clock.end_window()["cpu_percent"]
-    started = clock.start()
-    time.sleep(0.1)
-    clock.stop(started)
-    waiting = clock.end_window()["cpu_percent"]
-    assert waiting < 20 < computing
+    for computing_ms, waiting_ms in ((3, 1), (0, 4)):
+        started = clock.start()
+        clocks.compute(computing_ms)
+        clocks.wait(waiting_ms)
+        clock.stop(started)
+        assert clock.end_window()["cpu_percent"] == 25 * computing_ms
 
 
-def test_time_between_steps_is_not_training_time():
+def test_time_between_steps_is_not_training_time(clocks):
     clock = StepClock(warmup_fits=0)
-    started = clock.start()
-    clock.stop(started)
-    time.sleep(0.1)
-    started = clock.start()
-    clock.stop(started)
-    clock.end_window()
-    assert clock.wall_ns < 0.05e9
+    for _ in range(2):
+        started = clock.start()
+        clocks.compute(5)
+        clock.stop(started)
+        clocks.compute(100)
+    assert clock.end_window()["step_time_ms"] == 5
+    assert (clock.wall_ns, clock.cpu_ns) == (10 * 10**6, 10 * 10**6)
 
 
-def fastest(action, repeats=20):
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - began)
-    return min(times)
-
-
-def test_the_monitor_costs_less_than_two_hundredths_of_the_shortest_window(
-    classification_split, make_trial
+def test_the_monitor_reads_two_clocks_around_each_fit_and_memory_once_per_window(
+    classification_split, make_trial, clocks, monkeypatch
 ):
-    """Two pairs of clock readings for each fit, and memory and its peak once per window."""
-    budget = {"steps": 100, "window_steps": 100}
-    (record,) = train(make_trial(batch_size=1, **budget), classification_split)
-    clock, reader = StepClock(warmup_fits=0), MemoryReader()
+    """What it costs is measured by `make bench`."""
+    calls = Counter()
+    for name in ("read", "reset_peak"):
+        original = getattr(MemoryReader, name)
 
-    def monitor_a_window():
-        reader.reset_peak()
-        for _ in range(100 * classification_split.folds):
-            clock.stop(clock.start())
-        clock.end_window()
-        reader.read()
+        def counted(reader, name=name, original=original):
+            calls[name] += 1
+            return original(reader)
 
-    assert fastest(monitor_a_window) < 0.02 * record["train_time_s"]
+        monkeypatch.setattr(MemoryReader, name, counted)
+    windows = list(train(make_trial(steps=30, window_steps=10), classification_split))
+    fits = 30 * classification_split.folds
+    assert clocks.read == {"wall": 2 * fits, "cpu": 2 * fits}
+    before_the_first = 1
+    assert calls == {"read": before_the_first + len(windows), "reset_peak": len(windows)}

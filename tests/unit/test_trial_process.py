@@ -15,6 +15,7 @@ from sysstop.trial.training import train
 
 ENDLESS = 10**6
 TEMPLATE = "sysstop.trial.template"
+BUSY_S = 0.2
 
 
 @pytest.fixture(params=["own template", "the run's templates"])
@@ -55,7 +56,7 @@ def request_for(split_folder, make_trial):
     return make
 
 
-def wait_until(condition, seconds=30):
+def wait_until(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -73,12 +74,14 @@ def templates():
 
 
 def busy_trials():
-    """The trials that train; one that waits for its request uses no processor time."""
+    """The trials that train; a fork that waits for its request has used no processor time."""
     found = []
     for process in templates():
         with contextlib.suppress(psutil.NoSuchProcess):
-            if not process.children() and process.cpu_percent(0.2) > 20:
-                found.append(process)
+            if process.parent() in templates() and not process.children():
+                used = process.cpu_times()
+                if used.user + used.system > BUSY_S:
+                    found.append(process)
     return found
 
 

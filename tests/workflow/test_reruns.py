@@ -52,24 +52,26 @@ LIBRARY = "workflow/lib/sysstop"
 
 
 def test_a_figures_code_reruns_that_figure_and_the_report(finished):
-    with changed(finished, f"{LIBRARY}/figures/cost.py", "import", "ANSWER = 42\nimport"):
+    with changed(finished, f"{LIBRARY}/report/figures/cost.py", "import", "ANSWER = 42\nimport"):
         assert rules_of(finished.planned_jobs()) == {"figure_cost", "report"}
 
 
 def test_a_comment_reruns_nothing(finished):
-    with changed(finished, f"{LIBRARY}/training.py", "import", "# a remark\nimport"):
+    with changed(finished, f"{LIBRARY}/trial/training.py", "import", "# a remark\nimport"):
         assert finished.planned_jobs() == set()
 
 
 def test_training_code_reruns_every_search_but_no_data(finished):
-    with changed(finished, f"{LIBRARY}/training.py", "import math", "import math\nANSWER = 42"):
+    with changed(
+        finished, f"{LIBRARY}/trial/training.py", "import math", "import math\nANSWER = 42"
+    ):
         jobs = finished.planned_jobs()
     assert len(searched(jobs)) == 6
     assert rules_of(jobs) == {"search"} | DOWNSTREAM | FIGURES
 
 
 def test_code_of_tables_and_tracking_reruns_exports_and_no_search(finished):
-    for module in ("tables", "tracking"):
+    for module in ("results/tables", "results/tracking"):
         with changed(finished, f"{LIBRARY}/{module}.py", "from ", "ANSWER = 42\nfrom "):
             rules = rules_of(finished.planned_jobs())
         assert "export" in rules

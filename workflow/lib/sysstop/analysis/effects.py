@@ -355,12 +355,17 @@ def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
     return checked(pd.DataFrame(rows, columns=list(COST_MODEL_SCHEMA.columns)), COST_MODEL_SCHEMA)
 
 
-def fit_costs(terms: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Return the cost of each term (k), none below 0, from what n readings (positive) cost in all.
+def fit_costs(
+    terms: np.ndarray, measured: np.ndarray, least: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Return the cost of each term (k) from what n readings (positive) cost in all.
 
-    `terms` (n x k) says how often each term was in a reading. Least squares of the relative error.
+    `terms` (n x k) says how often each term was in a reading, `least` (k) the least that each costs.
+    Least squares of the relative error.
     """
-    return nnls(terms / measured[:, None], np.ones(len(measured)))[0]
+    shares = terms / measured[:, None]
+    least = np.broadcast_to(least, terms.shape[1])
+    return least + nnls(shares, 1 - shares @ least)[0]
 
 
 def _completed_baselines(trials: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:

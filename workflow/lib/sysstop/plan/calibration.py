@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from sysstop.data.split import load_split
-from sysstop.plan.trial_cost import Calibration, Overhead, Reading
+from sysstop.plan.trial_cost import Calibration, Overhead, Reading, sample_least_s
 from sysstop.results.journal import Journal, read_trials
 from sysstop.run.errors import UserError
 from sysstop.run.folder import own_run_folder
@@ -92,7 +92,12 @@ def calibrate(
             "smallest of grid.learning_rate its models diverge in their first step. Use smaller ones."
         )
     return Calibration(
-        readings, split.folds, fold_rows, folder_digest(split_folder), environment()["cpu_model"]
+        readings,
+        split.folds,
+        fold_rows,
+        folder_digest(split_folder),
+        environment()["cpu_model"],
+        sample_least_s(split),
     )
 
 
@@ -211,23 +216,33 @@ def measure_overhead(
         windows = math.ceil(budget.steps / budget.window_steps)
         export_trial_s = _export_s_per_trial(study, many.trials, windows, store)
         export_job_s = _process_s(EXPORT_START, store)
-    trial_s = max(0.0, (many.beside_s - few.beside_s) / TRIALS_PER_WORKER)
+    tune_s, trial_s = tune_overhead(few.overhead_s, many.overhead_s, TRIALS_PER_WORKER)
     return Overhead(
         ray_start_s=max(0.0, started_s - connected_s),
         search_job_s=_process_s(SEARCH_START) + few.around_tune_s,
-        tune_s=max(0.0, few.beside_s - trial_s),
+        tune_s=tune_s,
         trial_s=trial_s,
         export_job_s=export_job_s,
         export_trial_s=export_trial_s,
     )
 
 
+def tune_overhead(few_s: float, many_s: float, more_trials: int) -> tuple[float, float]:
+    """Return what Ray Tune takes for itself and for each trial of a worker, in seconds.
+
+    `few_s` is what it took over a trial for each worker, `many_s` over so many more for each. Neither
+    result is below 0, however noisy the two are.
+    """
+    trial_s = max(0.0, (many_s - few_s) / more_trials)
+    return max(0.0, few_s - trial_s), trial_s
+
+
 @dataclass(frozen=True)
 class _Search:
-    """A finished search, the time that Ray Tune took beside its trials, and that around Ray Tune."""
+    """A finished search, the time that Ray Tune took over its trials, and that around Ray Tune."""
 
     trials: list[dict]
-    beside_s: float
+    overhead_s: float
     around_tune_s: float
 
 

@@ -51,14 +51,18 @@ def plan_table(
     - `trials`, `steps` (training steps of each fold's model), `longest_trial_s`, `cpu_s` (CPU time of
       its trials), `search_s` (Ray Tune's wall time with `workers` trials at a time), `job_s` (wall
       time of the jobs of its search and export, Ray being there), `refit_s` (refitting its best
-      trial, if that costs what a trial does on average), `memory_mb` (peak of its largest trial);
+      trial, if that costs what a trial does on average), `memory_mb` (peak of its largest trial),
+      `hides_sample_cost` (see `CostModel`);
     - `measured_cpu_s`, `measured_search_s` (not where the search was interrupted),
       `measured_memory_mb`, `steps_used`, and `used_cpu_s`, the estimate for these steps; missing
       where there are no results of the same trials and data.
 
     Raises `UserError` for a grid that does not fit the data.
     """
-    models = {pair: CostModel(found.readings) for pair, found in calibrations.items()}
+    models = {
+        pair: CostModel(found.readings, found.sample_least_s)
+        for pair, found in calibrations.items()
+    }
     rows = []
     for study, folder in study_folders.items():
         pair = (study.dataset, study.algorithm)
@@ -86,6 +90,7 @@ def plan_table(
                 "job_s": overhead.search_job_s + search_s + export_s,
                 "refit_s": np.mean([cost.wall_time_s for cost in costs.values()]) / found.folds,
                 "memory_mb": max(cost.memory_peak_mb for cost in costs.values()),
+                "hides_sample_cost": model.hides_sample_cost,
             }
             | (_measured(folder, trials, found.data, model) or dict.fromkeys(MEASURED, math.nan))
         )
@@ -270,6 +275,13 @@ def _warnings(plan: pd.DataFrame, workers: int, trial_timeout_s: float | None) -
                 f"WARNING: the longest trial of {label} will take about {number(longest_s)} s, but "
                 f"search.trial_timeout_s ends it at {number(trial_timeout_s)} s. Raise that, or lower "
                 "grid.batch_size or budget."
+            )
+        if studies["hides_sample_cost"].any():
+            warnings.append(
+                f"WARNING: when {label} was calibrated, large batches took no longer than small ones, "
+                "which cannot be: something else kept the machine busy. Its large batches may take "
+                "longer than planned. Measure again with nothing else running: "
+                "snakemake --cores N plan --forcerun calibrate"
             )
         memory_mb = psutil.virtual_memory().total / 2**20
         if largest_mb * workers > memory_mb:

@@ -9,7 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from sysstop.analysis.effects import fit_costs
+from sysstop.data.split import Split
 from sysstop.study.studies import Trial
+
+# The fastest cores come to 6 GHz and take 2 cycles for an addition that waits for another's result.
+ADDITION_S = 2 / 6e9
+# Beyond those of its features, a sample's update takes at least so many operations one after the
+# other: intercept and scale of the score, loss, its gradient and the bounds of that, learning rate,
+# scale of the weights, new weights and intercept.
+SAMPLE_ADDITIONS = 10
+# Batch sizes whose steps differ by less than this share of the smallest one's cost need not be told
+# apart.
+NOTICEABLE_FRACTION = 0.01
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,8 @@ class Calibration:
     data: str
     """the digest of the split"""
     cpu_model: str
+    sample_least_s: float
+    """see `sample_least_s`"""
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,19 @@ def read_overhead(file: Path) -> Overhead:
     return Overhead(**json.loads(file.read_text()))
 
 
+def sample_least_s(split: Split) -> float:
+    """Return the least seconds that a sample of a training step takes a core, of all folds together.
+
+    scikit-learn's `partial_fit` goes through a mini-batch one sample at a time, for each model of a
+    one-versus-rest classifier. It adds up a sample's score one feature after the other, in an order
+    that a compiler must keep, so each addition waits for the one before. The next sample waits for
+    the weights that the score leads to. What drawing and scaling a sample costs is left out.
+    """
+    models = len(split.class_labels) if len(split.class_labels) > 2 else 1
+    additions = split.train_features.shape[1] + SAMPLE_ADDITIONS
+    return split.folds * models * additions * ADDITION_S
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a trial takes, in seconds, and its peak of memory, in MB."""
@@ -90,9 +116,16 @@ class CostModel:
 
     Time is so much for the start of a trial, for each validation, each training step and each sample
     of a step, of all folds together. Memory is so much, and so much for each sample of a batch.
+
+    Small batches cost next to nothing beside the step that they are in, so noise may hide what a
+    sample costs. It never counts for less than `sample_least_s`, because a sample that costs nothing
+    would make a batch of a million as cheap as one of 16.
     """
 
-    def __init__(self, readings: Sequence[Reading]) -> None:
+    def __init__(self, readings: Sequence[Reading], sample_least_s: float) -> None:
+        self._batch_sizes = [reading.batch_size for reading in readings]
+        self._sample_least_s = sample_least_s
+        least = np.array([0.0, 0.0, 0.0, sample_least_s])
         terms = [
             _terms(reading.batch_size, reading.starts, reading.validations, reading.steps)
             for reading in readings
@@ -100,7 +133,9 @@ class CostModel:
         self._times = np.array(
             [
                 fit_costs(
-                    np.array(terms), np.array([getattr(reading, name) for reading in readings])
+                    np.array(terms),
+                    np.array([getattr(reading, name) for reading in readings]),
+                    least,
                 )
                 for name in ("cpu_time_s", "wall_time_s", "train_time_s")
             ]
@@ -115,6 +150,18 @@ class CostModel:
         validations = math.ceil(steps / window_steps)
         times = self._times @ _terms(batch_size, 1, validations, steps)
         return Cost(*map(float, times), float(self._memory @ [1.0, batch_size]))
+
+    @property
+    def hides_sample_cost(self) -> bool:
+        """Whether larger batches should have taken noticeably longer in the readings, but did not.
+
+        What a sample costs is then no more than the least that it can.
+        """
+        sizes = min(self._batch_sizes), max(self._batch_sizes)
+        smallest_s = self.cost(sizes[0], 1, 1).train_time_s
+        differ_s = (sizes[1] - sizes[0]) * self._sample_least_s
+        noticeable = differ_s > NOTICEABLE_FRACTION * smallest_s
+        return noticeable and bool((self._times[:, -1] <= self._sample_least_s).any())
 
     def steps(self, trial: Trial) -> int:
         """Return the steps of a trial that nothing but its budget ends."""

@@ -1,70 +1,83 @@
 """Where results come from: the code they depend on, and the machine and software that made them."""
 
 import ast
+import functools
 import hashlib
 import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterator, Set
 from importlib import metadata
 from pathlib import Path
 
 import psutil
 
-LIBRARY = Path(__file__).parents[1]
+import sysstop
+
+LIBRARY = Path(sysstop.__file__).parent
 PACKAGES = ("scikit-learn", "numpy", "scipy", "ray", "mlflow", "psutil", "snakemake", "pandas")
 
 
 def code_digest(script: Path) -> str:
     """Return a digest of the modules of this library that a script imports, directly or not.
 
-    Comments, docstrings and layout do not count. Snakemake does not see changes in imported modules;
-    as a rule's parameter the digest makes it rerun what depends on them, and nothing else.
+    Modules of nested packages count together with the `__init__.py` of every package around them,
+    and so do modules that a string names, such as those that run in a process of their own
+    (`python -m NAME`). Comments, docstrings and layout do not count. Snakemake does not see changes
+    in imported modules; as a rule's parameter the digest makes it rerun what depends on them, and
+    nothing else.
     """
-    modules: dict[Path, str] = {}
-    _collect_modules(script, modules)
-    lines = [f"{path.name} {modules[path]}" for path in sorted(modules)]
+    files = _library_files()
+    codes: dict[str, str] = {}
+    waiting = [*_names_and_code(script.read_text())[0]]
+    while waiting:
+        name = waiting.pop()
+        if name in files and name not in codes:
+            names, codes[name] = _names_and_code(files[name].read_text())
+            waiting += names
+    lines = [
+        f"{files[name].relative_to(LIBRARY).as_posix()} {codes[name]}" for name in sorted(codes)
+    ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _collect_modules(file: Path, modules: dict[Path, str]) -> None:
-    tree = ast.parse(file.read_text())
-    for module in _imported_modules(tree):
-        if module not in modules:
-            modules[module] = _code_of(module)
-            _collect_modules(module, modules)
+def _library_files() -> dict[str, Path]:
+    """Return the file of each module and package of this library by its dotted name."""
+    files = {}
+    for file in LIBRARY.rglob("*.py"):
+        module = file.parent if file.name == "__init__.py" else file.with_suffix("")
+        files[".".join(module.relative_to(LIBRARY.parent).parts)] = file
+    return files
 
 
-def _imported_modules(tree: ast.AST) -> Iterable[Path]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.Constant) and node.value in _library_modules():
-            names = [node.value]  # a module that runs in a process of its own, `python -m NAME`
-        else:
-            continue
-        for name in names:
-            if name.split(".")[0] == LIBRARY.name:
-                path = LIBRARY.joinpath(*name.split(".")[1:])
-                yield from (
-                    p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists()
-                )
-
-
-def _library_modules() -> set[str]:
-    return {f"{LIBRARY.name}.{path.stem}" for path in LIBRARY.glob("*.py")}
-
-
-def _code_of(module: Path) -> str:
-    tree = ast.parse(module.read_text())
-    for node in ast.walk(tree):
+@functools.cache
+def _names_and_code(source: str) -> tuple[Set[str], str]:
+    """Return the dotted names that a module may import, and its code without docstrings."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    names = {name for node in nodes for name in _names(node)}
+    for node in nodes:
         documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    return names, ast.unparse(tree)
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """Yield what a node imports or names, each with the packages around it."""
+    if isinstance(node, ast.ImportFrom) and node.module:
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+    elif isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        names = [node.value]
+    else:
+        return
+    for name in names:
+        if name.startswith(f"{LIBRARY.name}."):
+            parts = name.split(".")
+            yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
 def folder_digest(folder: Path) -> str:

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import psutil
 
@@ -15,13 +14,13 @@ STOLEN_PERCENT = 5.0
 SHORTEST_S = 5.0
 
 
-@dataclass
 class HostLoad:
     """The CPU time of this host since the object was made, and its load before."""
 
-    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
-    _began_s: float = field(default_factory=time.monotonic)
-    _times: object = field(default_factory=psutil.cpu_times)
+    def __init__(self) -> None:
+        self.load_before = os.getloadavg()[0]
+        self._began_s = time.monotonic()
+        self._times = psutil.cpu_times()
 
     def read(self, trials_cpu_s: float) -> dict[str, float]:
         """Return who had the CPU time of all cores, in percent of it.

@@ -329,7 +329,7 @@ def _index_columns(schema: pa.Schema) -> set[str]:
 def _as_pandas(name: str, field: pa.Field, values: pa.ChunkedArray) -> pd.Series:
     try:
         if pa.types.is_decimal(field.type):
-            values = values.cast(pa.float64())
+            values = values.cast(pa.string()).cast(pa.float64())  # to the nearest number
         column = values.to_pandas()
     except pa.ArrowException as error:
         raise UserError(

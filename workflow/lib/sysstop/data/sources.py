@@ -72,7 +72,7 @@ CellValue = Annotated[
 
 def _check_encoding(encoding: str) -> str:
     try:
-        b"".decode(encoding)
+        "a".encode(encoding)
     except (LookupError, ValueError):
         raise mistake(
             f"found {encoding!r}, which is no encoding of texts that Python knows; use a name such as "
@@ -429,7 +429,7 @@ def write_table(
 def _without_columns(
     name: str, table: pd.DataFrame, dropped: Sequence[str], target: str
 ) -> pd.DataFrame:
-    columns = [column or "" for column in table.columns]
+    columns = ["" if pd.isna(column) else column for column in table.columns]
     if target in dropped:
         raise UserError(
             f"Data set '{name}': `datasets.{name}.drop` names the target column '{target}'. Take it "

@@ -9,8 +9,10 @@ demo: .venv/installed
 	$(BIN)/snakemake --cores 2 --configfile config/demo.yaml
 	@echo "Read results/report.html"
 
+# Quick tests come first; those that need the machine for themselves run one after the other.
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not machine"
+	$(BIN)/pytest -m machine
 
 faults: .venv/installed
 	$(BIN)/pytest tests/faults tests/hostile

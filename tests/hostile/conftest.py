@@ -29,6 +29,8 @@ def enough_were_tried(request):
     session = request.session
     all_files = set(Path(__file__).parent.glob("test_*.py"))
     whole = not request.config.option.keyword and not any("::" in a for a in request.config.args)
+    if hasattr(request.config, "workerinput") and not TRIED:
+        return  # another process had these tests
     if whole and all_files <= {item.path for item in session.items} and not session.testsfailed:
         assert TRIED.total() >= ENOUGH, f"only {TRIED.total()} hostile inputs were tried"
 

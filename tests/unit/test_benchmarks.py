@@ -3,6 +3,7 @@
 import cProfile
 
 import pandas as pd
+import pytest
 
 from benchmarks import growth
 from benchmarks.contenders import grid_search_cv, limit
@@ -10,6 +11,8 @@ from benchmarks.scaling import copies, schedule_table
 from benchmarks.speed import PEERS
 from benchmarks.workload import make_workload
 from sysstop.plan.trial_cost import Overhead
+
+pytestmark = pytest.mark.machine
 
 
 def test_contenders_do_the_whole_work(tmp_path):

@@ -16,6 +16,8 @@ from sysstop.plan.trial_cost import Reading, sample_least_s
 from sysstop.run.errors import UserError
 from sysstop.study.studies import Budget, Configuration, Study, grid_configurations
 
+pytestmark = pytest.mark.machine
+
 GRID = {"batch_size": [2, 16, 128], "learning_rate": [0.1, 0.001], "alpha": [0.01, 0.001]}
 WINDOW_STEPS = 50
 BUDGET = Budget(steps=1000, epochs=None, seconds=None, window_steps=WINDOW_STEPS, warmup_steps=10)

@@ -12,6 +12,8 @@ from sysstop.data.split import load_split
 from sysstop.search.node_data import NodeCopy, put_folder
 from sysstop.search.ray_session import ray_session
 
+pytestmark = pytest.mark.machine
+
 
 @pytest.fixture(scope="module", autouse=True)
 def session():

@@ -13,6 +13,8 @@ import pytest
 from sysstop.run.folder import run_folder
 from sysstop.search.ray_head import private_environment, private_ray
 
+pytestmark = pytest.mark.machine
+
 PATIENCE_S = 120
 
 

@@ -21,6 +21,8 @@ from sysstop.study.rules import MetricLimit
 from sysstop.study.studies import Budget, Study, plan_trials
 from sysstop.trial.process import LIBRARY_FOLDER
 
+pytestmark = pytest.mark.machine
+
 GRID = {"batch_size": [4, 16], "learning_rate": [0.1, 0.01], "alpha": [0.001]}
 BUDGET = Budget(steps=30, epochs=None, seconds=None, window_steps=10, warmup_steps=2)
 STUDY = Study("random", "logistic_regression", "none", 1)

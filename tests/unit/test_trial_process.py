@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,6 +13,8 @@ from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit
 from sysstop.trial.process import LIBRARY_FOLDER, SERVER_VARIABLE, Ended, Request, TrialProcess
 from sysstop.trial.training import train
+
+pytestmark = pytest.mark.machine
 
 ENDLESS = 10**6
 TEMPLATE = "sysstop.trial.template"
@@ -31,8 +34,8 @@ def make_process(request, tmp_path, monkeypatch):
         )
         wait_until(socket.exists)
 
-    def make():
-        processes.append(TrialProcess())
+    def make(**settings):
+        processes.append(TrialProcess(**settings))
         return processes[-1]
 
     yield make
@@ -83,6 +86,34 @@ def busy_trials():
                 if used.user + used.system > BUSY_S:
                     found.append(process)
     return found
+
+
+def template_between_two_trials():
+    """The only template of trials, once it has forked the next trial's process."""
+    has_server = Path(os.environ[SERVER_VARIABLE]).exists()
+    above = 2 if has_server else 1  # the template, and the run's server
+
+    def waiting_trials():
+        found = templates()
+        return [process for process in found if len(set(process.parents()) & set(found)) == above]
+
+    wait_until(waiting_trials)
+    (trial,) = waiting_trials()
+    return trial.parent()
+
+
+@pytest.fixture
+def no_hanging():
+    """Fail a test that waits for ever."""
+
+    def fail(*_):
+        pytest.fail("still waiting after 100 s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(100)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def run_to_the_end(process, request):
@@ -153,6 +184,31 @@ def test_a_trial_that_takes_too_long_for_a_window_is_killed_and_the_next_one_run
     assert process.next_window(timeout_s=0.5) is None
     wait_until(lambda: not busy_trials())
     assert run_to_the_end(process, request_for())[-1]["status"] == "completed"
+
+
+def test_a_trial_whose_template_hangs_ends_with_its_record_and_the_next_one_runs(
+    make_process, request_for, no_hanging
+):
+    process = make_process(template_timeout_s=0.5)
+    run_to_the_end(process, request_for())
+    template_between_two_trials().suspend()
+    for _ in range(2):
+        records = run_to_the_end(process, request_for())
+        assert [record["status"] for record in records] == [None, None, "completed"]
+
+
+def test_closing_ends_a_template_that_hangs(make_process, request_for, no_hanging):
+    process = make_process(template_timeout_s=0.5)
+    run_to_the_end(process, request_for())
+    template = template_between_two_trials()
+    own = template.parent() == psutil.Process()
+    template.suspend()
+    process.close()
+    if own:
+        wait_until(lambda: not template.is_running())
+    else:  # it ends as soon as it can, or with the run
+        template.resume()
+        wait_until(lambda: not template.is_running() or template.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_an_exception_in_a_trial_is_told(process, request_for):

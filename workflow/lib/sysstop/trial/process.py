@@ -3,7 +3,8 @@
 The processes are forked from a warm template (see `trial_template`), which is a process of its own,
 without Ray. Parent, template and trial share one connection: the parent sends a request, the trial
 its windows, and the template how the trial ended. Nobody waits for an answer: the trial asks its
-rule itself. A parent that has had enough closes the connection, which kills the trial.
+rule itself. A parent that has had enough closes the connection, which kills the trial. It closes it
+as well where a template hangs, and goes on with another one.
 """
 
 import contextlib
@@ -18,7 +19,9 @@ from pathlib import Path
 from sysstop.study.rules import Rule
 from sysstop.study.studies import Trial
 
-LIBRARY_FOLDER = Path(__file__).parents[2]
+LIBRARY_FOLDER = Path(__file__).parents[1]
+# What a template has to do takes it milliseconds.
+TEMPLATE_TIMEOUT_S = 10.0
 # Names the socket of the run's own server of templates, where there is one.
 SERVER_VARIABLE = "SYSSTOP_TRIAL_SERVER"
 
@@ -48,9 +51,14 @@ class Ended:
 
 
 class TrialProcess:
-    """The parent's side: has trials run one after the other."""
+    """The parent's side: has trials run one after the other.
 
-    def __init__(self) -> None:
+    A template that takes longer than `template_timeout_s` to say that a trial ended, or to end when
+    it is not needed any more, is given up.
+    """
+
+    def __init__(self, template_timeout_s: float = TEMPLATE_TIMEOUT_S) -> None:
+        self._template_timeout_s = template_timeout_s
         self._connection: Connection | None = None
         self._template: subprocess.Popen | None = None
         self._running = False
@@ -74,17 +82,27 @@ class TrialProcess:
             self.close()
             return None
         answer = self._receive()
-        if isinstance(answer, dict) and answer["status"] is not None:
-            self._receive()
         self._running = isinstance(answer, dict) and answer["status"] is None
+        if isinstance(answer, dict) and answer["status"] is not None:
+            if self._connection.poll(self._template_timeout_s):
+                self._receive()
+            else:
+                self.close()
         return answer
 
     def close(self) -> None:
-        """End the template and whatever it still runs."""
+        """End the template and whatever it still runs.
+
+        A template of the run's server that hangs is left to the end of the run.
+        """
         if self._connection is not None:
             self._connection.close()
         if self._template is not None:
-            self._template.wait()
+            try:
+                self._template.wait(self._template_timeout_s)
+            except subprocess.TimeoutExpired:
+                self._template.kill()  # Linux kills its trial then
+                self._template.wait()
         self._connection, self._template, self._running = None, None, False
 
     def _connect(self) -> Connection:

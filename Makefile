@@ -23,7 +23,8 @@ test-cluster: .venv/installed
 check: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
+	PYTHONPATH=workflow/lib $(BIN)/lint-imports
 	$(BIN)/snakemake --lint
 
 docs: .venv/installed

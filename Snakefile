@@ -1,62 +1,8 @@
-from snakemake.utils import min_version
-
-min_version("9.0")
+# The front door: the workflow itself is in workflow/.
 
 
-configfile: f"{workflow.basedir}/config/datasets.yaml"
-configfile: f"{workflow.basedir}/config/config.yaml"
+include: "workflow/Snakefile"
 
 
-report: "report/workflow.rst"
-
-
-include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/search.smk"
-include: "workflow/rules/tables.smk"
-include: "workflow/rules/replay.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/plan.smk"
-
-
-# Of a cluster only the searches need nodes. All else takes seconds to minutes, some of it the network or the
-# tracking store, and runs where Snakemake runs.
-localrules:
-    fetch,
-    split,
-    tracking_store,
-    export,
-    test_scores,
-    aggregate,
-    effects,
-    noise,
-    budget,
-    replay,
-    replay_check,
-    prediction,
-    recommendations,
-    paper_tables,
-    report,
-    figure_response,
-    figure_effects,
-    figure_cost,
-    figure_budget,
-    figure_tradeoff,
-    figure_courses,
-    figure_replay,
-    figure_prediction,
-    figure_pareto,
-
-
-rule all:
-    default_target: True
-    input:
-        "results/report.html",
-        rules.rq1.input,
-        rules.rq2.input,
-        rules.paper_tables.output,
-
-
-onerror:
-    tell_failures(log)
+# Snakemake forgets the default target of what is included.
+workflow.default_target = rules.all.rule.name

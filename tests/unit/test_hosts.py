@@ -6,7 +6,7 @@ import pytest
 from generated_tables import trials_and_windows
 
 from sysstop.analysis.hosts import host_table
-from sysstop.report.hosts import host_limits
+from sysstop.report.hosts import host_limitations
 
 MIXED = [f"node{number % 2}" for number in range(320)]
 
@@ -25,11 +25,11 @@ def trials():
 
 def test_one_host_is_no_limitation_nor_is_a_failed_trial_of_which_no_host_is_known(trials):
     hosts = ["", *["node1"] * (len(trials) - 1)]
-    assert host_limits(trials.assign(host=hosts), environment("node1")) == []
+    assert host_limitations(trials.assign(host=hosts), environment("node1")) == []
 
 
 def test_trials_of_one_study_on_several_hosts_are_a_limitation(trials):
-    (text,) = host_limits(trials.assign(host=MIXED), environment("node0", "node1"))
+    (text,) = host_limitations(trials.assign(host=MIXED), environment("node0", "node1"))
     assert (
         "In all 8 studies the trials ran on more than one host (2 hosts: node0 and node1)" in text
     )
@@ -37,13 +37,13 @@ def test_trials_of_one_study_on_several_hosts_are_a_limitation(trials):
 
 def test_studies_on_a_host_each_are_a_limitation_of_another_kind(trials):
     hosts = np.where(trials["repetition"] == 1, "node0", "node1")
-    (text,) = host_limits(trials.assign(host=hosts), environment("node0", "node1"))
+    (text,) = host_limitations(trials.assign(host=hosts), environment("node0", "node1"))
     assert "Each study ran on one host, but not all on the same" in text
 
 
 def test_hosts_that_differ_are_told_with_what_they_differ_in(trials):
     unlike = environment("node0", "node1", cpu_model=["A processor", "Another"], cores=[8, 64])
-    _, text = host_limits(trials.assign(host=MIXED), unlike)
+    _, text = host_limitations(trials.assign(host=MIXED), unlike)
     assert "The hosts are not alike" in text
     assert "CPU model (A processor on node0 and Another on node1)" in text
     assert "cores (8 on node0 and 64 on node1)" in text
@@ -52,7 +52,7 @@ def test_hosts_that_differ_are_told_with_what_they_differ_in(trials):
 
 def test_a_host_whose_load_nobody_read_is_named(trials):
     hosts = environment("node0", "node1", load_before_max=[0.1, np.nan])
-    _, text = host_limits(trials.assign(host=MIXED), hosts)
+    _, text = host_limitations(trials.assign(host=MIXED), hosts)
     assert "How busy node1 was with something else is not known" in text
 
 

@@ -1,23 +1,23 @@
 """What all rules share: the checked config, the planned studies and the paths of their results."""
 
+import copy
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-LIBRARY = Path(workflow.basedir) / "workflow" / "lib"
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-
-# Scripts run in processes of their own, which find the library through PYTHONPATH.
-sys.path.insert(0, str(LIBRARY))
-os.environ.update(PYTHONPATH=str(LIBRARY))
-
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
+
+sys.path.insert(0, str(WORKFLOW / "lib"))
+
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, needs_baseline
 from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
-from sysstop.run.job import failure_messages
+from sysstop.run.job import print_failures
 from sysstop.results.journal import read_failed_searches
 from sysstop.run.provenance import code_digest
 from sysstop.search.ray_head import private_environment
@@ -27,6 +27,22 @@ from sysstop.run.lock import release_stale_lock
 from sysstop.data.split import read_summary
 from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY, Budget, planned_pairs, planned_studies
 
+
+def complete_config(given):
+    """The default config with what the user, or the workflow that uses this one, changed in it."""
+    complete = {}
+    for name in ("datasets.yaml", "config.yaml"):
+        update_config(complete, load_configfile(WORKFLOW.parent / "config" / name))
+    update_config(complete, copy.deepcopy(given))
+    return complete
+
+
+def placed(path):
+    """A path of the results, below the prefix of a module if this is one that has it."""
+    return str(workflow.modifier.modify_path(path))
+
+
+config = complete_config(config)
 try:
     config.update(check_config(config))
 except UserError as error:
@@ -46,6 +62,11 @@ STUDIES = planned_studies(config)
 PAIRS = planned_pairs(config)
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
 STUDY = "results/studies/{dataset}/{algorithm}/{arm}/repetition-{repetition}"
+# Snakemake itself puts inputs, outputs and logs below the prefix.
+PLACED_STUDY = placed(STUDY)
+DATABASE = re.match("sqlite:///(results/.+)", config["tracking"]["uri"] or "")
+if DATABASE:
+    config["tracking"]["uri"] = f"sqlite:///{placed(DATABASE[1])}"
 
 # What the report and its tables tell of the config.
 REPORTED_CONFIG = {
@@ -63,20 +84,12 @@ wildcard_constraints:
 
 def code(script):
     """The digest of the library code behind a script; as a parameter it reruns what changed."""
-    return code_digest(SCRIPTS / f"{script}.py")
+    return code_digest(WORKFLOW / "scripts" / f"{script}.py")
 
 
 def of_studies(path):
     """One path for each planned study."""
-    return [
-        path.format(
-            dataset=study.dataset,
-            algorithm=study.algorithm,
-            arm=study.arm,
-            repetition=study.repetition,
-        )
-        for study in STUDIES
-    ]
+    return [path.format(**asdict(study)) for study in STUDIES]
 
 
 def dataset_entry(wildcards):
@@ -85,8 +98,9 @@ def dataset_entry(wildcards):
 
 
 def source_file(wildcards):
-    """The user's own file behind a data set, if it is one."""
-    return dataset_entry(wildcards).get("path", [])
+    """The user's own file behind a data set, if it is one: no result, so below no module's prefix."""
+    path = dataset_entry(wildcards).get("path")
+    return local(path) if path else []
 
 
 def arm(wildcards):
@@ -133,11 +147,4 @@ def search_runtime(wildcards, input, threads, attempt):
 
 def failed_searches(wildcards):
     """How many searches of a study had failed trials; another one reruns it, to try these again."""
-    return read_failed_searches(Path(STUDY.format(**wildcards)))
-
-
-def tell_failures(snakemake_logs):
-    """Repeat what failed jobs said, as the last words of the run."""
-    for snakemake_log in snakemake_logs:
-        for message in failure_messages(Path(snakemake_log)):
-            print(f"\n{message}", file=sys.stderr)
+    return read_failed_searches(Path(PLACED_STUDY.format(**wildcards)))

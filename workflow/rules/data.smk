@@ -10,6 +10,7 @@ rule fetch:
         provenance="results/data/{dataset}/provenance.json",
     log:
         "results/logs/fetch/{dataset}.log",
+    localrule: True
     priority: 1
     conda:
         "../../envs/environment.yaml"
@@ -28,6 +29,7 @@ rule split:
         directory("results/data/{dataset}/split"),
     log:
         "results/logs/split/{dataset}.log",
+    localrule: True
     priority: 1
     conda:
         "../../envs/environment.yaml"

@@ -38,6 +38,7 @@ rule figure_response:
         pdf="results/figures/rq1_response/{dataset}.pdf",
     log:
         "results/logs/figure_response/{dataset}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -59,6 +60,7 @@ rule figure_effects:
         pdf="results/figures/rq1_effects.pdf",
     log:
         "results/logs/figure_effects.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -81,6 +83,7 @@ rule figure_cost:
         pdf="results/figures/rq1_cost.pdf",
     log:
         "results/logs/figure_cost.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -102,6 +105,7 @@ rule figure_budget:
         pdf="results/figures/rq2_budget.pdf",
     log:
         "results/logs/figure_budget.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -123,6 +127,7 @@ rule figure_tradeoff:
         pdf="results/figures/rq2_tradeoff.pdf",
     log:
         "results/logs/figure_tradeoff.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -145,6 +150,7 @@ rule figure_courses:
         pdf="results/figures/rq2_courses/{dataset}.pdf",
     log:
         "results/logs/figure_courses/{dataset}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -167,6 +173,7 @@ rule figure_replay:
         pdf="results/figures/rq2_replay/{dataset}.pdf",
     log:
         "results/logs/figure_replay/{dataset}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -188,6 +195,7 @@ rule figure_prediction:
         pdf="results/figures/rq2_prediction.pdf",
     log:
         "results/logs/figure_prediction.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -209,6 +217,7 @@ rule figure_pareto:
         pdf="results/figures/rq2_pareto/{dataset}.pdf",
     log:
         "results/logs/figure_pareto/{dataset}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -59,7 +59,7 @@ rule plan:
         "../../envs/environment.yaml"
     params:
         arms=RUN_ARMS,
-        study_folders=of_studies(STUDY),
+        study_folders=of_studies(PLACED_STUDY),
         cores=search_threads(),
     script:
         "../scripts/plan.py"

@@ -11,6 +11,7 @@ rule replay:
         signals="results/tables/signals.parquet",
     log:
         "results/logs/replay.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -30,6 +31,7 @@ rule replay_check:
         "results/tables/replay_check.parquet",
     log:
         "results/logs/replay_check.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -48,6 +50,7 @@ rule prediction:
         saving="results/tables/prediction_saving.parquet",
     log:
         "results/logs/prediction.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -65,6 +68,7 @@ rule recommendations:
         pareto="results/tables/pareto.parquet",
     log:
         "results/logs/recommendations.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -1,41 +1,21 @@
 """The tables for LaTeX and the report in one HTML file."""
 
+from sysstop.report.tables import PAGE_SOURCES, PAPER_SOURCES, PAPER_TABLES
+
 
 rule paper_tables:
     input:
-        budget="results/tables/budget.parquet",
-        effects="results/tables/effects.parquet",
-        noise="results/tables/noise.parquet",
-        replay_summary="results/tables/replay_summary.parquet",
-        replay_check="results/tables/replay_check.parquet",
-        prediction="results/tables/prediction.parquet",
-        prediction_saving="results/tables/prediction_saving.parquet",
-        recommendations="results/tables/recommendations.parquet",
+        tables=expand("results/tables/{table}.parquet", table=PAPER_SOURCES),
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
     output:
-        **{
-            name: f"results/tables/{name}.tex"
-            for name in [
-                "datasets",
-                "metrics",
-                "algorithms",
-                "arms",
-                "budget",
-                "effects",
-                "noise",
-                "replay",
-                "replay_check",
-                "prediction",
-                "prediction_saving",
-                "recommendations",
-            ]
-        },
+        [f"results/tables/{table.name}.tex" for table in PAPER_TABLES],
     log:
         "results/logs/paper_tables.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("paper_tables"),
     script:
         "../scripts/paper_tables.py"
@@ -43,27 +23,10 @@ rule paper_tables:
 
 rule report:
     input:
-        tables=expand(
-            "results/tables/{table}.parquet",
-            table=[
-                "trials",
-                "budget",
-                "effects",
-                "noise",
-                "cost_model",
-                "environment",
-                "replay",
-                "replay_summary",
-                "signals",
-                "replay_check",
-                "prediction",
-                "prediction_saving",
-                "recommendations",
-            ],
-        ),
+        tables=expand("results/tables/{table}.parquet", table=PAGE_SOURCES),
         figures=[path for path in rules.rq1.input + rules.rq2.input if path.endswith(".svg")],
         captions=expand(
-            f"{workflow.basedir}/report/{{figure}}.rst",
+            f"{WORKFLOW.parent}/report/{{figure}}.rst",
             figure=[
                 "response",
                 "effects",
@@ -76,17 +39,18 @@ rule report:
                 "pareto",
             ],
         ),
-        template=f"{workflow.basedir}/report/report.html.jinja",
+        template=f"{WORKFLOW.parent}/report/report.html.jinja",
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:
         "results/report.html",
     log:
         "results/logs/report.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        **REPORTED_CONFIG,
+        config=REPORTED_CONFIG,
         code=code("report"),
     script:
         "../scripts/report.py"

@@ -42,6 +42,7 @@ rule test_scores:
         "results/studies/{dataset}/{algorithm}/test_scores.parquet",
     log:
         "results/logs/test_scores/{dataset}/{algorithm}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -7,6 +7,7 @@ rule tracking_store:
         touch("results/mlflow/ready"),
     log:
         "results/logs/tracking_store.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -27,6 +28,7 @@ rule export:
         train_loss=f"{STUDY}/train_loss.parquet",
     log:
         f"results/logs/export/{STUDY.removeprefix('results/studies/')}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -48,6 +50,7 @@ rule aggregate:
         environment="results/tables/environment.parquet",
     log:
         "results/logs/aggregate.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -64,6 +67,7 @@ rule effects:
         cost_model="results/tables/cost_model.parquet",
     log:
         "results/logs/effects.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -79,6 +83,7 @@ rule noise:
         "results/tables/noise.parquet",
     log:
         "results/logs/noise.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -95,6 +100,7 @@ rule budget:
         "results/tables/budget.parquet",
     log:
         "results/logs/budget.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import sysstop_path
 from sysstop.results.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, concatenate, environment_table
 from sysstop.run.job import job
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import sysstop_path
 from sysstop.plan.calibration import measure_overhead
 from sysstop.plan.trial_cost import write_json
 from sysstop.run.job import job

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.run.job import job
 

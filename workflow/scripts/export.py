@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import sysstop_path
 from sysstop.results.journal import read_trials
 from sysstop.results.tables import study_tables, write_train_losses
 from sysstop.results.tracking import open_store, replace_runs

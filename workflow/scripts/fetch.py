@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import sysstop_path
 from sysstop.data.sources import fetch_table, write_table
 from sysstop.run.job import job
 
@@ -13,7 +14,7 @@ with job(snakemake):
     table, provenance = fetch_table(
         snakemake.params.name,
         snakemake.params.entry,
-        pmlb_cache=Path(cache or "results/data/.pmlb"),
+        pmlb_cache=Path(cache or table_file.parents[1] / ".pmlb"),
         download_folder=table_file.parent / ".pmlb",
     )
     write_table(table, provenance, table_file, Path(snakemake.output.provenance))

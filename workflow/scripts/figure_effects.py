@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.report.figures.effects import effect_map
 from sysstop.report.figures.style import save
 from sysstop.run.job import job

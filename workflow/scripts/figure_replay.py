@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.report.figures.replay import replay_figure
 from sysstop.report.figures.style import save
 from sysstop.run.job import job

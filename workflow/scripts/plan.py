@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import sysstop_path
 from sysstop.plan.plan import plan_table, plan_text
 from sysstop.plan.trial_cost import read_calibration, read_overhead
 from sysstop.run.job import job

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.analysis.prediction import prediction_saving_table, prediction_table
 from sysstop.run.job import job
 

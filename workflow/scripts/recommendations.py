@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.analysis.recommendations import configuration_table, pareto_table, recommendation_table
 from sysstop.analysis.replay import replayed_rules
 from sysstop.run.job import job

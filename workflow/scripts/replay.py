@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.analysis.replay import replay_summary, replay_table, replayed_rules, trial_signals
 from sysstop.run.job import job
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.analysis.replay_check import replay_check_table
 from sysstop.run.job import job
 

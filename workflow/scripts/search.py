@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.run.job import job
 from sysstop.run.lock import alone_in
 from sysstop.search.ray_session import trials_at_once

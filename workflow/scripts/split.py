@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.data.checks import check_table
 from sysstop.data.split import write_split
 from sysstop.data.splitting import make_split

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import sysstop_path
 from sysstop.analysis.budgets import best_trials
 from sysstop.analysis.holdout import score_winners
 from sysstop.data.split import load_split

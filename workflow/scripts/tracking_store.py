@@ -1,5 +1,6 @@
 """Create the MLflow store, or see that it can be used."""
 
+import sysstop_path
 from sysstop.results.tracking import open_store
 from sysstop.run.job import job
 

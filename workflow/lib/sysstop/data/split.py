@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,3 +111,9 @@ def load_split(folder: Path) -> Split:
 def read_summary(folder: Path) -> dict:
     """Return how a split was made (`Split.summary`), without its arrays."""
     return json.loads((Path(folder) / "split.json").read_text())["summary"]
+
+
+def read_split_summaries(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Return how each of these splits was made (`Split.summary`), by the data set's name."""
+    splits = [json.loads((Path(folder) / "split.json").read_text()) for folder in folders]
+    return {split["name"]: split["summary"] for split in splits}

@@ -1,51 +1,81 @@
-"""The answers to both research questions in words; every number comes from the tables.
+"""The effects of hyperparameters on system metrics, and the answer to RQ1."""
 
-Each function returns an `Answer`: one paragraph, and the points that support it.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from sysstop.report.study import arm_description
+from sysstop.report.answer import Answer
+from sysstop.report.cost import cost_model_sentences, step_against_sample
+from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
+    MISSING,
     SIGNIFICANCE_LEVEL,
-    arm_order,
+    algorithm_label,
     capitalised,
     counted,
     in_words,
     metric_label,
-    number,
     out_of,
     pair_label,
     percent,
     rough,
     span,
     spoken,
+    whole_percent,
 )
-from sysstop.study.arms import NO_RULE, stopped_is_candidate
-from sysstop.study.keys import HYPERPARAMETERS, PAIR, TRIAL
+from sysstop.study.keys import HYPERPARAMETERS, PAIR
 from sysstop.study.metrics import METRIC_BY_NAME
-from sysstop.study.studies import BASELINE_ARM
 
 # A hyperparameter that explains less of a metric's variance does not decide it.
 SUBSTANTIAL_SHARE = 0.1
-# A cost model that explains a smaller share of step time's variance is not quoted.
-FITTING_SHARE = 0.5
 # Smaller changes of a metric's median, from a hyperparameter's lowest to its highest value, do not
 # count: as a factor, and in percentage points.
 NOTICED_FACTOR = 1.02
 NOTICED_POINTS = 0.5
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An answer: its paragraph and its points, each a name and a sentence or more."""
+def effect_digest(effects: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per data set, algorithm and metric, and a column per hyperparameter.
 
-    paragraph: str
-    points: list[tuple[str, str]]
+    A cell holds the share of variance in percent, its 95 % interval, and the direction if the
+    adjusted p value is below `SIGNIFICANCE_LEVEL`.
+    """
+    texts = effects.assign(text=[_effect_text(effect) for effect in effects.itertuples()])
+    keys = [*PAIR, "metric"]
+    by_metric = texts.groupby(keys, sort=False)
+    digest = texts.pivot(index=keys, columns="hyperparameter", values="text")
+    digest = digest.loc[list(by_metric.groups), HYPERPARAMETERS].reset_index()
+    heads = {name: f"{capitalised(spoken(name))} (%)" for name in HYPERPARAMETERS}
+    digest = digest.rename(
+        columns={"dataset": "Data set", "algorithm": "Algorithm", "metric": "Metric", **heads}
+    )
+    digest["Algorithm"] = digest["Algorithm"].map(algorithm_label)
+    digest["Metric"] = [METRIC_BY_NAME[metric].label for metric in digest["Metric"]]
+    digest.insert(3, "Trials", by_metric["n"].max().to_numpy())
+    return digest
+
+
+def _effect_text(effect: Any) -> str:
+    if pd.isna(effect.effect_size):
+        return "one value only" if effect.levels == 1 else MISSING
+    shares = (effect.effect_size, effect.effect_low, effect.effect_high)
+    share, low, high = (whole_percent(value) for value in shares)
+    text = f"{share} ({low} to {high})"
+    if not effect.p_adjusted < SIGNIFICANCE_LEVEL:
+        return text
+    return f"{text}, {'rises' if effect.rank_correlation > 0 else 'falls'}"
+
+
+EFFECTS_TABLE = ReportTable(
+    name="effects",
+    title="Effects of the hyperparameters",
+    sources=("effects",),
+    digest=lambda data: effect_digest(data.tables["effects"]),
+    note=(
+        "Share of variance explained in percent, with its 95 % interval. A direction is given "
+        "where the adjusted p value is below 0.05: the metric rises or falls as the hyperparameter grows."
+    ),
+)
 
 
 def answer_rq1(effects: pd.DataFrame, cost_model: pd.DataFrame) -> Answer:
@@ -59,8 +89,8 @@ def answer_rq1(effects: pd.DataFrame, cost_model: pd.DataFrame) -> Answer:
         )
     sentences = [
         *_main_effects(tested),
-        *_step_against_sample(tested),
-        *_cost_model_sentences(cost_model, tested),
+        *step_against_sample(tested),
+        *cost_model_sentences(cost_model, tested),
     ]
     untested = [
         pair_label(*pair)
@@ -205,232 +235,15 @@ def _factor(changes: pd.Series) -> str:
     return span(changes, rough).replace(" to ", "- to ") + "-fold"
 
 
-def _step_against_sample(tested: pd.DataFrame) -> list[str]:
-    """Say that large batches are dear per step and cheap per sample, if that is so everywhere."""
-    batch = tested[tested["hyperparameter"] == "batch_size"]
-    step = batch[batch["metric"] == "step_time_ms"]
-    sample = batch[batch["metric"] == "sample_time_us"]
-    dearer = step["median_at_highest"] / step["median_at_lowest"]
-    cheaper = sample["median_at_lowest"] / sample["median_at_highest"]
-    if step.empty or sample.empty or not ((dearer > 1).all() and (cheaper > 1).all()):
-        return []
-    return [
-        "Per training step a large batch is dear, per sample it is cheap: from batch size "
-        f"{span(step['lowest_level'])} to batch size {span(step['highest_level'])} the median step "
-        f"takes {span(dearer, rough)} times as long, while the median time per sample is divided "
-        f"by {span(cheaper, rough)}."
-    ]
-
-
-def _cost_model_sentences(cost_model: pd.DataFrame, tested: pd.DataFrame) -> list[str]:
-    """Say what a step costs, and what follows for the batch size, where a straight line fits."""
-    fitted = cost_model.dropna(subset=["fixed_ms"])
-    if fitted.empty:
-        return []
-    told = fitted[fitted["r_squared"] >= FITTING_SHARE]
-    if told.empty:
-        return [
-            "In no pair does a fixed cost per step plus a cost per sample explain half of what "
-            "step time varies: over this grid it hardly depends on the batch size."
-        ]
-    sentences = [
-        f"In {out_of(len(told), len(fitted), 'pair')} a straight line of the batch size explains "
-        f"{span(told['r_squared'], percent)} of what step time varies: there a step costs a fixed "
-        f"{span(told['fixed_ms'], rough)} ms plus {span(told['per_sample_us'], rough)} µs for each "
-        "sample of its batch."
-    ]
-    half = told["half_batch_size"]
-    if half.between(0, float("inf"), inclusive="neither").all():
-        # Fixed and variable cost are equal there. So a batch of up to half that size may double
-        # at a third more per step, and no batch halves the cost per sample again.
-        largest = tested.loc[tested["hyperparameter"] == "batch_size", "highest_level"].max()
-        beyond = f" (the largest run was {number(largest)})" if half.max() > largest else ""
-        sentences.append(
-            "By this line, half of a step is fixed cost at a batch size of about "
-            f"{span(half, lambda value: rough(round(value)))}{beyond}. Well below it a larger batch "
-            "hardly lengthens a step and so makes each sample cheaper; well above it a step grows "
-            "with its batch, and no sample can cost less than half of what it costs there."
-        )
-    if len(told) < len(fitted):
-        sentences.append("Elsewhere the line fits too poorly to choose a batch size by.")
-    return sentences
-
-
-def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
-    """Say what each arm saved, what that cost in quality, and how often it lost the winner.
-
-    `noise` is the table of the same name. Arms that never stop a trial are there for it alone.
-    """
-    never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
-    stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
-    if stopping.empty:
-        return Answer(
-            "No stopping arm was run, only the full-budget baseline, so this run says nothing "
-            "about savings measured live. Name arms under study.arms to compare.",
-            [],
-        )
-    compared = stopping.dropna(subset=["baseline_best_score", "saved_fraction"])
-    left_out = stopping.loc[~stopping.index.isin(compared.index), PAIR]
-    excuse = ""
-    if len(left_out):
-        names = [pair_label(*pair) for pair in left_out.drop_duplicates().itertuples(index=False)]
-        excuse = (
-            f" Studies of {in_words(names)} are left out, because no trial of their baseline "
-            "completed."
-        )
-    if compared.empty:
-        return Answer("No savings can be told." + excuse, [])
-    arms = arm_order(compared["arm"])
-    medians = compared.groupby("arm")["saved_fraction"].median()
-    most, least = medians.idxmax(), medians.idxmin()
-    sentences = [
-        f"Over {counted(len(compared), 'study', 'studies')} with "
-        f"{counted(len(arms), 'stopping arm')}, early stopping saved "
-        f"{span(compared['saved_fraction'], percent)} of the baseline's training time and "
-        f"{span(compared['saved_steps_fraction'], percent)} of its steps."
-    ]
-    if len(arms) > 1:
-        sentences.append(
-            f"The arm {most} saved most (median {percent(medians[most])}), {least} least "
-            f"(median {percent(medians[least])})."
-        )
-    sentences += _price(compared, config)
-    sentences.append(_lost_all_sentence(compared))
-    sentences += _noise_sentences(compared, noise)
-    points = [(arm, _arm_text(compared[compared["arm"] == arm], config)) for arm in arms]
-    return Answer(" ".join(sentences) + excuse, points)
-
-
-def _noise_sentences(compared: pd.DataFrame, noise: pd.DataFrame) -> list[str]:
-    """Say how far readings differ where nothing differs, and which savings stand above that."""
-    if noise.empty:
-        return [
-            "No trial ran to its end in two arms, so the noise of the measurement is not known: "
-            "trust savings of steps, which are exact, before savings of time."
-        ]
-    floor = noise.pivot(index=PAIR, columns="metric", values="floor")
-    floors = [
-        f"{metric_label(metric)} {span(floor[metric], percent)}"
-        for metric in ("train_time_s", "step_time_ms", "memory_mb")
-    ]
-    sentences = [
-        "Trials that no rule stopped repeat the baseline's, and tell the noise: 95 % of the repeated "
-        f"readings of a pair agreed within {in_words(floors)}."
-    ]
-    known = compared.dropna(subset=["noise_floor"])
-    if known.empty:
-        return sentences
-    above = int((known["above_noise_floor"] & (known["saved_fraction"] > 0)).sum())
-    sentences.append(
-        "Of a whole study, training time drifted by up to "
-        f"{span(known.groupby(['dataset', 'algorithm'])['noise_floor'].first(), percent)}; the saving "
-        f"of time is more than that in {out_of(above, len(known), 'study', 'studies')}. Savings of "
-        "steps are exact."
-    )
-    return sentences
-
-
-def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
-    """Say how often a limit threw away the best trial, and the regret of all arms."""
-    discards = {arm for arm in config["arms"] if not stopped_is_candidate(config["arms"][arm])}
-    limited = compared[compared["arm"].isin(discards)]
-    sentences = []
-    if len(limited):
-        lost = int(limited["winner_stopped"].sum())
-        where = out_of(lost, len(limited), "study", "studies")
-        sentences.append(
-            f"The price: limits stopped, and so threw away, the trial that the full search would "
-            f"have chosen in {where}."
-        )
-    sentences.append(
-        "The regret, by which the best trial left is worse than the full search's, was "
-        f"{_regret_text(compared)}."
-    )
-    return sentences
-
-
-def _lost_all_sentence(compared: pd.DataFrame) -> str:
-    empty = compared[compared["best_score"].isna()]
-    if empty.empty:
-        return "Every arm kept at least one trial to choose from."
-    by_arm = empty.groupby("arm").size()
-    arms = [f"{arm} ({count})" for arm, count in by_arm.items()]
-    return (
-        f"In {counted(len(empty), 'study', 'studies')} no trial was left to choose from, with the "
-        f"{'arm' if len(arms) == 1 else 'arms'} {in_words(arms)}."
-    )
-
-
-def _regret_text(studies: pd.DataFrame, column: str = "regret") -> str:
-    """Say the range of the regret for each task, in the score's own unit."""
-    parts = []
-    for task, of_task in studies.dropna(subset=[column]).groupby("task"):
-        text = span(of_task[column])
-        if task == "classification":
-            parts.append(f"{text} in accuracy")
-            continue
-        baseline = "baseline_test_score" if column == "test_regret" else "baseline_best_score"
-        relative = of_task[column] / of_task[baseline].abs()
-        parts.append(f"{text} in RMSE ({span(relative, percent)} of the baseline's)")
-    return in_words(parts) if parts else "not defined, as no model was left"
-
-
-def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any]) -> str:
-    arm = studies["arm"].iloc[0]
-    stopped = studies["trials_stopped"] / studies["trials"]
-    lost = int(studies["winner_stopped"].sum())
-    sentences = []
-    if arm in config["arms"]:
-        sentences.append(f"Stops a trial {arm_description(config['arms'][arm])}.")
-    sentences += [
-        f"It stopped {span(stopped, percent)} of the trials and saved "
-        f"{span(studies['saved_fraction'], percent)} of the training time (median "
-        f"{percent(studies['saved_fraction'].median())}) and "
-        f"{span(studies['saved_steps_fraction'], percent)} of the steps.",
-        f"The baseline's best trial was stopped in "
-        f"{out_of(lost, len(studies), 'study', 'studies')}; regret {_regret_text(studies)}"
-        f"{_test_regret_clause(studies)}.",
-    ]
-    better = int((studies["regret"] < 0).sum())
-    if better:
-        sentences.append(
-            f"In {counted(better, 'study', 'studies')} its best model is better than the "
-            "baseline's, so regret is negative."
-        )
-    empty = int(studies["best_score"].isna().sum())
-    if empty:
-        sentences.append(
-            f"In {counted(empty, 'study', 'studies')} it left no trial to choose from."
-        )
-    return " ".join(sentences)
-
-
-def _test_regret_clause(studies: pd.DataFrame) -> str:
-    if studies["test_regret"].isna().all():
-        return ""
-    return f"; on the test part {_regret_text(studies, 'test_regret')}"
-
-
-def borders_of_grid(trials: pd.DataFrame, budget: pd.DataFrame) -> list[tuple[str, list[str]]]:
-    """Return the pairs whose best baseline trial lies on the border of the grid, and where.
-
-    A hyperparameter with one or two values has nothing but border, so it is not named. Repetitions
-    count together: a border is named if any repetition's best trial lies on it.
-    """
-    baseline = trials[trials["arm"] == BASELINE_ARM]
-    best_keys = TRIAL
-    best = budget.rename(columns={"best_trial_id": "trial_id"})[best_keys].merge(baseline)
-    found = []
-    for (dataset, algorithm), of_pair in baseline.groupby(PAIR, sort=False):
-        winners = best[(best["dataset"] == dataset) & (best["algorithm"] == algorithm)]
-        places = []
-        for name in HYPERPARAMETERS:
-            levels = of_pair[name]
-            if levels.nunique() < 3:
-                continue
-            for place, level in (("smallest", levels.min()), ("largest", levels.max())):
-                if (winners[name] == level).any():
-                    places.append(f"{place} {spoken(name)} ({number(level)})")
-        if places:
-            found.append((pair_label(dataset, algorithm), places))
-    return found
+EFFECTS_METHOD = (
+    "Effects of hyperparameters come from the completed trials of the baseline. The share of "
+    "variance that one explains is taken from a model of all hyperparameters and the repetition "
+    "(omega squared); p values are those of F tests on values and on aligned ranks, adjusted for the "
+    "number of tests (Benjamini and Hochberg). Both compare an effect with how far repetitions of one "
+    "configuration differ or, where there are too few of these, with what an additive model "
+    "leaves. An effect is called found where the adjusted p value is below 0.05."
+)
+EFFECTS_LIMITATION = (
+    "Batch size is not what it is elsewhere: scikit-learn updates on one sample at a time inside "
+    "a mini-batch, so a larger batch means more updates in a step, not a better gradient."
+)

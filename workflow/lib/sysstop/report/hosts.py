@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from sysstop.analysis.hosts import host_table
+from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import counted, in_words, out_of, spoken
 from sysstop.study.keys import STUDY
 
@@ -22,7 +24,9 @@ DIFFERENCES = (
 
 
 def host_digest(hosts: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of hosts as readers see it."""
+    """Return the table of hosts as readers see it; one host alone has nothing to compare."""
+    if len(hosts) < 2:
+        hosts = hosts.iloc[:0]
     return pd.DataFrame(
         {
             "Host": hosts["host"],
@@ -37,7 +41,20 @@ def host_digest(hosts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def host_limits(trials: pd.DataFrame, environment: pd.DataFrame) -> list[str]:
+HOSTS_TABLE = ReportTable(
+    name="hosts",
+    title="Hosts",
+    sources=("trials", "environment"),
+    in_papers=False,
+    digest=lambda data: host_digest(host_table(data.tables["trials"], data.tables["environment"])),
+    note=(
+        "Step time: the median over the configurations that completed on several hosts, each "
+        "compared with the mean of these hosts; a dash means that there are none."
+    ),
+)
+
+
+def host_limitations(trials: pd.DataFrame, environment: pd.DataFrame) -> list[str]:
     """Say what it means for the measurement that more than one host measured, if that is so."""
     measured = trials[trials["host"] != ""]
     hosts = sorted(measured["host"].unique())

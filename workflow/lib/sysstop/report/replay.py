@@ -1,20 +1,12 @@
-"""The replay's tables for LaTeX documents and for the report, with heads for readers."""
-
-from collections.abc import Sequence
+"""What any limit of any rule would have saved and lost, by replay of the baseline."""
 
 import pandas as pd
 
-from sysstop.report.wording import (
-    MISSING,
-    algorithm_label,
-    arm_order,
-    capitalised,
-    limit_label,
-    rule_label,
-    tenths,
-)
+from sysstop.report.text_tables import ReportTable, counts_of
+from sysstop.report.wording import capitalised, counted, in_words, out_of, percent, rule_label
 from sysstop.study.keys import PAIR, RULE
-from sysstop.study.metrics import METRIC_BY_NAME
+
+SYSTEM_RULES = ("metric_limit", "predicted_train_time")
 
 
 def saving_by_rule(summary: pd.DataFrame) -> pd.DataFrame:
@@ -58,116 +50,103 @@ def replay_digest(summary: pd.DataFrame) -> pd.DataFrame:
                 capitalised(rule_label(*names)) for names in by_rule[RULE].itertuples(index=False)
             ],
             "Saved without regret (%)": 100 * by_rule["free"],
-            "Pairs with such a limit": _counts(by_rule, "pairs_free", "pairs"),
+            "Pairs with such a limit": counts_of(by_rule, "pairs_free", "pairs"),
             "Saved at the knee (%)": 100 * by_rule["knee"],
-            "Pairs where the knee beats random stopping": _counts(
+            "Pairs where the knee beats random stopping": counts_of(
                 by_rule, "pairs_beating_random", "pairs_bent"
             ),
         }
     )
     if by_rule["transfer"].notna().any():
         digest["Saved in other repetitions (%)"] = 100 * by_rule["transfer"]
-        digest["Pairs with regret there"] = _counts(by_rule, "pairs_with_transfer_regret", "pairs")
+        digest["Pairs with regret there"] = counts_of(
+            by_rule, "pairs_with_transfer_regret", "pairs"
+        )
     return digest
 
 
-def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per arm: its live searches beside their replay (`replay_check`)."""
-    rows = []
-    for arm in arm_order(check["arm"]):
-        of_arm = check[check["arm"] == arm]
-        trials = of_arm["trials"].sum()
-        rows.append(
-            {
-                "Arm": arm,
-                "Trials": int(trials),
-                "Stopped alike (%)": 100 * of_arm["trials_agreeing"].sum() / trials,
-                "Not alike, near the limit (%)": 100 * of_arm["trials_near_limit"].sum() / trials,
-                "Not alike, beyond noise (%)": 100 * of_arm["trials_beyond_noise"].sum() / trials,
-                "Steps saved live (%)": 100 * of_arm["live_saved_steps_fraction"].median(),
-                "Steps saved in replay (%)": 100 * of_arm["replayed_saved_steps_fraction"].median(),
-                "Time saved live (%)": 100 * of_arm["live_saved_time_fraction"].median(),
-                "Time saved in replay (%)": 100 * of_arm["replayed_saved_time_fraction"].median(),
-                "Studies within the noise floor": f"{of_arm['within_noise_floor'].sum()} of "
-                f"{len(of_arm)}",
-            }
-        )
-    return pd.DataFrame(rows)
+REPLAY_TABLE = ReportTable(
+    name="replay",
+    title="What each rule could save",
+    sources=("replay_summary",),
+    digest=lambda data: replay_digest(data.tables["replay_summary"]),
+    note=(
+        "Every rule at every limit, replayed on the baseline. A pair is a data set and an "
+        "algorithm; savings are of training time, medians over the pairs. Saved without regret "
+        "is what the best limit saves if it is known beforehand, 0 where there is none. At the "
+        "knee more saving begins to cost much regret; random stopping is that of as many trials "
+        "after as many windows. Other repetitions: the best limit of one repetition applied to "
+        "them."
+    ),
+)
 
 
-def prediction_digest(prediction: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per metric: the error of its prediction after so many windows.
+def replay_sentences(summary: pd.DataFrame) -> list[str]:
+    """Say which rules save most without regret, and what a limit found once is worth later.
 
-    A cell has the median and, in brackets, the 90 % quantile of the trials' errors in percent, both
-    as medians over data sets and algorithms.
+    `summary` is a `replay.replay_summary`.
     """
-    errors = prediction.groupby(["metric", "windows_seen"], sort=False)[
-        ["median_error", "error_90"]
+    if summary.empty:
+        return []
+    by_rule = saving_by_rule(summary)
+    is_system = by_rule["rule"].isin(SYSTEM_RULES)
+    system, others = by_rule[is_system].iloc[0], by_rule[~is_system].iloc[0]
+    pairs = counted(int(system["pairs"]), "pair of data set and algorithm", "pairs")
+    sentences = [
+        "Replayed on the full search at every limit, the rule on system metrics that could have "
+        f"saved most without regret is a {_label(system)}: {percent(system['free'])} of the training "
+        f"time in the median of {pairs}, against {percent(others['free'])} with the best rule on the "
+        f"model's quality or on other trials' cost ({_label(others)})."
     ]
-    texts = {
-        point: f"{tenths(100 * error['median_error'])} ({tenths(100 * error['error_90'])})"
-        for point, error in errors.median().iterrows()
-    }
-    seen = sorted(prediction["windows_seen"].unique())
-    rows = []
-    for metric in prediction["metric"].unique():
-        windows = {
-            f"After {count} window{'s' if count > 1 else ''} (%)": texts.get(
-                (metric, count), MISSING
-            )
-            for count in seen
-        }
-        rows.append({"Metric": METRIC_BY_NAME[metric].label, **windows})
-    return pd.DataFrame(rows)
-
-
-def prediction_saving_digest(saving: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per limit: what stopping on the predicted training time saves (medians)."""
-    by_limit = saving.groupby("limit_quantile")
-    medians = by_limit[["saved_on_value", "saved_on_prediction"]].median()
-    sums = by_limit[["wrongly_stopped", "within_limit"]].sum()
-    return pd.DataFrame(
-        {
-            "Trials within the limit (%)": 100 * medians.index,
-            "Saved by stopping on the time itself (%)": 100 * medians["saved_on_value"],
-            "Saved by stopping on its prediction (%)": 100 * medians["saved_on_prediction"],
-            "Of the trials within, stopped wrongly (%)": 100
-            * sums["wrongly_stopped"]
-            / sums["within_limit"],
-        }
-    ).reset_index(drop=True)
-
-
-def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per data set and algorithm: what to use, and how to find it for least."""
-    table = recommendations
-    return pd.DataFrame(
-        {
-            "Data set": table["dataset"],
-            "Algorithm": table["algorithm"].map(algorithm_label),
-            "Keep the limits": _counts(table, "configurations_within", "configurations"),
-            "Batch size": table["batch_size"],
-            "Learning rate": table["learning_rate"],
-            "Alpha": table["alpha"],
-            "Score": table["score"],
-            "Best score without limits": table["unconstrained_score"],
-            **{
-                METRIC_BY_NAME[metric].axis_label: table[metric]
-                for metric in ("step_time_ms", "train_time_s", "memory_peak_mb")
-            },
-            "Found for least by": [
-                capitalised(f"{rule_label(*names)} at {limit_label(*names, limit)}")
-                if names[0]
-                else MISSING
-                for names, limit in zip(
-                    table[RULE].itertuples(index=False, name=None), table["limit"], strict=True
-                )
-            ],
-            "Which saves (%)": 100 * table["saved_time_fraction"],
-            "Your limits save (%)": 100 * table["constraints_saved_time_fraction"],
-        }
+    if pd.isna(system["transfer"]):
+        return [*sentences, "Such limits are known only after the full search."]
+    by_transfer = by_rule[is_system].sort_values("transfer", ascending=False).iloc[0]
+    lost = out_of(int(system["pairs_with_transfer_regret"]), int(system["pairs"]), "pair")
+    sentences.append(
+        "Such a limit is known only after the full search: found in one repetition and applied to "
+        f"the others, the same rule saved {percent(system['transfer'])}, and lost quality in {lost}."
     )
+    if by_transfer["metric"] != system["metric"] or by_transfer["rule"] != system["rule"]:
+        lost = out_of(int(by_transfer["pairs_with_transfer_regret"]), int(system["pairs"]), "pair")
+        sentences.append(
+            f"By that measure a {_label(by_transfer)} saves most "
+            f"({percent(by_transfer['transfer'])}), with regret in {lost}."
+        )
+    return sentences
 
 
-def _counts(table: pd.DataFrame, part: str, whole: str) -> Sequence[str]:
-    return [f"{a:,} of {b:,}" for a, b in zip(table[part], table[whole], strict=True)]
+def _label(rule: pd.Series) -> str:
+    return rule_label(rule["rule"], rule["metric"])
+
+
+def random_stopping(summary: pd.DataFrame) -> str:
+    """Say whether the limits at the knees of their curves lose less than random stopping."""
+    bent = summary[summary["rule"].isin(SYSTEM_RULES)].dropna(subset=["knee_regret"])
+    if bent.empty:
+        return ""
+    better = int((bent["knee_regret"] < bent["knee_random_regret"]).sum())
+    sentences = [
+        f"At the knees of {counted(len(bent), 'curve')} of limits on system metrics the regret is "
+        f"smaller than that of stopping as many trials at random in {out_of(better, len(bent), 'curve')}."
+    ]
+    losing = []
+    for (rule, metric), curves in bent.groupby(["rule", "metric"], sort=False):
+        wins = int((curves["knee_regret"] < curves["knee_random_regret"]).sum())
+        if 2 * wins < len(curves):
+            losing.append(f"{rule_label(rule, metric)} ({wins} of {len(curves)})")
+    if losing:
+        sentences.append(f"Not better than chance in most: {in_words(losing)}.")
+    return " ".join(sentences)
+
+
+REPLAY_METHOD = (
+    "The replay asks a rule about the windows of the baseline, which trains every trial to the "
+    "end, and so tells what any limit would have saved and lost. Rules that compare trials with "
+    "each other are replayed in a virtual search with the same number of workers and the same "
+    "order of trials."
+)
+REPLAY_LIMITATION = (
+    "A replay takes it that trials would have run as they did in the baseline, and leaves out the "
+    "time between trials. With few trials in a grid the best of many limits saves a lot by luck: "
+    "trust what a limit saves in other repetitions, not what it saves where it was found."
+)

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -102,3 +102,10 @@ def failure_messages(snakemake_log: Path) -> list[str]:
         if last.startswith(ERROR_MARK):
             messages.append(last.strip())
     return messages
+
+
+def print_failures(snakemake_logs: Iterable[str]) -> None:
+    """Repeat on stderr what failed jobs said, as the last words of a run."""
+    for snakemake_log in snakemake_logs:
+        for message in failure_messages(Path(snakemake_log)):
+            print(f"\n{message}", file=sys.stderr)

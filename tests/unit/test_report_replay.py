@@ -1,24 +1,23 @@
-"""What the report says of the replay follows from the tables, and says so where there is nothing."""
+"""What the report says of the replay, and of how far live searches agree with it."""
 
 import pandas as pd
 import pytest
 from generated_tables import ARMS, PAIRS, replay_results, trials_and_windows
 
-from sysstop.report.prediction import (
-    live_check,
-    predictions,
+from sysstop.report.prediction import predictions
+from sysstop.report.replay import (
     random_stopping,
-    recommended,
-    replay_points,
+    replay_digest,
     replay_sentences,
+    saving_by_rule,
 )
-
-LIMITS = {"step_time_ms": 9, "memory_peak_mb": 60}
+from sysstop.report.replay_check import live_check, replay_check_digest
 
 
 @pytest.fixture(scope="module")
 def results():
-    return replay_results(*trials_and_windows(PAIRS[:2], repetitions=2), constraints=LIMITS)
+    constraints = {"step_time_ms": 9}
+    return replay_results(*trials_and_windows(repetitions=2), constraints=constraints)
 
 
 def plain(text):
@@ -75,32 +74,50 @@ def test_the_shares_of_trials_stopped_alike_are_those_of_the_table(results):
     apart = check.copy()
     apart.loc[apart["arm"] == "memory", ["trials_agreeing", "trials_near_limit"]] -= [10, -10]
     text = plain(live_check(apart))
-    assert "The share that was not is memory 25 %; in all 40 such trials the reading" in text
+    assert "The share that was not is memory 25 %; in all 80 such trials the reading" in text
 
 
-def test_a_prediction_is_told_with_its_error_and_what_it_stops_wrongly(results):
-    saving = results["prediction_saving"].assign(
-        saved_on_value=0.1, saved_on_prediction=0.3, within_limit=20, wrongly_stopped=1
-    )
-    text = plain(predictions(results["prediction"], saving))
-    assert text.startswith("After 1, 2, 4 and 8 windows, the final value of a trial is missed")
-    assert "saves a median of 30 % of the training time, stopping on the time itself 10 %" in text
-    assert "stops 5 % of the trials that would have kept their limit" in text
+def test_rules_are_ordered_by_what_they_save_without_regret(results):
+    summary = results["replay_summary"]
+    digest = replay_digest(summary)
+    free = digest["Saved without regret (%)"]
+    assert free.is_monotonic_decreasing and len(digest) == 11
+    of_plateau = summary[summary["rule"] == "plateau"]
+    row = digest.set_index("Rule").loc["Plateau of validation loss"]
+    expected = 100 * of_plateau["free_saved_time_fraction"].fillna(0).median()
+    assert row["Saved without regret (%)"] == pytest.approx(expected)
+    assert row["Pairs with such a limit"] == f"{of_plateau['free_limit'].notna().sum()} of 4"
+    assert "Pairs with regret there" in digest
 
 
-def test_recommendations_say_which_pairs_keep_the_limits(results):
-    text = plain(recommended(results["recommendations"], LIMITS))
-    assert "With step time at most 9 ms and peak memory at most 60 MB, both pairs have" in text
-    table = results["recommendations"].copy()
-    table.loc[0, "configurations_within"] = 0
-    text = plain(recommended(table, LIMITS))
-    assert "1 of 2 pairs has a configuration" in text
-    assert "None keeps them for digits with logistic regression" in text
-    assert "names no limits" in recommended(table, {})
+def test_a_pair_in_which_a_rule_has_no_curve_counts_as_no_saving(results):
+    summary = results["replay_summary"]
+    missing = summary[(summary["rule"] != "plateau") | (summary["dataset"] == "digits")]
+    by_rule = saving_by_rule(missing).set_index("rule")
+    assert by_rule.loc["plateau", "pairs"] == 4
+    assert by_rule.loc["plateau", "pairs_free"] <= 2
 
 
-def test_a_run_without_results_has_no_points():
+def test_one_repetition_has_no_savings_elsewhere():
+    results = replay_results(*trials_and_windows(PAIRS[:1], repetitions=1))
+    assert "Pairs with regret there" not in replay_digest(results["replay_summary"])
+
+
+def test_the_check_sums_the_trials_of_an_arm(results):
+    check = results["replay_check"]
+    digest = replay_check_digest(check).set_index("Arm")
+    assert list(digest.index) == ["memory", "plateau", "predicted_time", "step_time"]
+    of_memory = check[check["arm"] == "memory"]
+    alike = 100 * of_memory["trials_agreeing"].sum() / of_memory["trials"].sum()
+    assert digest.loc["memory", "Stopped alike (%)"] == pytest.approx(alike)
+    apart = digest.filter(like="like").sum(axis=1)
+    assert apart.tolist() == pytest.approx([100] * 4)
+
+
+def test_a_run_in_which_no_trial_completed_says_nothing_of_the_replay():
     smallest = trials_and_windows(PAIRS[:1], repetitions=1, all_diverge=PAIRS[:1])
     results = replay_results(*smallest, arms={"none": ARMS["none"]})
     assert replay_sentences(results["replay_summary"]) == []
-    assert [name for name, _ in replay_points(results, {})] == ["For an application"]
+    assert random_stopping(results["replay_summary"]) == ""
+    assert live_check(results["replay_check"]) == ""
+    assert predictions(results["prediction"], results["prediction_saving"]) == ""

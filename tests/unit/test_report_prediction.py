@@ -1,0 +1,69 @@
+"""What the report says of early predictions and of the recommended configurations."""
+
+import pytest
+from generated_tables import PAIRS, replay_results, trials_and_windows
+
+from sysstop.report.prediction import prediction_digest, prediction_saving_digest, predictions
+from sysstop.report.recommendation import recommendation_digest, recommended
+from sysstop.report.text_tables import display
+
+LIMITS = {"step_time_ms": 9, "memory_peak_mb": 60}
+
+
+@pytest.fixture(scope="module")
+def results():
+    return replay_results(*trials_and_windows(PAIRS[:2], repetitions=2), constraints=LIMITS)
+
+
+def plain(text):
+    return text.replace("\u00a0", " ")
+
+
+def test_a_prediction_is_told_with_its_error_and_what_it_stops_wrongly(results):
+    saving = results["prediction_saving"].assign(
+        saved_on_value=0.1, saved_on_prediction=0.3, within_limit=20, wrongly_stopped=1
+    )
+    text = plain(predictions(results["prediction"], saving))
+    assert text.startswith("After 1, 2, 4 and 8 windows, the final value of a trial is missed")
+    assert "saves a median of 30 % of the training time, stopping on the time itself 10 %" in text
+    assert "stops 5 % of the trials that would have kept their limit" in text
+
+
+def test_recommendations_say_which_pairs_keep_the_limits(results):
+    text = plain(recommended(results["recommendations"], LIMITS))
+    assert "With step time at most 9 ms and peak memory at most 60 MB, both pairs have" in text
+    table = results["recommendations"].copy()
+    table.loc[0, "configurations_within"] = 0
+    text = plain(recommended(table, LIMITS))
+    assert "1 of 2 pairs has a configuration" in text
+    assert "None keeps them for digits with logistic regression" in text
+    assert "names no limits" in recommended(table, {})
+
+
+def test_errors_of_predictions_stand_beside_each_other(results):
+    table = results["prediction"].assign(median_error=0.123, error_90=0.045)
+    digest = prediction_digest(table).set_index("Metric")
+    assert set(digest.columns) == {f"After {n} windows (%)" for n in (2, 4, 8)} | {
+        "After 1 window (%)"
+    }
+    assert set(digest.to_numpy().ravel()) == {"12 (4.5)"}
+
+
+def test_what_a_prediction_stops_wrongly_is_a_share_of_the_trials_that_keep_the_limit(results):
+    table = results["prediction_saving"].assign(wrongly_stopped=3, within_limit=12)
+    digest = prediction_saving_digest(table)
+    assert digest["Trials within the limit (%)"].tolist() == [25, 50, 75, 90]
+    assert set(digest["Of the trials within, stopped wrongly (%)"]) == {25}
+
+
+def test_a_recommendation_names_the_rule_with_its_limit_and_unit(results):
+    table = results["recommendations"].assign(rule="plateau", metric="val_loss", limit=2.0)
+    digest = recommendation_digest(table)
+    assert set(digest["Found for least by"]) == {"Plateau of validation loss at 2 windows"}
+    table = table.assign(rule="metric_limit", metric="memory_mb", limit=200.0)
+    digest = display(recommendation_digest(table))
+    assert set(digest["Found for least by"].str.replace("\u00a0", " ")) == {
+        "Limit on memory at 200 MB"
+    }
+    none = recommendation_digest(table.assign(rule="", metric=""))
+    assert set(none["Found for least by"]) == {"–"}  # noqa: RUF001 - the dash that readers see

@@ -1,0 +1,82 @@
+"""Every table of the report has a form for the page and for LaTeX."""
+
+import pandas as pd
+import pytest
+from generated_tables import budget, config, environment, replay_results, trials_and_windows
+
+from sysstop.analysis.effects import cost_model, effect_table
+from sysstop.analysis.noise import noise_table
+from sysstop.report.tables import PAPER_SOURCES, PAPER_TABLES, RESULT_TABLES
+from sysstop.report.text_tables import ReportData, html_table, latex
+
+
+@pytest.fixture(scope="module")
+def tables():
+    trials, windows = trials_and_windows(repetitions=2)
+    return replay_results(trials, windows, constraints={"step_time_ms": 9}) | {
+        "trials": trials,
+        "budget": budget(trials),
+        "effects": effect_table(trials),
+        "noise": noise_table(trials),
+        "cost_model": cost_model(trials),
+        "environment": environment(),
+    }
+
+
+def data_of(tables, names):
+    return ReportData({name: tables[name] for name in names}, config(), {})
+
+
+@pytest.mark.parametrize("table", PAPER_TABLES, ids=lambda table: table.name)
+def test_a_table_for_latex_needs_its_sources_alone(tables, table):
+    digest = table.digest(data_of(tables, table.sources))
+    assert len(digest)
+    assert r"\bottomrule" in latex(digest) or r"\endlastfoot" in latex(digest)
+    assert set(table.sources) <= set(PAPER_SOURCES)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "noise",
+        "cost_model",
+        "replay",
+        "replay_check",
+        "prediction",
+        "prediction_saving",
+        "recommendations",
+    ],
+)
+def test_a_table_of_nothing_has_no_rows(tables, name):
+    (table,) = (table for table in RESULT_TABLES if table.name == name)
+    nothing = {source: tables[source].iloc[:0] for source in table.sources}
+    assert html_table(table, data_of(nothing, table.sources)).rows == []
+
+
+def test_tables_of_papers_keep_their_names():
+    assert [table.name for table in PAPER_TABLES] == [
+        "datasets",
+        "algorithms",
+        "arms",
+        "metrics",
+        "budget",
+        "noise",
+        "effects",
+        "replay",
+        "replay_check",
+        "prediction",
+        "prediction_saving",
+        "recommendations",
+    ]
+
+
+def test_latex_is_a_booktabs_table_with_special_characters_escaped():
+    text = latex(pd.DataFrame({"Share_of (%)": [0.5], "Name": ["a_b & 5 %"]}))
+    assert text.startswith(r"\begin{tabular}{rl}")
+    assert r"\toprule" in text and r"\bottomrule" in text
+    assert r"Share\_of (\%) & Name \\" in text
+    assert r"0.5 & a\_b \& 5 \% \\" in text
+
+
+def test_a_table_longer_than_a_page_may_break():
+    assert r"\begin{longtable}" in latex(pd.DataFrame({"n": range(100)}))

@@ -1,0 +1,77 @@
+"""How far live searches and their replay agree."""
+
+import pandas as pd
+
+from sysstop.report.text_tables import ReportTable
+from sysstop.report.wording import arm_order, counted, in_words, out_of, percent
+
+
+def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per arm: its live searches beside their replay (`replay_check`)."""
+    rows = []
+    for arm in arm_order(check["arm"]):
+        of_arm = check[check["arm"] == arm]
+        trials = of_arm["trials"].sum()
+        rows.append(
+            {
+                "Arm": arm,
+                "Trials": int(trials),
+                "Stopped alike (%)": 100 * of_arm["trials_agreeing"].sum() / trials,
+                "Not alike, near the limit (%)": 100 * of_arm["trials_near_limit"].sum() / trials,
+                "Not alike, beyond noise (%)": 100 * of_arm["trials_beyond_noise"].sum() / trials,
+                "Steps saved live (%)": 100 * of_arm["live_saved_steps_fraction"].median(),
+                "Steps saved in replay (%)": 100 * of_arm["replayed_saved_steps_fraction"].median(),
+                "Time saved live (%)": 100 * of_arm["live_saved_time_fraction"].median(),
+                "Time saved in replay (%)": 100 * of_arm["replayed_saved_time_fraction"].median(),
+                "Studies within the noise floor": f"{of_arm['within_noise_floor'].sum()} of "
+                f"{len(of_arm)}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+REPLAY_CHECK_TABLE = ReportTable(
+    name="replay_check",
+    title="Live searches against their replay",
+    sources=("replay_check",),
+    digest=lambda data: replay_check_digest(data.tables["replay_check"]),
+    note=(
+        "Trials are stopped alike if live search and replay stop them after the same window, or "
+        "neither does. Near the limit: the reading is as close to it as two readings of one "
+        "trial differ. Savings are medians over the studies."
+    ),
+)
+
+
+def live_check(check: pd.DataFrame) -> str:
+    """Say how far live searches and their replay agree, and why they part (`replay_check`)."""
+    check = check[check["trials"] > 0]
+    if check.empty:
+        return ""
+    trials = int(check["trials"].sum())
+    alike = check["trials_agreeing"].sum() / trials
+    within = int(check["within_noise_floor"].sum())
+    sentences = [
+        f"Live search and replay stopped {percent(alike)} of {counted(trials, 'trial')} after the "
+        "same window, or neither did."
+    ]
+    parting = [
+        f"{arm} {percent(1 - of_arm['trials_agreeing'].sum() / of_arm['trials'].sum())}"
+        for arm in arm_order(check["arm"])
+        if (of_arm := check[check["arm"] == arm])["trials_agreeing"].sum() < of_arm["trials"].sum()
+    ]
+    if parting:
+        apart = trials - int(check["trials_agreeing"].sum())
+        near = int(check["trials_near_limit"].sum())
+        sentences.append(
+            f"The share that was not is {in_words(parting)}; in {out_of(near, apart, 'such trial')} the "
+            "reading is as close to the limit as two readings of one trial differ, so that chance "
+            "decides."
+        )
+    steps = (check["live_saved_steps_fraction"] - check["replayed_saved_steps_fraction"]).abs()
+    sentences.append(
+        f"The shares of steps saved differ by {percent(steps.median())} in the median study and "
+        f"{percent(steps.max())} at most; the savings of time differ by less than the noise floor in "
+        f"{out_of(within, len(check), 'study', 'studies')}."
+    )
+    return " ".join(sentences)

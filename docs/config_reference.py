@@ -11,7 +11,8 @@ from pydantic import create_model
 
 from sysstop.data.sources import SOURCES, DataSet
 from sysstop.plan.config_check import config_sections
-from sysstop.study.config_section import ConfigSection, allowed_values, json_schema
+from sysstop.plan.config_schema import allowed_values, json_schema
+from sysstop.study.config_section import ConfigSection
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 
 from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
@@ -88,7 +89,11 @@ MISTAKES = {
         {"metric": "memory_mb"},
         "arms.memory.rule: missing, expected a text",
     ),
-    "unknown source": ("datasets.iris.source", "sklern", "'sklern'; did you mean 'sklearn'?"),
+    "unknown source": (
+        "datasets.iris.source",
+        "sklern",
+        "source: found 'sklern', expected `file`, `pmlb`, `sklearn` or `synthetic`; did you mean 'sklearn'?",
+    ),
     "no source": (
         "datasets.iris",
         {"task": "regression"},
@@ -97,7 +102,7 @@ MISTAKES = {
     "unknown choice": (
         "datasets.iris.type",
         "imag",
-        "datasets.iris.type: unknown name 'imag'; did",
+        "datasets.iris.type: found 'imag', expected `image` or `tabular`; did you mean 'image'?",
     ),
     "key of another source": ("datasets.iris.path", "x.csv", "unknown key datasets.iris.path; "),
     "name that is no folder": ("datasets./x", {}, "datasets: the name '/x' cannot be used"),
@@ -112,7 +117,11 @@ MISTAKES = {
         "split.folds: found 1, expected a whole number from 2 to 100",
     ),
     "no baseline": ("study.arms", ["memory"], "study.arms: must contain 'none'"),
-    "batch size": ("grid.batch_size", "all", "grid.batch_size: found 'all'"),
+    "batch size": (
+        "grid.batch_size",
+        "all",
+        "grid.batch_size: found 'all', expected `powers_of_two` or a list of",
+    ),
     "unknown data set": (
         "study.datasets",
         ["minst"],
@@ -276,6 +285,24 @@ def test_texts_are_taken_for_the_numbers_and_nulls_that_they_are(config):
     assert checked["data"]["pmlb_cache"] is None
     assert checked["datasets"]["iris"]["rows"] == 150
     assert "classes" not in checked["datasets"]["iris"]
+
+
+def test_numbers_given_on_the_command_line_are_taken_for_numbers(config):
+    """Snakemake hands them over as text."""
+    given = parse_config(["search={workers: 1}", "budget={epochs: null, steps: 800}"])
+    assert given["search"]["workers"] == "1"
+    checked = check_config(merged(config, given))
+    assert checked["search"]["workers"] == 1
+    assert checked["budget"]["epochs"] is None
+    assert checked["budget"]["steps"] == 800
+
+
+def test_1e_3_is_a_number(config):
+    """YAML 1.1, which Snakemake reads, has it as a text."""
+    text = "{grid: {learning_rate: [1e-3]}, arms: {memory: {limit: 2e3, quantile: null}}}"
+    checked = check_config(merged(config, yaml.safe_load(text)))
+    assert checked["grid"]["learning_rate"] == [0.001]
+    assert checked["arms"]["memory"]["limit"] == 2000
 
 
 def test_numbers_stay_as_they_are_written(config):

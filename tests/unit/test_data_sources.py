@@ -18,8 +18,8 @@ from pydantic import Field
 from sysstop.data import pmlb_files, sources
 from sysstop.data.sources import DataSet, Origin, data_sets_type, fetch_table, write_table
 from sysstop.plan.config_check import check_config
+from sysstop.plan.config_schema import checked_section
 from sysstop.run.errors import UserError
-from sysstop.study.config_section import checked_section
 
 PROJECT = Path(__file__).parents[2]
 DATA = PROJECT / "tests" / "data"
@@ -135,15 +135,22 @@ CLASSES, NUMBERS = REGISTRY["synthetic_classification"], REGISTRY["synthetic_reg
         ({**TINY, "sha256": "abc"}, "mine.sha256: found 'abc', expected 64 hexadecimal digits"),
         ({**TINY, "path": "mine.csv"}, "unknown key datasets.mine.path; known: categorical, "),
         (without(FLOWERS, "target"), "mine.target: missing, expected a text (Name of the column"),
-        ({**FLOWERS, "format": "xlsx"}, "mine.format: found 'xlsx', expected `csv` or `tsv` or"),
+        (
+            {**FLOWERS, "format": "xlsx"},
+            "mine.format: found 'xlsx', expected `csv`, `tsv`, `parquet` or null (The",
+        ),
         ({**FLOWERS, "tusk": "regression"}, "unknown key datasets.mine.tusk; did you mean 'task'?"),
-        ({**FLOWERS, "task": "regresion"}, "mine.task: unknown name 'regresion'; did you mean"),
+        ({**FLOWERS, "categorical": "onehot"}, "or null; did you mean 'one_hot'? (How feature"),
+        ({**FLOWERS, "task": "regresion"}, "or `regression`; did you mean 'regression'? (What is"),
         (
             {**FLOWERS, "task": "regression", "classes": 3},
             "mine.classes: found 3; a regression has",
         ),
         ({**FLOWERS, "rows": 2.0}, "mine.rows: found 2.0, expected a whole number of at least 1"),
-        ({**REGISTRY["digits"], "name": "mnist"}, "mine.name: unknown name 'mnist'; known: breast"),
+        (
+            {**REGISTRY["digits"], "name": "mnist"},
+            "mine.name: found 'mnist', expected `breast_cancer`,",
+        ),
         ({**CLASSES, "noise": 2}, "mine: `noise` is a share of the rows, found 2; use at most 1"),
         (without(CLASSES, "classes"), "mine: a classification needs the number of its classes"),
         (
@@ -175,12 +182,6 @@ def test_null_takes_a_key_away():
     data_sets, mistakes = checked_section(data_sets_type(), {"mine": entry}, "datasets")
     assert mistakes == []
     assert data_sets["mine"].model_dump() == FLOWERS
-
-
-def test_every_key_is_described():
-    models = [DataSet, *sources.SOURCES.values()]
-    fields = [field for model in models for field in model.model_fields.items()]
-    assert [key for key, field in fields if key != "source" and not field.description] == []
 
 
 class DiceDataSet(DataSet):
@@ -215,8 +216,6 @@ def test_a_new_source_is_one_class_in_the_registry(tmp_path, monkeypatch):
     table, provenance = fetch_table("dice", entry, None, tmp_path)
     assert list(table.columns) == ["red", "blue", "target"]
     assert (provenance["source"], provenance["address"]) == ("dice", "a cup")
-    with pytest.raises(UserError, match=r"datasets\.dice\.sides: found 1, expected"):
-        fetch_table("dice", {**dice, "sides": 1}, None, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,11 @@ def test_a_change_in_a_module_changes_the_digest_of_the_scripts_that_use_it(
     assert {script for script in scripts if before[script] != after[script]} == changed
 
 
-def test_comments_and_layout_change_nothing(project):
+@pytest.mark.parametrize("text", ["\n\n# a remark\n", '"""The meaning of WIDTH."""\n'])
+def test_comments_layout_and_docstrings_change_nothing(project, text):
+    project.append("trial/training.py", "\nWIDTH = 7\n")
     before = project.digest("search")
-    project.append("trial/training.py", "\n\n# a remark\n")
+    project.append("trial/training.py", text)
     assert project.digest("search") == before
 
 

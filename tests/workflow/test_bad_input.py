@@ -10,7 +10,7 @@ def last_words(run):
 
 CONFIG_MISTAKES = {
     "unknown key": ({"budget__stepps": 1}, "unknown key budget.stepps; did you mean 'steps'?"),
-    "wrong type": ({"study__repetitions": "three"}, "study.repetitions: 'three' is not of type"),
+    "wrong type": ({"study__repetitions": "three"}, "study.repetitions: found 'three', expected a"),
     "unknown data set": ({"study__datasets": ["irsi"]}, "did you mean 'iris'?"),
     "unknown rule": ({"arms__memory__rule": "limit"}, "unknown rule 'limit' in arms.memory.rule"),
     "limit never fires": ({"arms__memory__limit": 1e9}, "arms.memory.limit: 1000000000.0 MB can"),

@@ -21,6 +21,7 @@ from pydantic import (
     AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -44,7 +45,6 @@ from sysstop.study.config_section import (
     OrNull,
     Seed,
     WholeFrom1,
-    checked_section,
     mistake,
 )
 
@@ -369,7 +369,7 @@ def fetch_table(
     name
         The data set's name in the config, used in messages.
     entry
-        Its entry in the config.
+        Its entry in the config, checked.
     pmlb_cache
         Folder in the layout of PMLB's own cache, `<name>/<name>.tsv.gz`. It may be read-only.
     download_folder
@@ -387,9 +387,7 @@ def fetch_table(
     UserError
         Where the data cannot be had, are not the expected ones, or have no such target.
     """
-    data_set, mistakes = checked_section(data_set_type(), entry, f"datasets.{name}")
-    if mistakes:
-        raise UserError(f"Data set '{name}' cannot be fetched:\n" + "\n".join(mistakes))
+    data_set = TypeAdapter(data_set_type()).validate_python(entry)
     table, origin = data_set.fetch(name, [f for f in (pmlb_cache, download_folder) if f])
     table.columns = [str(column) if pd.notna(column) else None for column in table.columns]
     table = _without_columns(name, table, data_set.drop or (), data_set.target_column)

@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from sysstop.data.sources import data_sets_type
+from sysstop.plan.config_schema import checked_section
 from sysstop.run.errors import UserError, unknown_name
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, arm_mistakes
 from sysstop.study.config import SECTIONS
-from sysstop.study.config_section import LARGEST_NUMBER, checked_section
+from sysstop.study.config_section import LARGEST_NUMBER
 from sysstop.study.studies import LOCAL_RAY, planned_pairs
 
 MAX_VALUES = 100_000

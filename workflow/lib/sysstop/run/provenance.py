@@ -58,10 +58,17 @@ def _names_and_code(source: str) -> tuple[Set[str], str]:
     nodes = list(ast.walk(tree))
     names = {name for node in nodes for name in _names(node)}
     for node in nodes:
-        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [part for part in body if not _is_docstring(part)] or [ast.Pass()]
     return names, ast.unparse(tree)
+
+
+def _is_docstring(statement: ast.AST) -> bool:
+    """Tell whether a statement is but a text, such as the docstring of a function or an attribute."""
+    match statement:
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True
+    return False
 
 
 def _names(node: ast.AST) -> Iterator[str]:

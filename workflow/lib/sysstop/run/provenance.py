@@ -30,11 +30,11 @@ def code_digest(script: Path) -> str:
     """
     files = _library_files()
     codes: dict[str, str] = {}
-    waiting = [*_names_and_code(script.read_text())[0]]
+    waiting = [*_names_and_code(script.read_text(encoding="utf-8"))[0]]
     while waiting:
         name = waiting.pop()
         if name in files and name not in codes:
-            names, codes[name] = _names_and_code(files[name].read_text())
+            names, codes[name] = _names_and_code(files[name].read_text(encoding="utf-8"))
             waiting += names
     lines = [
         f"{files[name].relative_to(LIBRARY).as_posix()} {codes[name]}" for name in sorted(codes)

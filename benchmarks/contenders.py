@@ -16,7 +16,6 @@ from pathlib import Path
 
 from benchmarks.workload import ARMS, STUDY, WORKERS, Workload
 from sysstop.data.split import Split, load_split
-from sysstop.study.metrics import metric_names
 from sysstop.study.studies import Trial
 from sysstop.trial.training import train
 
@@ -39,7 +38,7 @@ def limit(workload: Workload, every: int = 1) -> dict[str, float]:
 
 def _work(trial: Trial, split: Split) -> float:
     *_, last = train(trial, split)
-    return last["train_time_s"] + last["eval_time_s"]
+    return last.metrics["train_time_s"] + last.metrics["eval_time_s"]
 
 
 def pipeline(workload: Workload) -> dict[str, float]:
@@ -77,8 +76,8 @@ def tune_defaults(workload: Workload) -> dict[str, float]:
 
     def trainable(config: dict, trials: dict[str, Trial]) -> None:
         split = load_split(workload.split_folder)
-        for record in train(trials[config["trial_id"]], split):
-            tune.report({name: record[name] for name in metric_names()})
+        for window in train(trials[config["trial_id"]], split):
+            tune.report(dict(window.metrics))
 
     with _own_ray():
         return _tune(workload, tune.with_parameters(trainable, trials=workload.trials()), False)
@@ -94,13 +93,12 @@ def tune_reused_actors(workload: Workload) -> dict[str, float]:
             self.reset_config(config)
 
         def reset_config(self, new_config: dict) -> bool:
-            self.records = train(self.trials[new_config["trial_id"]], self.split)
+            self.windows = train(self.trials[new_config["trial_id"]], self.split)
             return True
 
         def step(self) -> dict:
-            record = next(self.records)
-            done = record["status"] is not None
-            return {name: record[name] for name in metric_names()} | {"done": done}
+            window = next(self.windows)
+            return {**window.metrics, "done": window.end is not None}
 
     with _own_ray():
         return _tune(workload, tune.with_parameters(Trainable, trials=workload.trials()), True)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workload import ROOT, SEED, STUDY, WORKERS, Workload, make_workload, run_alone
-from sysstop.results.journal import WINDOW_COLUMNS, Journal, read_trials
+from sysstop.results.journal import FinishedTrial, Journal, read_trials, window_columns
 from sysstop.search.ray_head import private_environment
-from sysstop.study.studies import Budget, Study
+from sysstop.study.status import BUDGET_USED, Status, TrialEnd
+from sysstop.study.studies import Budget, Configuration, Study
 
 FEW_TRIALS, MANY_TRIALS, TRIAL_STEPS = 20, 2000, 10
 TABLE_STUDIES, TABLE_TRIALS, TABLE_WINDOWS, WINDOW_STEPS = 10, 1000, 100, 100
@@ -50,6 +51,7 @@ def _search_growth() -> dict[str, float]:
 
 def search(folder: Path) -> dict[str, float]:
     """Search a workload without Snakemake; return times per trial and the driver's memory."""
+    from sysstop.search.settings import SearchSettings
     from sysstop.search.study import search_study
 
     workload = Workload(folder)
@@ -60,14 +62,9 @@ def search(folder: Path) -> dict[str, float]:
         workload.split_folder,
         grid=config["grid"],
         budget=Budget(**config["budget"]),
-        seed=SEED,
-        code="benchmark",
-        workers=WORKERS,
-        ray_address="local",
+        settings=SearchSettings(WORKERS, seed=SEED, code="benchmark"),
         trials_file=folder / "trials.jsonl",
         summary_file=summary_file,
-        trial_timeout_s=None,
-        max_failed_fraction=0.0,
         tell=lambda message: None,
     )
     summary = json.loads(summary_file.read_text())
@@ -81,10 +78,10 @@ def search(folder: Path) -> dict[str, float]:
 def tables() -> dict[str, float]:
     """Export and aggregate generated journals, without MLflow; return time and peak memory."""
     from sysstop.results.tables import (
-        TRIALS_SCHEMA,
-        WINDOWS_SCHEMA,
         concatenate,
         study_tables,
+        trials_schema,
+        windows_schema,
         write_train_losses,
     )
 
@@ -98,14 +95,16 @@ def tables() -> dict[str, float]:
             _write_journal(file, TABLE_TRIALS, TABLE_WINDOWS, seed=study.repetition)
         began = time.perf_counter()
         for study, file in journals.items():
-            run_ids = {trial["trial_id"]: "run" for trial in read_trials(file)}
+            run_ids = {trial.trial_id: "run" for trial in read_trials(file)}
             trials, windows = study_tables(study, read_trials(file), run_ids, False)
             trials.to_parquet(file.with_suffix(".trials.parquet"))
             windows.to_parquet(file.with_suffix(".windows.parquet"))
             write_train_losses(read_trials(file), file.with_suffix(".losses"))
         exported = time.perf_counter()
-        concatenate(folder.glob("*.trials.parquet"), TRIALS_SCHEMA).to_parquet(folder / "trials")
-        concatenate(folder.glob("*.windows.parquet"), WINDOWS_SCHEMA).to_parquet(folder / "windows")
+        concatenate(folder.glob("*.trials.parquet"), trials_schema()).to_parquet(folder / "trials")
+        concatenate(folder.glob("*.windows.parquet"), windows_schema()).to_parquet(
+            folder / "windows"
+        )
         ended = time.perf_counter()
     return {
         "tables_trials": TABLE_STUDIES * TABLE_TRIALS,
@@ -121,24 +120,18 @@ def _write_journal(file: Path, trials: int, window_count: int, seed: int) -> Non
     journal = Journal(file, {})
     steps = np.arange(1, window_count + 1) * WINDOW_STEPS
     for number in range(trials):
-        windows = {name: rng.random(window_count).tolist() for name in WINDOW_COLUMNS}
+        windows = {name: rng.random(window_count).tolist() for name in window_columns()}
+        configuration = Configuration(number + 1, 0.1, 0.1)
         journal.append(
-            {
-                "trial_id": f"batch{number}-rate0.1-alpha0.1",
-                "batch_size": number + 1,
-                "learning_rate": 0.1,
-                "alpha": 0.1,
-                "steps_planned": int(steps[-1]),
-                "status": "completed",
-                "stop_reason": "budget",
-                "stop_metric": None,
-                "stop_limit": None,
-                "stop_value": None,
-                "host": "generated",
-                "environment": {"host": "generated"},
-                "windows": windows | {"step": steps.tolist()},
-                "losses": rng.random(int(steps[-1])),
-            }
+            FinishedTrial(
+                configuration.trial_id,
+                configuration,
+                int(steps[-1]),
+                TrialEnd(Status.COMPLETED, BUDGET_USED),
+                environment={"host": "generated"},
+                windows=windows | {"step": steps.tolist()},
+                losses=rng.random(int(steps[-1])),
+            )
         )
 
 

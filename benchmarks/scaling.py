@@ -223,7 +223,7 @@ def analyse(run: Path, count: int) -> dict[str, float]:
     """Aggregate and analyse a run's tables, of which there are so many copies, with its own code."""
     from sysstop.analysis.effects import effect_table
     from sysstop.analysis.replay import replay_table, replayed_rules
-    from sysstop.results.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, concatenate
+    from sysstop.results.tables import concatenate, trials_schema, windows_schema
 
     config = _config()
     arms = {name: arm_entry(config, name) for name in config["study"]["arms"]}
@@ -240,8 +240,8 @@ def analyse(run: Path, count: int) -> dict[str, float]:
         }
         seconds = {}
         began = time.perf_counter()
-        trials = concatenate(files["trials"], TRIALS_SCHEMA)
-        windows = concatenate(files["windows"], WINDOWS_SCHEMA)
+        trials = concatenate(files["trials"], trials_schema())
+        windows = concatenate(files["windows"], windows_schema())
         seconds["aggregate_s"] = time.perf_counter() - began
         began = time.perf_counter()
         effect_table(trials)

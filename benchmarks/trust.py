@@ -1,13 +1,11 @@
 """Whether readings can be trusted: order, number of workers, large batches, and the monitor's cost."""
 
-import contextlib
 import json
 import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -20,9 +18,12 @@ from sysstop.data.splitting import make_split
 from sysstop.results.journal import Journal, read_trials
 from sysstop.search.ray_head import private_environment
 from sysstop.search.ray_session import ray_session
+from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import run_search
+from sysstop.study.metrics import metric_names
 from sysstop.study.studies import Budget, Configuration, Study, Trial, plan_trials
-from sysstop.trial.meters import MB, MemoryReader
+from sysstop.trial import meters
+from sysstop.trial.meters import MB, Meter
 from sysstop.trial.process import Request, TrialProcess
 from sysstop.trial.training import train
 
@@ -90,15 +91,13 @@ def search_order(folder: Path, workers: int, order: int) -> dict[str, dict[str, 
             None,
             split_folder,
             journal,
-            workers=workers,
+            SearchSettings(workers),
             order_seed=order,
-            trial_timeout_s=None,
-            max_failed_fraction=0.0,
             tell=lambda message: None,
         )
     return {
         metric: {
-            trial["trial_id"]: float(np.mean(trial["windows"][metric]))
+            trial.trial_id: float(np.mean(trial.windows[metric]))
             for trial in read_trials(journal.path)
         }
         for metric in COMPARED_METRICS
@@ -122,7 +121,7 @@ def measure_memory() -> pd.DataFrame:
             trial = Trial(configuration, "logistic_regression", budget, budget.steps, seed=1)
             process.start(Request(trial, None, folder))
             process.next_window()
-            rows.append(process.next_window() | {"batch_size": batch_size})
+            rows.append({**process.next_window().metrics, "batch_size": batch_size})
         process.close()
     smallest = rows[0]
     batch_mb = [
@@ -137,7 +136,7 @@ def measure_memory() -> pd.DataFrame:
 
 
 def measure_monitor() -> dict[str, float]:
-    """Compare trials with the memory reader and the clocks on and off, in processes that take turns.
+    """Compare trials with all meters on and off, in processes that take turns.
 
     CPU time is compared, and of each process the fastest trial: what others do on the machine can
     only slow a trial down.
@@ -162,7 +161,7 @@ def fastest_trial(monitor: str) -> dict[str, float]:
         Configuration(8, 0.01, 0.0001), "logistic_regression", budget, budget.steps, seed=1
     )
     seconds = []
-    with contextlib.nullcontext() if monitor == "on" else _monitor_off():
+    with mock.patch.object(meters, "METERS", meters.METERS if monitor == "on" else [NoMeter]):
         for _ in range(MONITOR_TRIALS):
             began = time.process_time()
             list(train(trial, split))
@@ -170,19 +169,12 @@ def fastest_trial(monitor: str) -> dict[str, float]:
     return {"fastest_s": min(seconds)}
 
 
-@contextlib.contextmanager
-def _monitor_off() -> Iterator[None]:
-    """Take out what measures: the clocks around each fit, and memory and its peak per window."""
-    nothing = {"memory_mb": 0.0, "memory_peak_mb": 0.0}
-    system = {"step_time_ms": 0.0, "cpu_percent": 0.0}
-    with (
-        mock.patch.object(MemoryReader, "read", lambda self: nothing),
-        mock.patch.object(MemoryReader, "reset_peak", lambda self: None),
-        mock.patch("sysstop.trial.meters.StepClock.start", lambda self: (0, 0)),
-        mock.patch("sysstop.trial.meters.StepClock.stop", lambda self, started: None),
-        mock.patch("sysstop.trial.meters.StepClock.end_window", lambda self: system),
-    ):
-        yield
+class NoMeter(Meter):
+    """Reads nothing, and says that all metrics are 0."""
+
+    def end_window(self) -> dict[str, float]:
+        """Return 0 for every metric that a meter reads."""
+        return dict.fromkeys(metric_names("system", "accounting"), 0.0)
 
 
 def _generated_split(rows: int, features: int) -> Split:

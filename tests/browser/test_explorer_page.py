@@ -17,7 +17,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from sysstop.analysis.replay import replay_table, replayed_rules, trial_signals
 from sysstop.report.explorer import explorer_html, thinned
 from sysstop.report.wording import number, percent
-from tests.unit.generated_tables import ARMS, GRID, trials_and_windows
+from tests.unit.generated_tables import ARMS, GRID, trials_and_windows, trials_at_once
 
 CLASSIFIED = "</script><script>alert('a & b')</script>"
 REGRESSED = "a_data_set_whose_name_is_longer_than_the_window_of_a_telephone_is_wide"
@@ -65,7 +65,7 @@ def tables():
     grid = GRID | {"batch_size": [8, 32, 512]}
     trials, windows = trials_and_windows(PAIRS, {"none": ARMS["none"]}, 2, grid)
     rules = replayed_rules(ARMS)
-    replay = replay_table(trials, windows, rules, workers=2, seed=2023)
+    replay = replay_table(trials, windows, rules, trials_at_once(trials), seed=2023)
     left_out = (replay["dataset"] == REGRESSED) & (
         (replay["repetition"] == 2) | replay["metric"].str.startswith("memory")
     )

@@ -100,7 +100,7 @@ def project(tmp_path):
 def kept_trials(project):
     """The training time of each finished trial in the journal of an interrupted search."""
     journal = project.folder / STUDY / "journal.jsonl"
-    return {trial["trial_id"]: trial["windows"]["train_time_s"] for trial in read_trials(journal)}
+    return {trial.trial_id: trial.windows["train_time_s"] for trial in read_trials(journal)}
 
 
 def losses(file):

@@ -177,11 +177,11 @@ def test_studies_that_write_at_once_lose_nothing_and_double_nothing(with_sqlite,
         assert len(runs) == len(STUDIES) * TRIALS_OF_STUDY
         for study in STUDIES:
             for trial in read_trials(Path(journal(with_sqlite, study))):
-                run = runs[study.key, trial["trial_id"]]
+                run = runs[study.key, trial.trial_id]
                 assert run.info.status == "FINISHED"
                 course = client.get_metric_history(run.info.run_id, "val_loss")
                 values = {metric.step: metric.value for metric in course}
-                windows = trial["windows"]
+                windows = trial.windows
                 assert values == dict(zip(windows["step"], windows["val_loss"], strict=True))
 
 

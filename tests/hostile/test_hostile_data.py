@@ -105,7 +105,7 @@ def assert_valid(split, table, entry):
         return  # each step takes seconds
     budget = Budget(2, None, None, 2, 0)
     trial = Trial(Configuration(1, 0.001, 0.001), algorithm_of(entry), budget, 2, seed=1)
-    assert list(train(trial, split))[-1]["status"] in ("completed", "diverged")
+    assert list(train(trial, split))[-1].end.status in ("completed", "diverged")
 
 
 def try_data(make, entry, name="hostile"):

@@ -5,6 +5,7 @@ and alpha cost nothing, a large learning rate diverges in regressions, and limit
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import product
 
 import numpy as np
@@ -15,13 +16,14 @@ from sysstop.analysis.prediction import prediction_saving_table, prediction_tabl
 from sysstop.analysis.recommendations import configuration_table, pareto_table, recommendation_table
 from sysstop.analysis.replay import replay_summary, replay_table, replayed_rules, trial_signals
 from sysstop.analysis.replay_check import replay_check_table
-from sysstop.results.journal import WINDOW_COLUMNS
-from sysstop.results.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, checked, study_tables
+from sysstop.results.journal import FinishedTrial, window_columns
+from sysstop.results.tables import checked, study_tables, trials_schema, windows_schema
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import make_rule, stopped_is_candidate
-from sysstop.study.keys import TRIAL
+from sysstop.study.keys import REPLICATE, TRIAL
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import decide
+from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import BASELINE_ARM, Configuration, Study
 
 FOLDS, STEPS, WINDOW_STEPS = 5, 1000, 100
@@ -120,8 +122,8 @@ def trials_and_windows(
                 tables.append((trials, windows))
     trials, windows = zip(*tables, strict=True)
     return (
-        checked(pd.concat(trials), TRIALS_SCHEMA),
-        checked(pd.concat(windows), WINDOWS_SCHEMA),
+        checked(pd.concat(trials), trials_schema()),
+        checked(pd.concat(windows), windows_schema()),
     )
 
 
@@ -134,9 +136,10 @@ def _study(rng, pair_number, pair, arm, arm_entry, repetition, grid, baseline, d
         _trial(rng, pair_number, pair[1], Configuration(*values), rule, diverges)
         for values in product(grid["batch_size"], grid["learning_rate"], grid["alpha"])
     ]
-    run_ids = {trial["trial_id"]: "run" for trial in finished}
+    run_ids = {trial.trial_id: "run" for trial in finished}
     study = Study(*pair, arm, repetition)
-    return study_tables(study, finished, run_ids, stopped_is_candidate(arm_entry))
+    limit = None if rule is None else asdict(rule).get("limit")
+    return study_tables(study, finished, run_ids, stopped_is_candidate(arm_entry), limit)
 
 
 def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
@@ -181,23 +184,20 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
         stop = decide(rule, windows, STEPS)
         if stop:
             break
-    status = "stopped" if stop else "diverged" if dies_at else "completed"
-    trial = {
-        "trial_id": configuration.trial_id,
-        "batch_size": batch,
-        "learning_rate": rate,
-        "alpha": configuration.alpha,
-        "status": status,
-        "stop_reason": stop.rule if stop else "overflow" if dies_at else "budget",
-        "stop_metric": stop.metric if stop else None,
-        "stop_limit": stop.limit if stop else None,
-        "stop_value": stop.value if stop else None,
-        "host": "127.0.0.1",
-        "steps_planned": STEPS,
-        "windows": {name: [window[name] for window in windows] for name in WINDOW_COLUMNS},
-        "losses": np.array([]),
-    }
-    return trial
+    end = TrialEnd(Status.COMPLETED, BUDGET_USED)
+    if dies_at:
+        end = TrialEnd(Status.DIVERGED, "overflow")
+    if stop:
+        end = TrialEnd(Status.STOPPED, stop.rule, stop)
+    return FinishedTrial(
+        configuration.trial_id,
+        configuration,
+        STEPS,
+        end,
+        environment={"host": "127.0.0.1"},
+        windows={name: [window[name] for window in windows] for name in window_columns()},
+        losses=np.array([]),
+    )
 
 
 def budget(trials: pd.DataFrame) -> pd.DataFrame:
@@ -205,6 +205,11 @@ def budget(trials: pd.DataFrame) -> pd.DataFrame:
     best = best_trials(trials)
     scores = best[TRIAL].assign(test_score=best["score"] - 0.01)
     return budget_table(trials, scores)
+
+
+def trials_at_once(trials: pd.DataFrame, workers: int = 2) -> dict[tuple, int]:
+    """Return how many trials ran at once in each study, as the replay is given it."""
+    return dict.fromkeys(trials.groupby(REPLICATE).groups, workers)
 
 
 def replay_results(
@@ -215,7 +220,7 @@ def replay_results(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables that the replay, the predictions and the recommendations make of these."""
     rules, constraints = replayed_rules(arms), constraints or {}
-    replay = replay_table(trials, windows, rules, workers=2, seed=2023)
+    replay = replay_table(trials, windows, rules, trials_at_once(trials), seed=2023)
     return {
         "replay": replay,
         "replay_summary": replay_summary(replay),

@@ -1,9 +1,20 @@
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 
 from sysstop.run.errors import UserError
-from sysstop.study.arms import arm_entry, make_rule, needs_baseline, stopped_is_candidate
-from sysstop.study.rules import MetricLimit, Plateau, PredictedTrainTime
+from sysstop.study.arms import (
+    arm_entry,
+    arm_mistakes,
+    make_rule,
+    needs_baseline,
+    rule_with_limit,
+    stopped_is_candidate,
+)
+from sysstop.study.rules import RULES, ComparingRule, MetricLimit, Plateau, PredictedTrainTime
 
 BASELINE = pd.DataFrame(
     {
@@ -12,6 +23,11 @@ BASELINE = pd.DataFrame(
         "train_time_s": [1.0, 2.0, 3.0, 4.0, 0.1],
     }
 )
+BUDGET = {"steps": 1000, "window_steps": 100, "seconds": None}
+
+
+def mistakes(**arm):
+    return list(arm_mistakes("mine", arm, BUDGET, here=True))
 
 
 def test_the_baseline_has_no_rule():
@@ -51,3 +67,100 @@ def test_a_baseline_without_completed_trials_gives_no_quantile():
 def test_a_key_that_an_overlay_set_to_null_is_left_out():
     config = {"arms": {"memory": {"rule": "metric_limit", "limit": 5, "quantile": None}}}
     assert arm_entry(config, "memory") == {"rule": "metric_limit", "limit": 5}
+
+
+def test_the_limit_that_a_quantile_became_makes_the_rule_again():
+    arm = {"rule": "metric_limit", "metric": "memory_mb", "quantile": 0.5}
+    assert rule_with_limit(arm, 25.0) == make_rule(arm, BASELINE)
+    assert rule_with_limit({"rule": "plateau", "patience": 2}) == Plateau(patience=2)
+    assert rule_with_limit({"rule": "none"}) is None
+
+
+@pytest.mark.parametrize(
+    "rule", [name for name, rule in RULES.items() if issubclass(rule, ComparingRule)]
+)
+def test_a_rule_that_compares_trials_is_no_arm_and_one_message_says_so(rule):
+    (message,) = mistakes(rule=rule, limit="none of these is looked at")
+    assert f"arms.mine.rule: the rule '{rule}' compares trials with each other" in message
+    assert "metric_limit" in message
+
+
+def test_a_parameter_is_a_number_of_the_kind_that_the_rule_needs():
+    limit = {"rule": "metric_limit", "metric": "memory_mb", "limit": 5}
+    assert mistakes(**limit, grace_windows=1.5) == [
+        "arms.mine.grace_windows: found 1.5, a whole number is needed"
+    ]
+    assert "found True, a number is needed" in mistakes(**limit | {"limit": True})[0]
+    assert not mistakes(**limit, grace_windows=2.0)
+    assert make_rule(limit | {"grace_windows": 2.0}).grace_windows == 2
+
+
+def test_only_a_limit_in_the_metrics_unit_can_be_a_quantile():
+    (message,) = mistakes(rule="plateau", patience=1, quantile=0.5)
+    assert "unknown key arms.mine.quantile" in message
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("inf"), float("nan")])
+def test_a_limit_is_a_positive_number(limit):
+    (message,) = mistakes(rule="predicted_train_time", limit=limit)
+    assert "a positive number is needed" in message
+
+
+def test_every_rule_has_its_words_and_a_look_of_its_own():
+    rules = [variant for rule in RULES.values() for variant in rule.variants([])]
+    looks = [(rule.style.colour, rule.style.dashed) for rule in rules]
+    assert len(set(looks)) == len({rule.style.label for rule in rules}) == len(rules)
+    assert len({rule.label for rule in rules}) == len(rules)
+    for rule in rules:
+        again = RULES[rule.name].at(rule.metric, 2.0)
+        assert again.limit_text() in again.description()
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "limit", "description"),
+    [
+        ("metric_limit", "step_time_ms", 1.9, "as soon as its step time exceeds 1.9 ms"),
+        (
+            "plateau",
+            "val_loss",
+            1,
+            "once its validation loss has not fallen for more than 1 window",
+        ),
+        (
+            "median",
+            "val_loss",
+            0.5,
+            "once more than 50 % of the others had a lower mean validation loss than its best",
+        ),
+        (
+            "best_cost",
+            "train_time_s",
+            2,
+            "as soon as its training time exceeds 2 times the least of a finished trial",
+        ),
+        (
+            "successive_halving",
+            "val_loss",
+            0.25,
+            "once its validation loss is not among the lowest 25 % at a rung",
+        ),
+    ],
+)
+def test_a_rule_says_when_it_stops_a_trial(name, metric, limit, description):
+    said = RULES[name].at(metric, limit).description()
+    assert said.replace("\u00a0", " ") == description
+
+
+def test_rules_are_read_without_the_libraries_that_take_seconds_to_import():
+    program = (
+        "import sys, sysstop.study.arms\n"
+        "print([name for name in ('pandas', 'scipy', 'sklearn', 'matplotlib') if name in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "[]"

@@ -15,10 +15,11 @@ from sysstop.analysis.budgets import (
     budget_table,
     interval_of_mean,
 )
-from sysstop.results.tables import STATUSES, TRIALS_SCHEMA, checked
+from sysstop.results.tables import checked, trials_schema
 from sysstop.run.errors import UserError
 from sysstop.study.keys import REPLICATE, STUDY, TRIAL
 from sysstop.study.metrics import metric_names
+from sysstop.study.status import Status
 from sysstop.study.studies import Configuration
 
 SMALL, MIDDLE, LARGE = (Configuration(size, 0.1, 0.01) for size in (2, 8, 32))
@@ -28,7 +29,7 @@ def trial(configuration, arm="none", **values):
     """A completed trial of 1000 steps, 10 s of training, 12 s of CPU time and a score of 0.5."""
     status = values.get("status", "completed")
     return {
-        **dict.fromkeys(TRIALS_SCHEMA.columns, math.nan),
+        **dict.fromkeys(trials_schema().columns, math.nan),
         **dict.fromkeys(metric_names(), 1.0),
         **dict.fromkeys(
             ["mlflow_run_id", "stop_reason", "stop_metric", "host", "step_time_unstable"], ""
@@ -52,7 +53,7 @@ def trial(configuration, arm="none", **values):
 
 
 def trials_table(*trials):
-    return checked(pd.DataFrame(trials), TRIALS_SCHEMA)
+    return checked(pd.DataFrame(trials), trials_schema())
 
 
 def scores_of(trials):
@@ -74,7 +75,7 @@ def random_trials(seed):
         for arm in ("none", "memory", "step_time"):
             for repetition in (1, 2):
                 for size in 2 ** np.arange(1, 9):
-                    status = rng.choice(STATUSES, p=[0.6, 0.2, 0.1, 0.1])
+                    status = rng.choice([*Status], p=[0.6, 0.2, 0.1, 0.1])
                     if arm == "none" and status == "stopped":
                         status = "completed"
                     done = status == "completed"

@@ -13,7 +13,9 @@ from sysstop.plan.calibration import (
     window_readings,
 )
 from sysstop.plan.trial_cost import Reading, sample_least_s
+from sysstop.results.journal import FinishedTrial
 from sysstop.run.errors import UserError
+from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Budget, Configuration, Study, grid_configurations
 
 pytestmark = pytest.mark.machine
@@ -95,21 +97,19 @@ def test_windows_train_about_so_long_but_are_no_longer_than_the_studys(train_s, 
 
 def trial(status, train_time_s):
     count = len(train_time_s)
-    return {
-        "batch_size": 8,
-        "status": status,
-        "windows": {
-            "step": [5 * (at + 1) for at in range(count)],
-            "train_time_s": train_time_s,
-            "cpu_time_s": [0.1 + value for value in train_time_s],
-            "wall_time_s": [0.2 + value for value in train_time_s],
-            "memory_peak_mb": [50.0] * count,
-        },
+    windows = {
+        "step": [5 * (at + 1) for at in range(count)],
+        "train_time_s": train_time_s,
+        "cpu_time_s": [0.1 + value for value in train_time_s],
+        "wall_time_s": [0.2 + value for value in train_time_s],
+        "memory_peak_mb": [50.0] * count,
     }
+    configuration, end = Configuration(8, 0.1, 0.001), TrialEnd(status, "")
+    return FinishedTrial("a", configuration, 100, end, {}, windows, losses=[])
 
 
 def test_readings_are_what_each_window_added():
-    first, second = window_readings(trial("completed", [1.0, 1.5]))
+    first, second = window_readings(trial(Status.COMPLETED, [1.0, 1.5]))
     assert (first.starts, second.starts) == (1, 0)
     assert (first.steps, second.steps) == (5, 5)
     assert (first.wall_time_s, second.wall_time_s) == pytest.approx((1.2, 0.5))
@@ -117,8 +117,8 @@ def test_readings_are_what_each_window_added():
 
 
 def test_a_window_in_which_the_model_diverged_has_no_validation():
-    assert [r.validations for r in window_readings(trial("diverged", [1.0, 1.5]))] == [1, 0]
-    assert list(window_readings(trial("diverged", [0.0]))) == []
+    assert [r.validations for r in window_readings(trial(Status.DIVERGED, [1.0, 1.5]))] == [1, 0]
+    assert list(window_readings(trial(Status.DIVERGED, [0.0]))) == []
 
 
 def test_a_grid_at_which_every_model_diverges_at_once_cannot_be_calibrated(

@@ -8,13 +8,13 @@ import pytest
 from scipy import stats
 
 from sysstop.analysis.effects import (
-    EFFECTS_SCHEMA,
     HYPERPARAMETERS,
     additive_model,
     cost_model,
     effect_model,
     effect_p_value,
     effect_table,
+    effects_schema,
     omega_squared,
     omega_squared_interval,
 )
@@ -80,7 +80,7 @@ def effects_of(trials):
 def test_the_table_has_a_row_for_each_pair_system_metric_and_hyperparameter():
     trials = trials_of(grid())
     table = effect_table(pd.concat([trials, trials.assign(dataset="mine")]))
-    assert list(table.columns) == list(EFFECTS_SCHEMA.columns)
+    assert list(table.columns) == list(effects_schema().columns)
     expected = product(["digits", "mine"], metric_names("system"), HYPERPARAMETERS)
     keys = table[["dataset", "metric", "hyperparameter"]].itertuples(index=False, name=None)
     assert sorted(keys) == sorted(expected)

@@ -7,7 +7,7 @@ from html import unescape
 import numpy as np
 import pandas as pd
 import pytest
-from generated_tables import ARMS, GRID, PAIRS, trials_and_windows
+from generated_tables import ARMS, GRID, PAIRS, trials_and_windows, trials_at_once
 
 from sysstop.analysis.replay import replay_table, replayed_rules, trial_signals
 from sysstop.report.explorer import (
@@ -29,7 +29,7 @@ STEP_TIME = "Step time (ms)"
 def tables_of(pairs, repetitions=1, **simulated):
     trials, windows = trials_and_windows(pairs, BASELINE, repetitions, SMALL_GRID, **simulated)
     rules = replayed_rules(ARMS)
-    replay = replay_table(trials, windows, rules, workers=2, seed=2023)
+    replay = replay_table(trials, windows, rules, trials_at_once(trials), seed=2023)
     return replay, trial_signals(trials, windows, rules)
 
 
@@ -177,7 +177,7 @@ def test_trials_that_cannot_be_drawn_are_counted(tables):
     assert quantity["note"] == "Not drawn: 5 trials without score or reading."
 
 
-def test_a_far_lower_score_is_drawn_at_the_bottom_and_told_as_it_is(tables):
+def test_a_far_lower_score_is_drawn_at_the_bottom_and_said_as_it_is(tables):
     replay, signals = tables
     worst = signals["trial_id"] == signals["trial_id"].iloc[0]
     signals = signals.assign(score=signals["score"].mask(worst, -1e9))
@@ -200,7 +200,7 @@ def test_names_of_the_user_stay_text():
     options = re.search(r'<select id="explorer-pair">(.*?)</select>', html).group(1)
     assert unescape(options) == f"<option>{name} with logistic regression</option>"
     assert "<script>alert" not in html and "<!--" not in html
-    assert html.count("<script") == html.count("</script") == 2
+    assert html.count("<script") == html.count("</script") == 3
 
 
 def test_the_page_offers_repetitions_only_if_there_are_several(html):

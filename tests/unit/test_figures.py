@@ -1,3 +1,4 @@
+import importlib
 from pathlib import Path
 
 import matplotlib.colors
@@ -8,19 +9,26 @@ from generated_tables import ARMS, GRID, PAIRS, budget, replay_results, trials_a
 
 from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.analysis.recommendations import configuration_table, pareto_table
-from sysstop.report.figures.budget import budget_figure, tradeoff_figure
-from sysstop.report.figures.cost import cost_figure
-from sysstop.report.figures.courses import courses_figure
-from sysstop.report.figures.effects import effect_map
-from sysstop.report.figures.pareto import best_configuration, pareto_figure
-from sysstop.report.figures.prediction import LEAST_ERROR_PERCENT, prediction_figure
-from sysstop.report.figures.replay import RULE_STYLES, mean_points, replay_figure
-from sysstop.report.figures.response import response_figure
+from sysstop.analysis.replay import replayed_rules
+from sysstop.report.figures.budget import draw as budget_figure
+from sysstop.report.figures.cost import draw as cost_figure
+from sysstop.report.figures.courses import draw as courses_figure
+from sysstop.report.figures.effects import draw as effect_map
+from sysstop.report.figures.pareto import best_configuration
+from sysstop.report.figures.pareto import draw as pareto_figure
+from sysstop.report.figures.prediction import LEAST_ERROR_PERCENT
+from sysstop.report.figures.prediction import draw as prediction_figure
+from sysstop.report.figures.registry import FIGURES
+from sysstop.report.figures.replay import draw as replay_figure
+from sysstop.report.figures.replay import mean_points
+from sysstop.report.figures.response import draw as response_figure
 from sysstop.report.figures.style import arm_colours, save
+from sysstop.report.figures.tradeoff import draw as tradeoff_figure
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}
+RULE_STYLES = {(rule.name, rule.metric): rule.style for rule in replayed_rules(ARMS)}
 CONSTRAINTS = {"step_time_ms": 4.0, "memory_peak_mb": 512.0}
 
 
@@ -35,23 +43,27 @@ def two_repetitions():
 
 
 def all_figures(trials, windows):
-    dataset = trials["dataset"].iloc[0]
-    of_dataset = trials[trials["dataset"] == dataset]
-    tables = replay_results(trials, windows, constraints=CONSTRAINTS)
-    replay, summary, pareto = (
-        tables[name][tables[name]["dataset"] == dataset]
-        for name in ("replay", "replay_summary", "pareto")
-    )
+    tables = replay_results(trials, windows, constraints=CONSTRAINTS) | {
+        "trials": trials,
+        "windows": windows,
+        "effects": effect_table(trials),
+        "cost_model": cost_model(trials),
+        "budget": budget(trials),
+    }
+    of_dataset = {
+        name: table[table["dataset"] == trials["dataset"].iloc[0]]
+        for name, table in tables.items()
+        if "dataset" in table
+    }
+    config = {"constraints": CONSTRAINTS}
     return {
-        "response": response_figure(of_dataset),
-        "effects": effect_map(effect_table(trials)),
-        "cost": cost_figure(trials, cost_model(trials)),
-        "budget": budget_figure(budget(trials)),
-        "tradeoff": tradeoff_figure(budget(trials)),
-        "courses": courses_figure(windows[windows["dataset"] == dataset], of_dataset),
-        "replay": replay_figure(replay, summary),
-        "prediction": prediction_figure(tables["prediction"]),
-        "pareto": pareto_figure(pareto, CONSTRAINTS),
+        figure.name: importlib.import_module(module).draw(
+            **{
+                name: (of_dataset if figure.per_dataset else tables)[name] for name in figure.tables
+            },
+            **{section: config[section] for section in figure.config},
+        )
+        for module, figure in FIGURES.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""What it means that several hosts measured is told, and how fast each was is found."""
+"""What the report says where several hosts measured, and how fast each of them was."""
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def test_studies_on_a_host_each_are_a_limitation_of_another_kind(trials):
     assert "Each study ran on one host, but not all on the same" in text
 
 
-def test_hosts_that_differ_are_told_with_what_they_differ_in(trials):
+def test_hosts_that_differ_are_named_with_what_they_differ_in(trials):
     unlike = environment("node0", "node1", cpu_model=["A processor", "Another"], cores=[8, 64])
     _, text = host_limitations(trials.assign(host=MIXED), unlike)
     assert "The hosts are not alike" in text
@@ -56,7 +56,7 @@ def test_a_host_whose_load_nobody_read_is_named(trials):
     assert "How busy node1 was with something else is not known" in text
 
 
-def test_how_long_steps_take_on_each_host_is_told_from_configurations_that_ran_on_both(trials):
+def test_how_long_steps_take_on_each_host_is_taken_from_configurations_that_ran_on_both(trials):
     hosts = pd.Series(np.where(trials["repetition"] == 1, "node0", "node1"))
     slower = trials.assign(
         host=hosts, step_time_ms=trials["step_time_ms"].where(hosts == "node0", 1.5 * trials["step_time_ms"])

@@ -1,38 +1,56 @@
+import json
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 
 from sysstop.results.journal import (
     Journal,
     count_failed_search,
-    journal_entry,
     read_failed_searches,
     read_trials,
 )
+from sysstop.study.rules import MetricLimit
+from sysstop.study.status import Status, TrialEnd
 from sysstop.trial.training import train
+from sysstop.trial.window import finished_trial
 
 IDENTITY = {"seed": 1}
 NODE1, NODE2 = {"host": "node1", "cores": 8}, {"host": "node2", "cores": 2}
 
 
+FAILED = TrialEnd(Status.FAILED, "killed")
+
+
 @pytest.fixture
 def entry(make_trial, classification_split):
     trial = make_trial(steps=20)
-    records = list(train(trial, classification_split))
 
-    def make(trial_id, environment=NODE1):
-        there = [record | {"environment": environment} for record in records]
-        return journal_entry(trial_id, trial, there)
+    def make(trial_id, environment=NODE1, rule=None):
+        windows = list(train(trial, classification_split, rule))
+        return finished_trial(trial_id, trial, windows, windows[-1].end, environment)
 
     return make
 
 
-def test_a_journal_gives_back_what_was_written_bit_for_bit(tmp_path, entry):
-    written = entry("a")
+@pytest.mark.parametrize("rule", [None, MetricLimit("samples_used", 1.0)])
+def test_a_journal_gives_back_what_was_written_bit_for_bit(tmp_path, entry, rule):
+    written = entry("a", rule=rule)
     Journal(tmp_path / "j", IDENTITY).append(written)
     (read,) = read_trials(tmp_path / "j")
-    assert np.array_equal(read.pop("losses"), written.pop("losses"))
-    assert str(read) == str(written)
-    assert (read["windows"]["step"], read["host"]) == ([10, 20], "node1")
+    assert np.array_equal(read.losses, written.losses)
+    without_losses = [str(asdict(replace(trial, losses=None))) for trial in (read, written)]
+    assert without_losses[0] == without_losses[1]
+    assert read.windows["step"] == ([10] if rule else [10, 20])
+    assert read.row["host"] == "node1"
+
+
+def test_a_line_of_the_journal_names_columns_and_statuses_as_the_tables_do(tmp_path, entry):
+    Journal(tmp_path / "j", IDENTITY).append(entry("a", rule=MetricLimit("samples_used", 1.0)))
+    line = json.loads((tmp_path / "j").read_text().splitlines()[1])
+    assert (line["status"], line["stop_reason"]) == ("stopped", "metric_limit")
+    assert (line["stop_metric"], line["stop_limit"]) == ("samples_used", 1.0)
+    assert line["stop_value"] == line["windows"]["samples_used"][0]
 
 
 def test_a_journal_continues_with_the_trials_it_holds(tmp_path, entry):
@@ -42,13 +60,13 @@ def test_a_journal_continues_with_the_trials_it_holds(tmp_path, entry):
 
 def test_a_continued_journal_has_lost_its_failed_trials(tmp_path, entry):
     journal = Journal(tmp_path / "j", IDENTITY)
-    journal.append(entry("a") | {"status": "failed"})
+    journal.append(replace(entry("a"), end=FAILED))
     journal.append(entry("b"))
     assert journal.finished == {"a": "failed", "b": "completed"}
     again = Journal(tmp_path / "j", IDENTITY)
     assert again.finished == {"b": "completed"}
     again.append(entry("a"))
-    assert [trial["trial_id"] for trial in read_trials(tmp_path / "j")] == ["b", "a"]
+    assert [trial.trial_id for trial in read_trials(tmp_path / "j")] == ["b", "a"]
 
 
 def test_a_journal_knows_every_environment_in_which_its_trials_ran_once(tmp_path, entry):
@@ -77,15 +95,14 @@ def test_a_line_that_a_crash_cut_short_is_dropped_and_the_journal_goes_on(tmp_pa
     with path.open("a") as file:
         file.write('{"trial_id": "b", "sco')
     Journal(path, IDENTITY).append(entry("c"))
-    assert [trial["trial_id"] for trial in read_trials(path)] == ["a", "c"]
+    assert [trial.trial_id for trial in read_trials(path)] == ["a", "c"]
     assert set(Journal(path, IDENTITY).finished) == {"a", "c"}
 
 
 def test_a_trial_that_failed_keeps_the_windows_before(make_trial, classification_split):
     trial = make_trial()
-    record = next(train(trial, classification_split)) | {"environment": NODE1}
-    failed = {"status": "failed", "stop_reason": "killed", "environment": {}}
-    entry = journal_entry("a", trial, [record, failed])
-    assert (entry["status"], entry["stop_reason"]) == ("failed", "killed")
-    assert entry["host"] == "node1"
-    assert entry["windows"]["step"] == [10]
+    window = next(train(trial, classification_split))
+    failed = finished_trial("a", trial, [window], FAILED, NODE1)
+    assert (failed.row["status"], failed.row["stop_reason"]) == ("failed", "killed")
+    assert failed.windows["step"] == [10]
+    assert len(failed.losses) == 10

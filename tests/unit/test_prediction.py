@@ -6,11 +6,11 @@ from generated_tables import PAIRS, trials_and_windows
 
 from sysstop.analysis.prediction import (
     LIMIT_QUANTILES,
-    PREDICTED_METRICS,
     WINDOWS_SEEN,
     prediction_saving_table,
     prediction_table,
 )
+from sysstop.study.metrics import predicted_metrics
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def point(table, metric, windows_seen):
 
 def test_an_even_course_is_predicted_without_error_from_its_first_window(even):
     table = prediction_table(*even)
-    assert set(table["metric"]) == set(PREDICTED_METRICS)
+    assert set(table["metric"]) == set(predicted_metrics())
     assert set(table["windows_seen"]) == set(WINDOWS_SEEN)
     assert table["median_error"].to_numpy() == pytest.approx(0)
     assert table["error_90"].to_numpy() == pytest.approx(0)

@@ -3,26 +3,30 @@
 import numpy as np
 import pandas as pd
 import pytest
-from generated_tables import ARMS, budget, trials_and_windows
+from generated_tables import ARMS, budget, trials_and_windows, trials_at_once
 
 from sysstop.analysis import replay as replay_module
+from sysstop.analysis.chance import random_best
+from sysstop.analysis.recording import Recording, recordings, replay_stops
 from sysstop.analysis.replay import (
     MOST_LIMITS,
     REPLAY_SCHEMA,
-    Recording,
     pooled_limits,
-    random_best,
-    recordings,
-    replay_stops,
     replay_summary,
     replay_table,
     replayed_rules,
+    rules_on_one_trial,
     trial_signals,
-    virtual_searches,
 )
-from sysstop.study.comparing_rules import BestCost, MedianRule, SuccessiveHalving
+from sysstop.analysis.virtual_search import virtual_searches
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import MetricLimit, heeded_signals
+from sysstop.study.rules import (
+    BestCost,
+    MedianRule,
+    MetricLimit,
+    SuccessiveHalving,
+    effective_signals,
+)
 
 RULES = replayed_rules(ARMS)
 
@@ -39,16 +43,16 @@ def simulated():
 
 @pytest.fixture(scope="module")
 def replay(simulated):
-    return replay_table(*simulated, RULES, workers=2, seed=2023)
+    return replay_table(*simulated, RULES, trials_at_once(simulated[0]), seed=2023)
 
 
-def recording(**courses):
-    """A recording of complete trials; each course is trials x windows, 100 steps a window."""
-    shape = np.shape(next(iter(courses.values())))
+def recording(**curves):
+    """A recording of complete trials; each curve is trials x windows, 100 steps a window."""
+    shape = np.shape(next(iter(curves.values())))
     nothing = {name: np.full(shape, np.nan) for name in metric_names()}
     seconds = np.tile(np.arange(1.0, shape[1] + 1), (shape[0], 1))
     steps = 100 * seconds
-    given = {name: np.array(values, dtype=float) for name, values in courses.items()}
+    given = {name: np.array(values, dtype=float) for name, values in curves.items()}
     times = {"step": steps, "train_time_s": seconds, "wall_time_s": seconds}
     return Recording(
         np.array([f"trial{at}" for at in range(shape[0])]),
@@ -154,7 +158,7 @@ def test_a_trial_is_stopped_if_and_only_if_its_largest_signal_exceeds_the_limit(
     signals = trial_signals(*simulated, RULES)
     keys = ["dataset", "algorithm", "repetition", "rule", "metric"]
     largest = {names: group["largest_signal"] for names, group in signals.groupby(keys)}
-    own = replay[replay["rule"].isin({rule.name for rule in RULES})]
+    own = replay[replay["rule"].isin({rule.name for rule in rules_on_one_trial(RULES)})]
     for point in own.sample(200, random_state=1).to_dict("records"):
         stopped = (largest[tuple(point[key] for key in keys)] > point["limit"]).sum()
         assert point["trials_stopped"] == stopped
@@ -165,7 +169,7 @@ def test_a_known_winner_is_lost_and_a_known_saving_found():
         memory_mb=[[10, 10, 10, 10], [10, 50, 50, 50], [90, 90, 90, 90]],
         score=[[0.1, 0.2, 0.3, 0.5], [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.9]],
     )
-    signals = heeded_signals(MetricLimit("memory_mb", 40), known.courses, known.steps_planned)
+    signals = effective_signals(MetricLimit("memory_mb", 40), known.curves, known.steps_planned)
     stops = replay_stops(signals, known, 40)
     assert list(stops.windows_used) == [4, 2, 1]
     assert list(stops.stopped) == [False, True, True]
@@ -207,7 +211,7 @@ def test_on_pure_noise_no_limit_beats_random_stopping():
             memory_mb=np.repeat(rng.normal(100, 10, (16, 1)), 3, axis=1),
             score=np.repeat(rng.normal(0, 1, (16, 1)), 3, axis=1),
         )
-        signals = heeded_signals(MetricLimit("memory_mb", 0), noise.courses, noise.steps_planned)
+        signals = effective_signals(MetricLimit("memory_mb", 0), noise.curves, noise.steps_planned)
         stops = replay_stops(signals, noise, np.median(signals[:, 0]))
         kept = noise.final_scores()[~stops.stopped]
         differences.append(random_best(noise.final_scores(), 16)[stops.stopped.sum()] - kept.max())
@@ -322,7 +326,7 @@ def test_on_pure_noise_a_limit_found_in_hindsight_promises_what_it_does_not_keep
 def test_a_study_in_which_all_diverge_has_no_regret(simulated):
     pair = ("digits", "logistic_regression")
     tables = trials_and_windows(pairs=[pair], repetitions=1, all_diverge=[pair])
-    table = replay_table(*tables, RULES, workers=2, seed=1)
+    table = replay_table(*tables, RULES, trials_at_once(tables[0]), seed=1)
     assert table["regret"].isna().all()
     assert not table["winner_stopped"].any()
 
@@ -343,10 +347,10 @@ def test_signals_are_computed_once_for_all_limits(simulated, replay, monkeypatch
 
     def counted(rule, *recorded):
         computed.append(rule)
-        return heeded_signals(rule, *recorded)
+        return effective_signals(rule, *recorded)
 
-    monkeypatch.setattr(replay_module, "heeded_signals", counted)
-    assert replay_table(*simulated, RULES, workers=2, seed=2023).equals(replay)
+    monkeypatch.setattr(replay_module, "effective_signals", counted)
+    assert replay_table(*simulated, RULES, trials_at_once(simulated[0]), seed=2023).equals(replay)
     studies = len(replay.groupby(["dataset", "algorithm", "repetition"]))
-    assert len(computed) == studies * len(RULES)
+    assert len(computed) == studies * len(rules_on_one_trial(RULES))
     assert len(replay) > 10 * len(computed)

@@ -15,7 +15,7 @@ def repeated():
     """A study whose live arm has the baseline's own readings, stopped where the rule says."""
     trials, windows = trials_and_windows(pairs=[PAIR], repetitions=1, arms={"none": ARMS["none"]})
     limit = trials["memory_peak_mb"].quantile(0.75)
-    live = trials.assign(arm="memory")
+    live = trials.assign(arm="memory", limit=limit)
     beyond = trials["memory_peak_mb"] > limit
     first = windows[windows["window"] == 1].set_index("trial_id")
     live.loc[beyond, ["status", "steps_used"]] = ["stopped", 100]
@@ -35,6 +35,13 @@ def test_a_live_search_that_did_what_the_replay_says_agrees_in_every_trial():
     assert row["live_saved_time_fraction"] == pytest.approx(row["replayed_saved_time_fraction"])
     assert row["time_difference"] == pytest.approx(0)
     assert row["within_noise_floor"]
+
+
+def test_the_replay_has_the_limit_of_the_live_search_and_takes_no_quantile_again():
+    trials, live, windows = repeated()
+    row = check(trials, live.assign(limit=1e6), windows)
+    assert row["limit"] == 1e6
+    assert row["replayed_trials_stopped"] == 0
 
 
 def test_a_trial_that_only_the_replay_stops_is_near_the_limit_or_beyond_noise():

@@ -64,7 +64,7 @@ def test_rq2_says_which_savings_stand_above_the_noise(trials):
     assert "the saving of time is more than that in 8 of 32 studies" in text
 
 
-def test_rq2_tells_the_noise_and_not_the_savings_of_an_arm_that_repeats_the_baseline():
+def test_rq2_reports_the_noise_and_not_the_savings_of_an_arm_that_repeats_the_baseline():
     arms = BASELINE_ALONE | {"none_again": {"rule": "none"}, "memory": ARMS["memory"]}
     trials, _ = trials_and_windows(PAIRS[:1], arms, repetitions=1)
     answer = answer_rq2(budget(trials), noise_table(trials), config(PAIRS[:1], arms, 1))

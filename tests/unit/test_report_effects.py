@@ -12,7 +12,7 @@ from sysstop.report.wording import MISSING
 
 @pytest.fixture(scope="module")
 def trials():
-    # Of the many effects that are none, the adjusted level lets one pass now and then; not here.
+    # Of many absent effects, the adjusted level lets one pass now and then; not with this seed.
     return trials_and_windows(repetitions=2, seed=5)[0]
 
 
@@ -62,7 +62,7 @@ def test_rq1_bounds_the_effects_that_it_did_not_find(trials):
     assert "so they do not rule one out" in dict(answer.points)["Alpha"]
 
 
-def test_rq1_tells_how_to_choose_a_batch_size_where_the_line_fits(trials):
+def test_rq1_says_how_to_choose_a_batch_size_where_the_line_fits(trials):
     effects, model = effect_table(trials), cost_model(trials)
     model["half_batch_size"] = 300.0
     paragraph = plain(answer_rq1(effects, model).paragraph)

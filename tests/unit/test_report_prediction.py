@@ -19,12 +19,14 @@ def plain(text):
     return text.replace("\u00a0", " ")
 
 
-def test_a_prediction_is_told_with_its_error_and_what_it_stops_wrongly(results):
+def test_a_prediction_is_given_with_its_error_and_what_it_stops_wrongly(results):
     saving = results["prediction_saving"].assign(
         saved_on_value=0.1, saved_on_prediction=0.3, within_limit=20, wrongly_stopped=1
     )
     text = plain(predictions(results["prediction"], saving))
-    assert text.startswith("After 1, 2, 4 and 8 windows, the final value of a trial is missed")
+    assert text.startswith(
+        "After 1, 2, 4 and 8 windows, the median error of a trial's predicted final"
+    )
     assert "saves a median of 30 % of the training time, stopping on the time itself 10 %" in text
     assert "stops 5 % of the trials that would have kept their limit" in text
 
@@ -36,11 +38,11 @@ def test_recommendations_say_which_pairs_keep_the_limits(results):
     table.loc[0, "configurations_within"] = 0
     text = plain(recommended(table, LIMITS))
     assert "1 of 2 pairs has a configuration" in text
-    assert "None keeps them for digits with logistic regression" in text
+    assert "No configuration keeps them for digits with logistic regression" in text
     assert "names no limits" in recommended(table, {})
 
 
-def test_errors_of_predictions_stand_beside_each_other(results):
+def test_errors_of_predictions_stand_side_by_side(results):
     table = results["prediction"].assign(median_error=0.123, error_90=0.045)
     digest = prediction_digest(table).set_index("Metric")
     assert set(digest.columns) == {f"After {n} windows (%)" for n in (2, 4, 8)} | {

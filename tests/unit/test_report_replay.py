@@ -42,7 +42,7 @@ def summary(**changes):
     return pairs.merge(rules, how="cross").assign(**changes)
 
 
-def test_the_rule_that_saves_most_without_regret_is_named_beside_the_usual_one():
+def test_the_rule_that_saves_most_without_regret_is_named_with_the_usual_one():
     text = plain(" ".join(replay_sentences(summary())))
     assert "a limit on memory: 40 % of the training time in the median of 2 pairs" in text
     assert "against 20 % with the best rule on the model's quality" in text
@@ -70,11 +70,14 @@ def test_rules_no_better_than_random_stopping_are_named():
 def test_the_shares_of_trials_stopped_alike_are_those_of_the_table(results):
     check = results["replay_check"]
     check = check.assign(trials_agreeing=check["trials"], trials_near_limit=0)
-    assert "stopped 100 % of" in plain(live_check(check))
+    assert "agree on 100 % of" in plain(live_check(check))
     apart = check.copy()
     apart.loc[apart["arm"] == "memory", ["trials_agreeing", "trials_near_limit"]] -= [10, -10]
     text = plain(live_check(apart))
-    assert "The share that was not is memory 25 %; in all 80 such trials the reading" in text
+    assert (
+        "The shares on which they differ are, by arm, memory 25 %; in all 80 such trials the reading"
+        in text
+    )
 
 
 def test_rules_are_ordered_by_what_they_save_without_regret(results):

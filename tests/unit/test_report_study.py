@@ -36,7 +36,7 @@ def test_every_metric_of_the_registry_has_a_row():
     assert metric_table()["Metric"].tolist() == [metric.label for metric in METRICS]
 
 
-def test_the_table_of_algorithms_tells_the_loss_and_the_grid():
+def test_the_table_of_algorithms_shows_the_loss_and_the_grid():
     study = config(grid={"batch_size": "powers_of_two", "learning_rate": [0.1], "alpha": [1e-5]})
     table = algorithm_table(study).set_index("Algorithm")
     assert table.loc["Support vector machine", "Loss"] == "hinge"

@@ -38,6 +38,7 @@ def test_a_table_for_latex_needs_its_sources_alone(tables, table):
 @pytest.mark.parametrize(
     "name",
     [
+        "arm_limits",
         "noise",
         "cost_model",
         "replay",
@@ -60,6 +61,7 @@ def test_tables_of_papers_keep_their_names():
         "arms",
         "metrics",
         "budget",
+        "arm_limits",
         "noise",
         "effects",
         "replay",

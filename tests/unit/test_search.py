@@ -15,7 +15,8 @@ from ray.air.execution._internal import RayActorManager
 from sysstop.results.journal import Journal, read_trials
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.errors import UserError
-from sysstop.search.ray_session import ray_session
+from sysstop.search.ray_session import ray_cores, ray_session
+from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import StudyObserver, run_search
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit
@@ -51,13 +52,15 @@ def search(split_folder, tmp_path):
                 rule,
                 split_folder,
                 journal,
-                workers=workers,
+                SearchSettings(
+                    workers,
+                    trial_timeout_s=trial_timeout_s,
+                    max_failed_fraction=max_failed_fraction,
+                ),
                 order_seed=order_seed,
-                trial_timeout_s=trial_timeout_s,
-                max_failed_fraction=max_failed_fraction,
                 tell=tell or told.append,
             )
-        return {trial["trial_id"]: trial for trial in read_trials(journal.path)}, told
+        return {trial.trial_id: trial for trial in read_trials(journal.path)}, told
 
     return run
 
@@ -67,10 +70,7 @@ def windows_of(finished, *kinds):
     return {
         trial_id: list(
             zip(
-                *(
-                    [str(value) for value in trial["windows"][name]]
-                    for name in metric_names(*kinds)
-                ),
+                *([str(value) for value in trial.windows[name]] for name in metric_names(*kinds)),
                 strict=False,
             )
         )
@@ -81,9 +81,24 @@ def windows_of(finished, *kinds):
 def test_every_trial_of_the_grid_runs_once_and_progress_is_told(search):
     finished, told = search()
     assert set(finished) == set(TRIALS)
-    assert {trial["status"] for trial in finished.values()} == {"completed"}
-    assert all(trial["windows"]["step"] == [10, 20, 30] for trial in finished.values())
+    assert {trial.end.status for trial in finished.values()} == {"completed"}
+    assert all(trial.windows["step"] == [10, 20, 30] for trial in finished.values())
     assert told[-1].startswith("4 of 4 trials done")
+
+
+def test_a_search_says_how_many_trials_ran_at_once(split_folder, tmp_path):
+    journal = Journal(tmp_path / "journal", {})
+    with ray_session("local", workers=2):
+        found = run_search(
+            TRIALS, None, split_folder, journal, SearchSettings(64), order_seed=1, tell=print
+        )
+        assert found["workers"] == ray_cores() < 64
+    worked_s = sum(
+        trial.windows[name][-1]
+        for trial in read_trials(journal.path)
+        for name in ("train_time_s", "eval_time_s")
+    )
+    assert found["overhead_s"] == pytest.approx(found["wall_time_s"] * found["workers"] - worked_s)
 
 
 def test_results_depend_neither_on_the_number_of_workers_nor_on_the_order(search):
@@ -97,21 +112,21 @@ def test_a_stopped_trial_is_the_baselines_trial_bit_for_bit_up_to_its_stop(searc
     baseline, _ = search("baseline", workers=2)
     rule = MetricLimit("samples_used", limit=13 * 16 * 3)
     stopped, _ = search("stopped", rule=rule, workers=1, order_seed=3)
-    by_status = Counter(trial["status"] for trial in stopped.values())
+    by_status = Counter(trial.end.status for trial in stopped.values())
     assert by_status == {"completed": 2, "stopped": 2}
     full = windows_of(baseline, "quality")
     for trial_id, windows in windows_of(stopped, "quality").items():
         assert windows == full[trial_id][: len(windows)]
         assert np.array_equal(
-            stopped[trial_id]["losses"], baseline[trial_id]["losses"][: len(windows) * 10]
+            stopped[trial_id].losses, baseline[trial_id].losses[: len(windows) * 10]
         )
 
 
 def test_a_rule_stops_a_trial_before_its_next_window(search):
     finished, told = search(rule=MetricLimit("memory_mb", limit=1.0))
-    assert {trial["status"] for trial in finished.values()} == {"stopped"}
-    assert {len(trial["windows"]["step"]) for trial in finished.values()} == {1}
-    assert {trial["stop_reason"] for trial in finished.values()} == {"metric_limit"}
+    assert {trial.end.status for trial in finished.values()} == {"stopped"}
+    assert {len(trial.windows["step"]) for trial in finished.values()} == {1}
+    assert {trial.end.reason for trial in finished.values()} == {"metric_limit"}
     assert "4 stopped" in told[-1]
 
 
@@ -144,9 +159,9 @@ def test_a_failing_trial_does_not_fail_the_others(search):
         Study("random", "no such algorithm", "none", 1), GRID, BUDGET, seed=1, fold_rows=100
     )[name]
     finished, told = search(trials=broken)
-    statuses = [trial["status"] for trial in finished.values()]
+    statuses = [trial.end.status for trial in finished.values()]
     assert sorted(statuses) == ["completed"] * 3 + ["failed"]
-    assert "no such algorithm" in finished[name]["stop_reason"]
+    assert "no such algorithm" in finished[name].end.reason
     assert told[-1].startswith("4 of 4 trials done, 1 failed,")
 
 
@@ -156,7 +171,7 @@ def test_a_failed_trial_is_tried_again_and_no_other(search):
     broken[name] = replace(broken[name], algorithm="no such algorithm")
     first, _ = search(trials=broken)
     again, _ = search()
-    assert (first[name]["status"], again[name]["status"]) == ("failed", "completed")
+    assert (first[name].end.status, again[name].end.status) == ("failed", "completed")
     assert set(again) == set(TRIALS)
     others = set(TRIALS) - {name}
     assert all(str(again[other]) == str(first[other]) for other in others)
@@ -183,7 +198,7 @@ def test_a_full_disk_ends_the_study_at_once_and_keeps_what_was_written(search, m
         if len(kept) == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(journal.path))
         append(journal, trial)
-        kept.append(trial["trial_id"])
+        kept.append(trial.trial_id)
 
     monkeypatch.setattr(Journal, "append", append_two)
     grid = GRID | {"alpha": [10.0**-power for power in range(1, 9)]}
@@ -194,7 +209,7 @@ def test_a_full_disk_ends_the_study_at_once_and_keeps_what_was_written(search, m
     finished, _ = search(trials=trials)
     assert list(finished)[:2] == kept
     assert set(finished) == set(trials)
-    assert {trial["status"] for trial in finished.values()} == {"completed"}
+    assert {trial.end.status for trial in finished.values()} == {"completed"}
 
 
 def test_a_trial_that_hangs_is_ended_and_the_others_go_on(search):
@@ -204,9 +219,9 @@ def test_a_trial_that_hangs_is_ended_and_the_others_go_on(search):
     hanging[name] = replace(hanging[name], steps_planned=10**9, budget=endless)
     # Long enough for the start of a process on a busy machine.
     finished, _ = search(trials=hanging, trial_timeout_s=20)
-    assert finished[name]["status"] == "failed"
-    assert "search.trial_timeout_s = 20 s" in finished[name]["stop_reason"]
-    others = [trial["status"] for trial_id, trial in finished.items() if trial_id != name]
+    assert finished[name].end.status == "failed"
+    assert "search.trial_timeout_s = 20 s" in finished[name].end.reason
+    others = [trial.end.status for trial_id, trial in finished.items() if trial_id != name]
     assert others == ["completed"] * 3
 
 
@@ -243,9 +258,9 @@ def test_windows_of_short_trials_are_reported_together(search, monkeypatch):
     reports = []
     add = StudyObserver.add
 
-    def counted(observer, trial_id, records, environment):
-        reports.append(len(records))
-        add(observer, trial_id, records, environment)
+    def counted(observer, trial_id, report):
+        reports.append(len(report.windows))
+        add(observer, trial_id, report)
 
     monkeypatch.setattr(StudyObserver, "add", counted)
     search()

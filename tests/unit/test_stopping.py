@@ -10,7 +10,7 @@ from sysstop.study.rules import (
     PredictedTrainTime,
     Stop,
     decide,
-    heeded_signals,
+    effective_signals,
     predicted_train_time,
 )
 
@@ -101,7 +101,14 @@ def test_an_improvement_below_the_minimum_counts_as_none():
 
 def test_every_rule_says_whether_a_trial_it_stopped_may_still_win():
     keeps = {name: rule.stopped_is_candidate for name, rule in RULES.items()}
-    assert keeps == {"metric_limit": False, "predicted_train_time": False, "plateau": True}
+    assert keeps == {
+        "metric_limit": False,
+        "predicted_train_time": False,
+        "plateau": True,
+        "median": True,
+        "best_cost": False,
+        "successive_halving": True,
+    }
 
 
 @pytest.mark.parametrize(
@@ -115,16 +122,16 @@ def test_every_rule_says_whether_a_trial_it_stopped_may_still_win():
 def test_asked_about_all_windows_of_many_trials_a_rule_says_what_it_says_live(rule):
     rng = np.random.default_rng(1)
     shape, windows_planned = (20, 6), 6
-    courses = {
+    curves = {
         "step": np.tile(100.0 * np.arange(1, 7), (20, 1)),
         "val_loss": rng.normal(1.0, 0.5, shape),
         "train_time_s": rng.uniform(1, 5, shape).cumsum(axis=1),
     }
     planned = np.full(20, 100 * windows_planned)
-    fires = heeded_signals(rule, courses, planned) > rule.limit
+    fires = effective_signals(rule, curves, planned) > rule.limit
     assert fires.any()
     assert not fires.all()
     for trial in range(20):
-        trace = [{name: values[trial, at] for name, values in courses.items()} for at in range(6)]
+        trace = [{name: values[trial, at] for name, values in curves.items()} for at in range(6)]
         live = [decide(rule, trace[:count], 600) is not None for count in range(1, 7)]
         assert live == list(fires[trial])

@@ -4,46 +4,34 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sysstop.results.journal import WINDOW_COLUMNS
+from sysstop.results.journal import FinishedTrial, window_columns
 from sysstop.results.tables import (
-    TRIALS_SCHEMA,
-    WINDOWS_SCHEMA,
     checked,
     concatenate,
     environment_table,
     study_tables,
+    trials_schema,
+    windows_schema,
     write_train_losses,
 )
 from sysstop.run.errors import UserError
-from sysstop.study.studies import Study
+from sysstop.study.status import Status, TrialEnd
+from sysstop.study.studies import Configuration, Study
 
 STUDY = Study("d", "logistic_regression", "memory", 1)
 
 
-def finished_trial(trial_id="t", status="completed", losses=(), **windows):
-    """A journal's entry: each metric was 2 in the first of two windows and 4 in the second."""
-    values = {name: [2.0, 4.0] for name in WINDOW_COLUMNS} | {"step": [100, 200]} | windows
-    return {
-        "trial_id": trial_id,
-        "batch_size": 2,
-        "learning_rate": 0.1,
-        "alpha": 0.1,
-        "steps_planned": 300,
-        "status": status,
-        "stop_reason": "budget",
-        "stop_metric": None,
-        "stop_limit": None,
-        "stop_value": None,
-        "host": "node1",
-        "environment": {"host": "node1"},
-        "windows": values,
-        "losses": np.array(losses),
-    }
+def finished_trial(trial_id="t", status=Status.COMPLETED, losses=(), **windows):
+    """A trial of which each metric was 2 in the first of two windows and 4 in the second."""
+    values = {name: [2.0, 4.0] for name in window_columns()} | {"step": [100, 200]} | windows
+    end = TrialEnd(Status(status), "budget")
+    configuration, environment = Configuration(2, 0.1, 0.1), {"host": "node1"}
+    return FinishedTrial(trial_id, configuration, 300, end, environment, values, np.array(losses))
 
 
-def tables(*trials, stopped_is_candidate=False):
-    run_ids = {trial["trial_id"]: "run" for trial in trials}
-    return study_tables(STUDY, trials, run_ids, stopped_is_candidate)
+def tables(*trials, stopped_is_candidate=False, limit=None):
+    run_ids = {trial.trial_id: "run" for trial in trials}
+    return study_tables(STUDY, trials, run_ids, stopped_is_candidate, limit)
 
 
 def test_a_trials_metrics_are_made_of_its_windows_as_the_registry_says():
@@ -52,13 +40,19 @@ def test_a_trials_metrics_are_made_of_its_windows_as_the_registry_says():
     assert row["steps_used"] == 200
 
 
+def test_the_limit_of_the_arms_rule_stands_beside_every_trial():
+    trials = finished_trial("a"), finished_trial("b", "stopped")
+    assert tables(*trials, limit=1.9)[0]["limit"].tolist() == [1.9, 1.9]
+    assert tables(*trials)[0]["limit"].isna().all()
+
+
 def test_a_score_that_is_missing_in_the_end_is_missing():
     trial = finished_trial(status="diverged", score=[2.0, math.nan])
     assert math.isnan(tables(trial)[0]["score"].item())
 
 
 def test_a_failed_trial_without_a_window_fits_the_tables():
-    failed = finished_trial("f", "failed", **{key: [] for key in WINDOW_COLUMNS})
+    failed = finished_trial("f", "failed", **{key: [] for key in window_columns()})
     trials, windows = tables(finished_trial(), failed)
     assert list(trials["steps_used"]) == [0, 200]
     assert list(windows["trial_id"]) == ["t", "t"]
@@ -85,17 +79,17 @@ def test_a_model_may_win_unless_its_trial_broke_a_limit_or_failed(
 def test_a_table_that_does_not_fit_its_schema_is_refused_with_the_column():
     table, _ = tables(finished_trial())
     with pytest.raises(UserError, match="status"):
-        checked(table.assign(status="paused"), TRIALS_SCHEMA)
+        checked(table.assign(status="paused"), trials_schema())
     with pytest.raises(UserError, match="memory_mb"):
-        checked(table.assign(memory_mb=-1.0), TRIALS_SCHEMA)
+        checked(table.assign(memory_mb=-1.0), trials_schema())
 
 
 def test_the_same_trial_twice_is_refused(tmp_path):
     tables(finished_trial())[1].to_parquet(tmp_path / "windows.parquet")
     file = tmp_path / "windows.parquet"
-    assert len(concatenate([file], WINDOWS_SCHEMA)) == 2
+    assert len(concatenate([file], windows_schema())) == 2
     with pytest.raises(UserError):
-        concatenate([file, file], WINDOWS_SCHEMA)
+        concatenate([file, file], windows_schema())
 
 
 def test_the_training_loss_of_every_step_is_kept(tmp_path):

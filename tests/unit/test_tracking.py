@@ -5,11 +5,16 @@ import math
 import pytest
 from mlflow.store.db import utils as mlflow_databases
 
-from sysstop.results.journal import WINDOW_COLUMNS
+from sysstop.results.journal import FinishedTrial, window_columns
 from sysstop.results.tracking import experiment_name, open_store, replace_runs
 from sysstop.run.errors import UserError
-from sysstop.study.studies import Study
+from sysstop.study.rules import Stop
+from sysstop.study.status import Status, TrialEnd
+from sysstop.study.studies import Configuration, Study
 
+STOPPED = TrialEnd(
+    Status.STOPPED, "metric_limit", Stop("metric_limit", "memory_mb", 100.1, 100.30000000000001)
+)
 STUDY = Study("flowers", "logistic_regression", "memory", 1)
 OTHER_ARM = Study("flowers", "logistic_regression", "none", 1)
 
@@ -19,25 +24,13 @@ def store(tmp_path_factory):
     return open_store(f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
 
 
-def finished_trial(trial_id, windows=2, **courses):
-    """A journal's entry: every metric is 1/3 plus the window's number."""
+def finished_trial(trial_id, windows=2, end=STOPPED, **curves):
+    """A trial of which every metric is 1/3 plus the window's number."""
     numbers = range(1, windows + 1)
-    values = {name: [1 / 3 + number for number in numbers] for name in WINDOW_COLUMNS}
-    return {
-        "trial_id": trial_id,
-        "batch_size": 8,
-        "learning_rate": 0.1,
-        "alpha": 1e-05,
-        "steps_planned": 300,
-        "status": "stopped",
-        "stop_reason": "metric_limit",
-        "stop_metric": "memory_mb",
-        "stop_limit": 100.1,
-        "stop_value": 100.30000000000001,
-        "host": "node1",
-        "windows": values | {"step": [100 * number for number in numbers]} | courses,
-        "losses": [],
-    }
+    values = {name: [1 / 3 + number for number in numbers] for name in window_columns()}
+    values |= {"step": [100 * number for number in numbers]} | curves
+    configuration, environment = Configuration(8, 0.1, 1e-05), {"host": "node1"}
+    return FinishedTrial(trial_id, configuration, 300, end, environment, values, losses=[])
 
 
 def runs_of(store, study):
@@ -51,11 +44,11 @@ def test_a_run_holds_its_trial(store):
     (run,) = runs_of(store, STUDY)
     assert run_ids == {"a": run.info.run_id}
     assert (run.info.run_name, run.info.status) == ("a", "FINISHED")
-    for name in ("batch_size", "learning_rate", "alpha", "steps_planned"):
-        assert float(run.data.params[name]) == trial[name]
-    for name in ("status", "stop_reason", "stop_metric", "host"):
-        assert run.data.tags[name] == trial[name]
-    assert float(run.data.tags["stop_value"]) == trial["stop_value"]
+    parameters = {name: float(value) for name, value in run.data.params.items()}
+    assert parameters == vars(trial.configuration) | {"steps_planned": 300}
+    tags = {"status": "stopped", "stop_reason": "metric_limit", "stop_metric": "memory_mb"}
+    assert (tags | {"host": "node1"}).items() <= run.data.tags.items()
+    assert float(run.data.tags["stop_value"]) == trial.end.stop.value
     expected = {"study": STUDY.key, "arm": "memory", "repetition": "1", "git_commit": "abc"}
     assert expected.items() <= run.data.tags.items()
 
@@ -118,8 +111,7 @@ def test_a_trial_of_usual_length_takes_three_requests(store, monkeypatch):
 
 
 def test_a_failed_trial_without_a_window_is_a_failed_run(store):
-    failed = finished_trial("b", windows=0) | {"status": "failed", "stop_reason": "killed"}
-    failed |= {"stop_metric": None, "stop_limit": None, "stop_value": None}
+    failed = finished_trial("b", windows=0, end=TrialEnd(Status.FAILED, "killed"))
     replace_runs(store, STUDY, [failed], {})
     (run,) = runs_of(store, STUDY)
     assert (run.info.status, run.data.tags["stop_reason"]) == ("FAILED", "killed")

@@ -7,13 +7,15 @@ from sklearn import metrics as sklearn_metrics
 
 from sysstop.study.algorithms import ALGORITHMS, linear_scores
 from sysstop.study.metrics import metric_names
+from sysstop.study.status import Status, TrialEnd
 from sysstop.trial.training import FoldModel, batch_rows, train
 
-SYSTEM = set(metric_names("system", "accounting")) | {"memory_baseline_mb"}
 
-
-def machine_learning_part(records):
-    return [{key: value for key, value in r.items() if key not in SYSTEM} for r in records]
+def machine_learning_part(windows):
+    return [
+        (w.number, w.step, list(w.losses), [w.metrics[name] for name in metric_names("quality")])
+        for w in windows
+    ]
 
 
 def test_an_epoch_draws_every_row_once():
@@ -30,13 +32,12 @@ def test_batches_keep_their_size_across_epochs():
 
 
 def test_a_trial_reports_every_metric_in_each_window(classification_split, make_trial):
-    records = list(train(make_trial(steps=25), classification_split))
-    assert [record["step"] for record in records] == [10, 20, 25]
-    assert [len(record["losses"]) for record in records] == [10, 10, 5]
-    assert [record["status"] for record in records] == [None, None, "completed"]
-    assert records[-1]["stop_reason"] == "budget"
-    assert set(metric_names()) <= set(records[0])
-    assert records[-1]["samples_used"] == 25 * 8 * classification_split.folds
+    windows = list(train(make_trial(steps=25), classification_split))
+    assert [window.step for window in windows] == [10, 20, 25]
+    assert [len(window.losses) for window in windows] == [10, 10, 5]
+    assert [window.end for window in windows] == [None, None, TrialEnd("completed", "budget")]
+    assert set(windows[0].metrics) == set(metric_names())
+    assert windows[-1].metrics["samples_used"] == 25 * 8 * classification_split.folds
 
 
 def test_the_same_seed_gives_the_same_course_bit_for_bit(classification_split, make_trial):
@@ -47,29 +48,29 @@ def test_the_same_seed_gives_the_same_course_bit_for_bit(classification_split, m
 def test_a_trial_ends_with_the_window_in_which_its_seconds_are_used(
     classification_split, make_trial
 ):
-    records = list(train(make_trial(seconds=1e-6), classification_split))
-    assert (len(records), records[-1]["status"]) == (1, "completed")
+    (window,) = train(make_trial(seconds=1e-6), classification_split)
+    assert window.end.status == Status.COMPLETED
 
 
 def test_a_diverging_model_is_a_result(regression_split, make_trial):
     trial = make_trial("linear_regression", learning_rate=1e3)
-    records = list(train(trial, regression_split))
-    assert records[-1]["status"] == "diverged"
-    assert records[-1]["step"] <= 10
-    assert math.isnan(records[-1]["score"])
+    *_, last = train(trial, regression_split)
+    assert last.end.status == Status.DIVERGED
+    assert last.step <= 10
+    assert math.isnan(last.metrics["score"])
 
 
 def test_training_learns(classification_split, make_trial):
-    records = list(train(make_trial(steps=600, window_steps=300), classification_split))
-    assert records[-1]["accuracy"] > 0.8  # a third of it by guessing
-    assert records[-1]["val_loss"] < records[0]["val_loss"]
+    first, last = train(make_trial(steps=600, window_steps=300), classification_split)
+    assert last.metrics["accuracy"] > 0.8  # a third of it by guessing
+    assert last.metrics["val_loss"] < first.metrics["val_loss"]
 
 
 def test_warm_up_steps_do_not_count_into_the_step_time(classification_split, make_trial):
-    records = list(train(make_trial(warmup_steps=10), classification_split))
-    assert math.isnan(records[0]["step_time_ms"])
-    assert records[1]["step_time_ms"] > 0
-    assert records[0]["train_time_s"] > 0
+    first, second, _ = train(make_trial(warmup_steps=10), classification_split)
+    assert math.isnan(first.metrics["step_time_ms"])
+    assert second.metrics["step_time_ms"] > 0
+    assert first.metrics["train_time_s"] > 0
 
 
 def trained(algorithm, split, make_trial):

@@ -11,7 +11,8 @@ import pytest
 
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import MetricLimit
+from sysstop.study.rules import MetricLimit, Stop
+from sysstop.study.status import Status, TrialEnd
 from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess
 from sysstop.trial.training import train
 
@@ -119,10 +120,10 @@ def no_hanging():
 
 def run_to_the_end(process, request):
     process.start(request)
-    records = [process.next_window()]
-    while records[-1]["status"] is None:
-        records.append(process.next_window())
-    return records
+    windows = [process.next_window()]
+    while windows[-1].end is None:
+        windows.append(process.next_window())
+    return windows
 
 
 def start_endless_window(process, request_for):
@@ -132,8 +133,8 @@ def start_endless_window(process, request_for):
     wait_until(busy_trials)
 
 
-def quality(records):
-    return [str([record[name] for name in metric_names("quality")]) for record in records]
+def quality(windows):
+    return [str([w.metrics[name] for name in metric_names("quality")]) for w in windows]
 
 
 def test_a_trial_in_its_process_is_the_trial_itself(process, request_for, classification_split):
@@ -143,18 +144,17 @@ def test_a_trial_in_its_process_is_the_trial_itself(process, request_for, classi
 
 
 def test_a_trial_asks_its_rule_and_ends_before_the_next_window(process, request_for):
-    records = run_to_the_end(process, request_for(MetricLimit("memory_mb", 1.0), steps=ENDLESS))
-    assert [record["status"] for record in records] == ["stopped"]
-    assert (records[0]["stop_reason"], records[0]["stop_limit"]) == ("metric_limit", 1.0)
-    assert records[0]["stop_value"] == records[0]["memory_mb"]
+    (window,) = run_to_the_end(process, request_for(MetricLimit("memory_mb", 1.0), steps=ENDLESS))
+    seen = Stop("metric_limit", "memory_mb", 1.0, window.metrics["memory_mb"])
+    assert window.end == TrialEnd(Status.STOPPED, "metric_limit", seen)
 
 
 def test_memory_does_not_depend_on_the_trial_before(process, request_for):
     small = run_to_the_end(process, request_for(batch_size=1))
     run_to_the_end(process, request_for(batch_size=128, steps=200))
     again = run_to_the_end(process, request_for(batch_size=1))
-    assert again[-1]["memory_baseline_mb"] == pytest.approx(small[-1]["memory_baseline_mb"], abs=1)
-    assert again[-1]["memory_peak_mb"] == pytest.approx(small[-1]["memory_peak_mb"], abs=1)
+    for name in ("memory_baseline_mb", "memory_peak_mb"):
+        assert again[-1].metrics[name] == pytest.approx(small[-1].metrics[name], abs=1)
 
 
 def test_closing_kills_a_running_trial_in_the_middle_of_a_window(process, request_for):
@@ -167,7 +167,7 @@ def test_closing_kills_a_running_trial_in_the_middle_of_a_window(process, reques
 def test_another_trial_takes_the_place_of_a_running_one(process, request_for):
     process.start(request_for(steps=ENDLESS))
     process.next_window()
-    assert run_to_the_end(process, request_for())[-1]["status"] == "completed"
+    assert run_to_the_end(process, request_for())[-1].end.status == Status.COMPLETED
 
 
 def test_a_killed_trial_ends_alone_and_the_next_one_runs(process, request_for):
@@ -175,7 +175,7 @@ def test_a_killed_trial_ends_alone_and_the_next_one_runs(process, request_for):
     (trial,) = busy_trials()
     os.kill(trial.pid, signal.SIGKILL)
     assert process.next_window() == Ended(-signal.SIGKILL)
-    assert run_to_the_end(process, request_for())[-1]["status"] == "completed"
+    assert run_to_the_end(process, request_for())[-1].end.status == Status.COMPLETED
 
 
 def test_a_trial_that_takes_too_long_for_a_window_is_killed_and_the_next_one_runs(
@@ -184,7 +184,7 @@ def test_a_trial_that_takes_too_long_for_a_window_is_killed_and_the_next_one_run
     start_endless_window(process, request_for)
     assert process.next_window(timeout_s=0.5) is None
     wait_until(lambda: not busy_trials())
-    assert run_to_the_end(process, request_for())[-1]["status"] == "completed"
+    assert run_to_the_end(process, request_for())[-1].end.status == Status.COMPLETED
 
 
 def test_a_trial_whose_template_hangs_ends_with_its_record_and_the_next_one_runs(
@@ -194,8 +194,8 @@ def test_a_trial_whose_template_hangs_ends_with_its_record_and_the_next_one_runs
     run_to_the_end(process, request_for())
     template_between_two_trials().suspend()
     for _ in range(2):
-        records = run_to_the_end(process, request_for())
-        assert [record["status"] for record in records] == [None, None, "completed"]
+        windows = run_to_the_end(process, request_for())
+        assert [window.end for window in windows] == [None, None, TrialEnd("completed", "budget")]
 
 
 def test_closing_ends_a_template_that_hangs(make_process, request_for, no_hanging):

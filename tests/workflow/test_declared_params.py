@@ -13,6 +13,7 @@ UNREAD = {
     ("search", "params", "failed_searches"),
     ("export", "input", "store"),
     ("calibrate", "input", "overhead"),
+    ("report", "params", "templates"),
 }
 DIGEST = "code"
 

@@ -4,6 +4,8 @@ import contextlib
 
 import pytest
 
+from sysstop.report.figures import registry
+
 REPLAY = {"replay", "replay_check", "prediction", "recommendations"}
 TABLES = {
     "export",
@@ -15,17 +17,7 @@ TABLES = {
     "paper_tables",
 } | REPLAY
 DOWNSTREAM = TABLES | {"report"}
-FIGURES = {
-    "figure_response",
-    "figure_effects",
-    "figure_cost",
-    "figure_budget",
-    "figure_tradeoff",
-    "figure_courses",
-    "figure_replay",
-    "figure_prediction",
-    "figure_pareto",
-}
+FIGURES = {f"figure_{figure.name}" for figure in registry.FIGURES.values()}
 
 
 @contextlib.contextmanager
@@ -59,6 +51,12 @@ def test_a_figures_code_reruns_that_figure_and_the_report(finished):
 def test_a_comment_reruns_nothing(finished):
     with changed(finished, f"{LIBRARY}/trial/training.py", "import", "# a remark\nimport"):
         assert finished.planned_jobs() == set()
+
+
+@pytest.mark.parametrize("template", ["report.html.jinja", "explorer.css", "explorer.js"])
+def test_a_template_reruns_the_report_alone(finished, template):
+    with changed(finished, f"{LIBRARY}/report/templates/{template}", "limit", "bound"):
+        assert rules_of(finished.planned_jobs()) == {"report"}
 
 
 def test_training_code_reruns_every_search_but_no_data(finished):

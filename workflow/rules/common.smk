@@ -27,6 +27,7 @@ from sysstop.run.job import print_failures
 from sysstop.results.journal import read_failed_searches
 from sysstop.run.provenance import code_digest
 from sysstop.search.ray_head import private_environment
+from sysstop.search.settings import expected_trials_at_once, trials_at_once
 from sysstop.plan.resources import search_memory_mb, search_runtime_min
 from sysstop.run.folder import become_owner
 from sysstop.run.lock import release_stale_lock
@@ -50,7 +51,7 @@ def placed(path):
 
 config = complete_config(config)
 try:
-    config.update(check_config(config))
+    config = check_config(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -140,13 +141,14 @@ def split_summary(split):
 
 def search_memory(wildcards, input, threads, attempt):
     """The memory that a search asks a cluster for, in MB."""
-    workers = min(threads, config["search"]["workers"])
+    # Also of a Ray cluster no more trials run on this node than it has cores.
+    workers = trials_at_once(config["search"]["workers"], threads)
     return attempt * search_memory_mb(split_summary(input.split), config["grid"], workers)
 
 
 def search_runtime(wildcards, input, threads, attempt):
     """The time that a search asks a cluster for, in minutes."""
-    workers = min(threads, config["search"]["workers"])
+    workers = expected_trials_at_once(config["search"], threads)
     budget = Budget(**config["budget"])
     return attempt * search_runtime_min(split_summary(input.split), config["grid"], budget, workers)
 

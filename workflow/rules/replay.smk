@@ -5,6 +5,7 @@ rule replay:
     input:
         trials="results/tables/trials.parquet",
         windows="results/tables/windows.parquet",
+        summaries=of_studies(f"{STUDY}/search.json"),
     output:
         replay="results/tables/replay.parquet",
         summary="results/tables/replay_summary.parquet",
@@ -16,7 +17,6 @@ rule replay:
         "../../envs/environment.yaml"
     params:
         arms=RUN_ARMS,
-        workers=config["search"]["workers"],
         seed=config["study"]["seed"],
         code=code("replay"),
     script:

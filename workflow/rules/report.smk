@@ -1,6 +1,8 @@
 """The tables for LaTeX and the report in one HTML file."""
 
+from sysstop.report.rendering import TEMPLATES
 from sysstop.report.tables import PAGE_SOURCES, PAPER_SOURCES, PAPER_TABLES
+from sysstop.run.provenance import folder_digest
 
 
 rule paper_tables:
@@ -24,22 +26,7 @@ rule paper_tables:
 rule report:
     input:
         tables=expand("results/tables/{table}.parquet", table=PAGE_SOURCES),
-        figures=[path for path in rules.rq1.input + rules.rq2.input if path.endswith(".svg")],
-        captions=expand(
-            f"{WORKFLOW.parent}/report/{{figure}}.rst",
-            figure=[
-                "response",
-                "effects",
-                "cost",
-                "budget",
-                "tradeoff",
-                "courses",
-                "replay",
-                "prediction",
-                "pareto",
-            ],
-        ),
-        template=f"{WORKFLOW.parent}/report/report.html.jinja",
+        figures=figure_files("RQ1") + figure_files("RQ2"),
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:
@@ -52,5 +39,6 @@ rule report:
     params:
         config=REPORTED_CONFIG,
         code=code("report"),
+        templates=folder_digest(TEMPLATES),
     script:
         "../scripts/report.py"

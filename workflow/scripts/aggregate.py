@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import sysstop_path
-from sysstop.results.tables import TRIALS_SCHEMA, WINDOWS_SCHEMA, concatenate, environment_table
+from sysstop.results.tables import concatenate, environment_table, trials_schema, windows_schema
 from sysstop.run.job import job
 
 with job(snakemake):
-    trials = concatenate(snakemake.input.trials, TRIALS_SCHEMA)
+    trials = concatenate(snakemake.input.trials, trials_schema())
     trials.to_parquet(snakemake.output.trials, index=False)
-    windows = concatenate(snakemake.input.windows, WINDOWS_SCHEMA)
+    windows = concatenate(snakemake.input.windows, windows_schema())
     windows.to_parquet(snakemake.output.windows, index=False)
     summaries = [json.loads(Path(file).read_text()) for file in snakemake.input.summaries]
     environment_table(summaries).to_parquet(snakemake.output.environment, index=False)

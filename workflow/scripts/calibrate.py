@@ -6,6 +6,7 @@ import sysstop_path
 from sysstop.plan.calibration import calibrate
 from sysstop.plan.trial_cost import write_json
 from sysstop.run.job import job
+from sysstop.search.settings import expected_trials_at_once
 from sysstop.study.studies import BASELINE_ARM, Study
 
 with job(snakemake):
@@ -17,7 +18,7 @@ with job(snakemake):
         grid=params.grid,
         window_steps=params.window_steps,
         seed=params.seed,
-        workers=min(snakemake.threads, settings["workers"]),
+        workers=expected_trials_at_once(settings, snakemake.threads),
         ray_address=settings["ray_address"],
     )
     write_json(calibration, Path(snakemake.output[0]))

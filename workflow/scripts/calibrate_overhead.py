@@ -6,6 +6,7 @@ import sysstop_path
 from sysstop.plan.calibration import measure_overhead
 from sysstop.plan.trial_cost import write_json
 from sysstop.run.job import job
+from sysstop.search.settings import expected_trials_at_once
 from sysstop.study.studies import BASELINE_ARM, Budget, Study
 
 with job(snakemake):
@@ -16,7 +17,7 @@ with job(snakemake):
         grid=params.grid,
         budget=Budget(**params.budget),
         seed=params.seed,
-        workers=min(snakemake.threads, settings["workers"]),
+        workers=expected_trials_at_once(settings, snakemake.threads),
         ray_address=settings["ray_address"],
     )
     write_json(overhead, Path(snakemake.output[0]))

@@ -15,16 +15,17 @@ with job(snakemake):
     wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
     study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
     finished = Path(snakemake.input.trials)
-    commit = json.loads(Path(snakemake.input.summary).read_text())["git_commit"]
+    summary = json.loads(Path(snakemake.input.summary).read_text())
     run_ids = replace_runs(
         open_store(params.tracking["uri"]),
         study,
         read_trials(finished),
-        {"git_commit": commit},
+        {"git_commit": summary["git_commit"]},
         params.tracking["experiment_prefix"],
     )
     candidate = stopped_is_candidate(params.arm)
-    trials, windows = study_tables(study, read_trials(finished), run_ids, candidate)
+    limit = (summary["rule"] or {}).get("limit")
+    trials, windows = study_tables(study, read_trials(finished), run_ids, candidate, limit)
     trials.to_parquet(output.trials, index=False)
     windows.to_parquet(output.windows, index=False)
     write_train_losses(read_trials(finished), Path(output.train_loss))

@@ -6,6 +6,7 @@ import sysstop_path
 from sysstop.plan.plan import plan_table, plan_text
 from sysstop.plan.trial_cost import read_calibration, read_overhead
 from sysstop.run.job import job
+from sysstop.search.settings import expected_trials_at_once
 from sysstop.study.arms import needs_baseline
 from sysstop.study.studies import Budget, planned_pairs, planned_studies
 
@@ -13,7 +14,7 @@ with job(snakemake):
     params, config = snakemake.params, snakemake.config
     calibrations = [read_calibration(Path(file)) for file in snakemake.input.calibrations]
     overhead = read_overhead(Path(snakemake.input.overhead))
-    workers = min(params.cores, config["search"]["workers"])
+    workers = expected_trials_at_once(config["search"], params.cores)
     plan = plan_table(
         dict(zip(planned_studies(config), map(Path, params.study_folders), strict=True)),
         dict(zip(planned_pairs(config), calibrations, strict=True)),

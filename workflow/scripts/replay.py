@@ -1,17 +1,27 @@
 """Replay every rule at many limits on the baseline's windows."""
 
+import json
+from pathlib import Path
+
 import pandas as pd
 
 import sysstop_path
-from sysstop.analysis.replay import replay_summary, replay_table, replayed_rules, trial_signals
+from sysstop.analysis.replay import (
+    baseline_workers,
+    replay_summary,
+    replay_table,
+    replayed_rules,
+    trial_signals,
+)
 from sysstop.run.job import job
 
 with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)
     windows = pd.read_parquet(snakemake.input.windows)
     rules = replayed_rules(snakemake.params.arms)
-    workers, seed = snakemake.params.workers, snakemake.params.seed
-    replay = replay_table(trials, windows, rules, workers, seed)
+    summaries = [json.loads(Path(file).read_text()) for file in snakemake.input.summaries]
+    workers = baseline_workers(summaries)
+    replay = replay_table(trials, windows, rules, workers, snakemake.params.seed)
     replay.to_parquet(snakemake.output.replay, index=False)
     replay_summary(replay).to_parquet(snakemake.output.summary, index=False)
     trial_signals(trials, windows, rules).to_parquet(snakemake.output.signals, index=False)

@@ -7,7 +7,8 @@ import pandas as pd
 
 import sysstop_path
 from sysstop.data.split import read_split_summaries
-from sysstop.report.page import render_report, report_figures
+from sysstop.report.figures.registry import report_figures
+from sysstop.report.page import render_report
 from sysstop.report.text_tables import ReportData
 from sysstop.run.job import job
 
@@ -19,7 +20,6 @@ with job(snakemake):
             split_summaries=read_split_summaries(snakemake.input.splits),
             provenance=[json.loads(Path(file).read_text()) for file in snakemake.input.provenance],
         ),
-        figures=report_figures(snakemake.input.figures, snakemake.input.captions),
-        template=Path(snakemake.input.template),
+        figures=report_figures(snakemake.input.figures),
     )
     Path(snakemake.output[0]).write_text(page)

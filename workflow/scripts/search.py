@@ -8,14 +8,14 @@ import pandas as pd
 import sysstop_path
 from sysstop.run.job import job
 from sysstop.run.lock import alone_in
-from sysstop.search.ray_session import trials_at_once
+from sysstop.search.settings import SearchSettings, expected_trials_at_once
 from sysstop.search.study import search_study
 from sysstop.study.arms import make_rule
 from sysstop.study.studies import Budget, Study
 
 with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
     wildcards, params = snakemake.wildcards, snakemake.params
-    settings = snakemake.config["search"]
+    search = snakemake.config["search"]
     study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
     baseline = snakemake.input.get("baseline")
     search_study(
@@ -24,12 +24,14 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
         Path(snakemake.input.split),
         grid=params.grid,
         budget=Budget(**params.budget),
-        seed=params.seed,
-        code=params.code,
-        workers=trials_at_once(settings["ray_address"], settings["workers"], snakemake.threads),
-        ray_address=settings["ray_address"],
-        trial_timeout_s=settings["trial_timeout_s"],
-        max_failed_fraction=settings["max_failed_fraction"],
+        settings=SearchSettings(
+            workers=expected_trials_at_once(search, snakemake.threads),
+            ray_address=search["ray_address"],
+            seed=params.seed,
+            code=params.code,
+            trial_timeout_s=search["trial_timeout_s"],
+            max_failed_fraction=search["max_failed_fraction"],
+        ),
         trials_file=Path(snakemake.output.trials),
         summary_file=Path(snakemake.output.summary),
         tell=lambda message: print(f"{study.key}: {message}", file=sys.stderr, flush=True),

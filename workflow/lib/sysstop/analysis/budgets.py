@@ -6,9 +6,10 @@ import pandera.pandas as pa
 from scipy import stats
 
 from sysstop.analysis.noise import saving_floor
-from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.results.tables import checked, described_by
 from sysstop.run.errors import UserError
 from sysstop.study.keys import HYPERPARAMETERS, PAIR, REPLICATE, STUDY
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 SUMMARY_KEYS = ["dataset", "task", "algorithm", "arm"]
@@ -26,13 +27,9 @@ def _numbers(*names: str) -> dict[str, pa.Column]:
     return {name: pa.Column(float, nullable=True, coerce=True) for name in names}
 
 
-def _texts(*names: str) -> dict[str, pa.Column]:
-    return {name: TRIALS_SCHEMA.columns[name] for name in names}
-
-
 BUDGET_SCHEMA = pa.DataFrameSchema(
     {
-        **_texts("dataset", "task", "algorithm", "arm", "repetition"),
+        **described_by(["dataset", "task", "algorithm", "arm", "repetition"]),
         **_counts("trials", "trials_stopped", "trials_diverged", "trials_failed"),
         **_counts("steps_planned", "steps_used", "steps_saved"),
         **_numbers("train_time_s", "train_time_saved_s", "cpu_time_s", "cpu_time_saved_s"),
@@ -57,7 +54,7 @@ def compared_trials(trials: pd.DataFrame) -> pd.DataFrame:
     A failed trial ends early without having saved anything, so its configuration counts nowhere:
     neither in the arm where it failed, nor in the arms that this one is compared with.
     """
-    failed = trials["status"] == "failed"
+    failed = trials["status"] == Status.FAILED
     by_configuration = [trials[name] for name in [*REPLICATE, "trial_id"]]
     return trials[~failed.groupby(by_configuration).transform("any")]
 
@@ -80,7 +77,7 @@ def best_trials(trials: pd.DataFrame) -> pd.DataFrame:
 def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFrame:
     """Return what each study used, saved and lost, in one row per study (`BUDGET_SCHEMA`).
 
-    `trials` fits `TRIALS_SCHEMA` and holds the baseline arm of every study. `test_scores` (the
+    `trials` fits `trials_schema` and holds the baseline arm of every study. `test_scores` (the
     study's keys, trial_id, test_score) holds the best trial of every study.
 
     `steps_saved` is what the study left of its own plan, so in the baseline it is what diverged
@@ -119,7 +116,7 @@ def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFram
         table[f"baseline_{name}"] = table[f"{name}_of_baseline"]
     table["regret"] = table["baseline_best_score"] - table["best_score"]
     table["test_regret"] = table["baseline_test_score"] - table["test_score"]
-    stopped = trials.loc[trials["status"] == "stopped", [*STUDY, "trial_id"]]
+    stopped = trials.loc[trials["status"] == Status.STOPPED, [*STUDY, "trial_id"]]
     winners = table[[*STUDY, "baseline_best_trial_id"]]
     table["winner_stopped"] = pd.MultiIndex.from_frame(winners).isin(
         pd.MultiIndex.from_frame(stopped)
@@ -174,7 +171,7 @@ def _used(trials: pd.DataFrame) -> pd.DataFrame:
     keys = [*SUMMARY_KEYS, "repetition"]
     by_study = trials.groupby(keys)
     used = by_study.size().to_frame("trials")
-    for status in ("stopped", "diverged", "failed"):
+    for status in (Status.STOPPED, Status.DIVERGED, Status.FAILED):
         is_status = trials["status"] == status
         used[f"trials_{status}"] = is_status.groupby([trials[key] for key in keys]).sum()
     resources = ["steps_planned", "steps_used", "train_time_s", "cpu_time_s"]

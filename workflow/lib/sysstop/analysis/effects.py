@@ -20,9 +20,10 @@ import pandera.pandas as pa
 from scipy import stats
 from scipy.optimize import nnls
 
-from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import HYPERPARAMETERS, PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 REPETITIONS, INTERACTIONS = "repetitions", "interactions"
@@ -38,36 +39,44 @@ MIN_BATCH_SIZES = 3
 
 _NUMBER = {"nullable": True, "coerce": True}
 _COUNT = pa.Column(int, pa.Check.ge(0), coerce=True)
-_PAIR_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in PAIR}
 
-EFFECTS_SCHEMA = pa.DataFrameSchema(
-    {
-        **_PAIR_COLUMNS,
-        "metric": pa.Column(str, pa.Check.isin(metric_names("system"))),
-        "hyperparameter": pa.Column(str, pa.Check.isin(HYPERPARAMETERS)),
-        "n": _COUNT,
-        "levels": _COUNT,
-        "error_term": pa.Column(str, pa.Check.isin([REPETITIONS, INTERACTIONS, ""])),
-        **{
-            name: pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER)
-            for name in ("effect_size", "effect_low", "effect_high")
+
+def effects_schema() -> pa.DataFrameSchema:
+    """Return the schema of `effect_table`."""
+    return pa.DataFrameSchema(
+        {
+            **described_by(PAIR),
+            "metric": pa.Column(str, pa.Check.isin(metric_names("system"))),
+            "hyperparameter": pa.Column(str, pa.Check.isin(HYPERPARAMETERS)),
+            "n": _COUNT,
+            "levels": _COUNT,
+            "error_term": pa.Column(str, pa.Check.isin([REPETITIONS, INTERACTIONS, ""])),
+            **{
+                name: pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER)
+                for name in ("effect_size", "effect_low", "effect_high")
+            },
+            "rank_correlation": pa.Column(float, pa.Check.in_range(-1, 1), **_NUMBER),
+            "p_value": pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER),
+            "p_adjusted": pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER),
+            **{
+                name: pa.Column(float, **_NUMBER)
+                for name in (
+                    "lowest_level",
+                    "highest_level",
+                    "median_at_lowest",
+                    "median_at_highest",
+                )
+            },
         },
-        "rank_correlation": pa.Column(float, pa.Check.in_range(-1, 1), **_NUMBER),
-        "p_value": pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER),
-        "p_adjusted": pa.Column(float, pa.Check.in_range(0, 1), **_NUMBER),
-        **{
-            name: pa.Column(float, **_NUMBER)
-            for name in ("lowest_level", "highest_level", "median_at_lowest", "median_at_highest")
-        },
-    },
-    strict=True,
-    unique=[*PAIR, "metric", "hyperparameter"],
-    ordered=True,
-)
+        strict=True,
+        unique=[*PAIR, "metric", "hyperparameter"],
+        ordered=True,
+    )
+
 
 COST_MODEL_SCHEMA = pa.DataFrameSchema(
     {
-        **_PAIR_COLUMNS,
+        **described_by(PAIR),
         **{
             name: pa.Column(float, pa.Check.ge(0), **_NUMBER)
             for name in ("fixed_ms", "per_sample_us")
@@ -150,9 +159,9 @@ class EffectModel:
 
 
 def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the effect of each hyperparameter on each system metric (`EFFECTS_SCHEMA`).
+    """Return the effect of each hyperparameter on each system metric (`effects_schema`).
 
-    Of `trials` (`TRIALS_SCHEMA`) only the completed ones of the baseline arm count, all repetitions
+    Of `trials` (`trials_schema`) only the completed ones of the baseline arm count, all repetitions
     together; `n` is their number where the metric has a value, `levels` the hyperparameter's values
     among them. One row per data set, algorithm, system metric and hyperparameter.
 
@@ -201,10 +210,11 @@ def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
                         **medians,
                     }
                 )
-    table = pd.DataFrame(rows, columns=list(EFFECTS_SCHEMA.columns))
+    schema = effects_schema()
+    table = pd.DataFrame(rows, columns=list(schema.columns))
     tested = table["p_value"].notna()
     table.loc[tested, "p_adjusted"] = stats.false_discovery_control(table.loc[tested, "p_value"])
-    return checked(table, EFFECTS_SCHEMA)
+    return checked(table, schema)
 
 
 def analysis_scale(values: pd.Series, unit: str) -> pd.Series:
@@ -372,7 +382,7 @@ def _completed_baselines(trials: pd.DataFrame) -> Iterator[tuple[dict[str, str],
     """Yield the keys and the completed baseline trials of each data set and algorithm."""
     baseline = trials[trials["arm"] == BASELINE_ARM].reset_index(drop=True)
     for keys, of_pair in baseline.groupby(PAIR):
-        completed = of_pair[of_pair["status"] == "completed"]
+        completed = of_pair[of_pair["status"] == Status.COMPLETED]
         yield dict(zip(PAIR, keys, strict=True)), completed
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from sysstop.study.keys import PAIR, STUDY
+from sysstop.study.status import Status
 
 
 def host_table(trials: pd.DataFrame, environment: pd.DataFrame) -> pd.DataFrame:
@@ -23,10 +24,10 @@ def host_table(trials: pd.DataFrame, environment: pd.DataFrame) -> pd.DataFrame:
             "cores": environment.groupby("host")["cores"].max(),
             "studies": by_host.apply(lambda rows: len(rows[STUDY].drop_duplicates())),
             "trials": by_host.size(),
-            "failed_trials": by_host["status"].agg(lambda status: (status == "failed").sum()),
+            "failed_trials": by_host["status"].agg(lambda status: (status == Status.FAILED).sum()),
         }
     ).loc[sorted(trials["host"].unique())]
-    completed = trials[trials["status"] == "completed"]
+    completed = trials[trials["status"] == Status.COMPLETED]
     means = completed.groupby([*PAIR, "trial_id", "host"])["step_time_ms"].mean().unstack("host")
     compared = means[means.notna().sum(axis="columns") > 1]
     ratios = compared.div(compared.mean(axis="columns"), axis="index")

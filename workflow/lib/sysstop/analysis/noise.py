@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import PAIR, REPLICATE, STUDY
 from sysstop.study.metrics import metric_names
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 # Studies that agree in these and differ in their arm alone are compared with each other.
@@ -23,7 +24,7 @@ _NUMBER = {"nullable": True, "coerce": True}
 
 NOISE_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in PAIR},
+        **described_by(PAIR),
         "metric": pa.Column(str, coerce=True),
         "repeated_trials": pa.Column(int, pa.Check.ge(1), coerce=True),
         "median_difference": pa.Column(float, pa.Check.ge(0), **_NUMBER),
@@ -40,7 +41,7 @@ def repeated_trials(trials: pd.DataFrame) -> pd.DataFrame:
 
     Each metric stands there twice: as it is, and with the suffix `_of_baseline`.
     """
-    completed = trials[trials["status"] == "completed"]
+    completed = trials[trials["status"] == Status.COMPLETED]
     is_baseline = completed["arm"] == BASELINE_ARM
     keys = [*REPLICATE, "trial_id", "steps_used"]
     baseline = completed.loc[is_baseline, [*keys, *metric_names("system")]]

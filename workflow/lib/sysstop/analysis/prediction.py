@@ -1,48 +1,51 @@
-"""RQ2: how early a trial's final training time, memory and step time can be told.
+"""RQ2: how early a trial's final training time, memory and step time can be predicted.
 
-The prediction of training time is `stopping.predicted_train_time`; memory and step
-time are predicted to stay what they have been so far.
+The registry says of each metric how it is predicted: it is extrapolated to the planned steps, by
+`predicted_train_time`, or it stays what it has been so far.
 """
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.analysis.replay import Recording, recordings, replay_stops
-from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.analysis.recording import Recording, recordings, replay_stops
+from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import PAIR, REPLICATE
+from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics
 from sysstop.study.rules import (
     MetricLimit,
     PredictedTrainTime,
-    heeded_signals,
+    effective_signals,
     predicted_train_time,
 )
 
 WINDOWS_SEEN = (1, 2, 4, 8)
-PREDICTED_METRICS = ("train_time_s", "step_time_ms", "memory_mb", "memory_peak_mb")
 UPPER_QUANTILE = 0.9
 LIMIT_QUANTILES = (0.25, 0.5, 0.75, 0.9)
 
 _SHARE = pa.Column(float, pa.Check.ge(0), coerce=True)
-_PAIR_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in PAIR}
 
-PREDICTION_SCHEMA = pa.DataFrameSchema(
-    {
-        **_PAIR_COLUMNS,
-        "metric": pa.Column(str, pa.Check.isin(PREDICTED_METRICS), coerce=True),
-        "windows_seen": pa.Column(int, pa.Check.isin(WINDOWS_SEEN), coerce=True),
-        "trials": pa.Column(int, pa.Check.ge(1), coerce=True),
-        "median_error": _SHARE,
-        "error_90": _SHARE,
-    },
-    strict=True,
-    unique=[*PAIR, "metric", "windows_seen"],
-    ordered=True,
-)
+
+def prediction_schema() -> pa.DataFrameSchema:
+    """Return the schema of `prediction_table`."""
+    return pa.DataFrameSchema(
+        {
+            **described_by(PAIR),
+            "metric": pa.Column(str, pa.Check.isin(predicted_metrics()), coerce=True),
+            "windows_seen": pa.Column(int, pa.Check.isin(WINDOWS_SEEN), coerce=True),
+            "trials": pa.Column(int, pa.Check.ge(1), coerce=True),
+            "median_error": _SHARE,
+            "error_90": _SHARE,
+        },
+        strict=True,
+        unique=[*PAIR, "metric", "windows_seen"],
+        ordered=True,
+    )
+
 
 PREDICTION_SAVING_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in REPLICATE},
+        **described_by(REPLICATE),
         "limit_quantile": pa.Column(float, pa.Check.in_range(0, 1), coerce=True),
         "limit": pa.Column(float, coerce=True),
         "saved_on_value": _SHARE,
@@ -57,14 +60,14 @@ PREDICTION_SAVING_SCHEMA = pa.DataFrameSchema(
 
 
 def prediction_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
-    """Return how far predictions after a few windows miss the final value (`PREDICTION_SCHEMA`).
+    """Return how far predictions after a few windows miss the final value (`prediction_schema`).
 
     Over the completed baseline trials of all repetitions that had more windows than were seen;
     `median_error` and `error_90` are the median and the 90 % quantile of |predicted / final - 1|.
     """
-    errors = []
+    errors, schema = [], prediction_schema()
     for keys, recording in recordings(trials, windows):
-        for metric in PREDICTED_METRICS:
+        for metric in predicted_metrics():
             predicted, final = _predictions(recording, metric)
             for seen in WINDOWS_SEEN:
                 usable = recording.completed & (recording.windows > seen)
@@ -73,7 +76,7 @@ def prediction_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFram
                     row = {**keys, "metric": metric, "windows_seen": seen, "error": error}
                     errors.append(pd.DataFrame(row))
     if not errors:
-        return checked(pd.DataFrame(columns=list(PREDICTION_SCHEMA.columns)), PREDICTION_SCHEMA)
+        return checked(pd.DataFrame(columns=list(schema.columns)), schema)
     by_point = (
         pd.concat(errors).dropna(subset="error").groupby([*PAIR, "metric", "windows_seen"])["error"]
     )
@@ -82,7 +85,7 @@ def prediction_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFram
         median_error="median",
         error_90=lambda values: values.quantile(UPPER_QUANTILE),
     )
-    return checked(table.reset_index(), PREDICTION_SCHEMA)
+    return checked(table.reset_index(), schema)
 
 
 def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +105,7 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
             limit = float(np.quantile(time_s[recording.completed], quantile))
             saved, stopped = {}, {}
             for rule in (MetricLimit("train_time_s", limit), PredictedTrainTime(limit)):
-                signals = heeded_signals(rule, recording.courses, recording.steps_planned)
+                signals = effective_signals(rule, recording.curves, recording.steps_planned)
                 stops = replay_stops(signals, recording, limit)
                 used_s = recording.after("train_time_s", stops.windows_used).sum()
                 saved[rule.name] = max(0.0, 1 - used_s / time_s.sum())
@@ -126,12 +129,14 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
 
 def _predictions(recording: Recording, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the predictions after each window (trials x windows) and the final values (trials)."""
-    values = recording.courses[metric]
-    if metric == PredictedTrainTime.metric:
-        predicted = predicted_train_time(recording.courses["step"], values, recording.steps_planned)
+    values, entry = recording.curves[metric], METRIC_BY_NAME[metric]
+    if entry.prediction == "extrapolated":
+        predicted = predicted_train_time(recording.curves["step"], values, recording.steps_planned)
         return predicted, recording.after(metric, recording.windows)
-    if metric == "memory_peak_mb":
+    if entry.over_windows == "max":
         return values, np.nanmax(values, axis=1)
+    if entry.over_windows == "last":
+        return values, recording.after(metric, recording.windows)
     read = np.isfinite(values)
     sums = np.where(read, values, 0.0).cumsum(axis=1)
     so_far = sums / np.maximum(read.cumsum(axis=1), 1)

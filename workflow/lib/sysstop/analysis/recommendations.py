@@ -10,52 +10,58 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.analysis.replay import Recording, pooled_limits, recordings, replay_stops
-from sysstop.results.tables import TRIALS_SCHEMA, checked
+from sysstop.analysis.recording import Recording, recordings, replay_stops
+from sysstop.analysis.replay import pooled_limits, rules_on_one_trial
+from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import HYPERPARAMETERS, PAIR
-from sysstop.study.metrics import metric_names
-from sysstop.study.rules import MetricLimit, Rule, heeded_signals
+from sysstop.study.metrics import METRIC_BY_NAME, metric_names
+from sysstop.study.rules import Rule, effective_signals, limit_on
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 _NUMBER = {"nullable": True, "coerce": True}
-_PAIR_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in PAIR}
-_CONFIGURATION_COLUMNS = {name: TRIALS_SCHEMA.columns[name] for name in HYPERPARAMETERS}
 
-PARETO_SCHEMA = pa.DataFrameSchema(
-    {
-        **_PAIR_COLUMNS,
-        "metric": pa.Column(str, pa.Check.isin(metric_names("system")), coerce=True),
-        **_CONFIGURATION_COLUMNS,
-        "value": pa.Column(float, **_NUMBER),
-        "score": pa.Column(float, coerce=True),
-        "on_front": pa.Column(bool, coerce=True),
-        "within_constraints": pa.Column(bool, coerce=True),
-    },
-    strict=True,
-    unique=[*PAIR, "metric", *HYPERPARAMETERS],
-    ordered=True,
-)
 
-RECOMMENDATIONS_SCHEMA = pa.DataFrameSchema(
-    {
-        **_PAIR_COLUMNS,
-        "configurations": pa.Column(int, pa.Check.ge(0), coerce=True),
-        "configurations_within": pa.Column(int, pa.Check.ge(0), coerce=True),
-        **{name: pa.Column(float, **_NUMBER) for name in HYPERPARAMETERS},
-        "score": pa.Column(float, **_NUMBER),
-        **{name: pa.Column(float, **_NUMBER) for name in metric_names("system")},
-        "unconstrained_score": pa.Column(float, **_NUMBER),
-        "rule": pa.Column(str, coerce=True),
-        "metric": pa.Column(str, coerce=True),
-        "limit": pa.Column(float, **_NUMBER),
-        "saved_time_fraction": pa.Column(float, **_NUMBER),
-        "constraints_saved_time_fraction": pa.Column(float, **_NUMBER),
-        "constraints_stop_best": pa.Column(bool, coerce=True),
-    },
-    strict=True,
-    unique=PAIR,
-    ordered=True,
-)
+def pareto_schema() -> pa.DataFrameSchema:
+    """Return the schema of `pareto_table`."""
+    return pa.DataFrameSchema(
+        {
+            **described_by(PAIR),
+            "metric": pa.Column(str, pa.Check.isin(metric_names("system")), coerce=True),
+            **described_by(HYPERPARAMETERS),
+            "value": pa.Column(float, **_NUMBER),
+            "score": pa.Column(float, coerce=True),
+            "on_front": pa.Column(bool, coerce=True),
+            "within_constraints": pa.Column(bool, coerce=True),
+        },
+        strict=True,
+        unique=[*PAIR, "metric", *HYPERPARAMETERS],
+        ordered=True,
+    )
+
+
+def recommendations_schema() -> pa.DataFrameSchema:
+    """Return the schema of `recommendation_table`."""
+    return pa.DataFrameSchema(
+        {
+            **described_by(PAIR),
+            "configurations": pa.Column(int, pa.Check.ge(0), coerce=True),
+            "configurations_within": pa.Column(int, pa.Check.ge(0), coerce=True),
+            **{name: pa.Column(float, **_NUMBER) for name in HYPERPARAMETERS},
+            "score": pa.Column(float, **_NUMBER),
+            **{name: pa.Column(float, **_NUMBER) for name in metric_names("system")},
+            "unconstrained_score": pa.Column(float, **_NUMBER),
+            "rule": pa.Column(str, coerce=True),
+            "metric": pa.Column(str, coerce=True),
+            "limit": pa.Column(float, **_NUMBER),
+            "saved_time_fraction": pa.Column(float, **_NUMBER),
+            "constraints_saved_time_fraction": pa.Column(float, **_NUMBER),
+            "constraints_stop_best": pa.Column(bool, coerce=True),
+        },
+        strict=True,
+        unique=PAIR,
+        ordered=True,
+    )
 
 
 def configuration_table(trials: pd.DataFrame, constraints: Mapping[str, float]) -> pd.DataFrame:
@@ -67,7 +73,7 @@ def configuration_table(trials: pd.DataFrame, constraints: Mapping[str, float]) 
     """
     baseline = trials[trials["arm"] == BASELINE_ARM]
     repetitions = baseline.groupby(PAIR)["repetition"].nunique().rename("repetitions")
-    completed = baseline[(baseline["status"] == "completed") & np.isfinite(baseline["score"])]
+    completed = baseline[(baseline["status"] == Status.COMPLETED) & np.isfinite(baseline["score"])]
     keeps = pd.Series(True, index=completed.index)
     for metric, limit in constraints.items():
         keeps &= completed[metric] <= limit
@@ -87,21 +93,23 @@ def pareto_table(configurations: pd.DataFrame) -> pd.DataFrame:
     """Return every configuration against every system metric, and which of them none beats.
 
     `configurations` is a `configuration_table`. `on_front` says that no other configuration of the
-    data set and algorithm has at least its score for less of the metric, or more score for as much.
+    data set and algorithm has at least its score for a better value, or more score for the same.
     """
     parts = []
     for _, of_pair in configurations.groupby(PAIR):
         for metric in metric_names("system"):
-            ranked = of_pair.sort_values([metric, "score"], ascending=[True, False])
+            falling = METRIC_BY_NAME[metric].direction == "down"
+            ranked = of_pair.sort_values([metric, "score"], ascending=[falling, False])
             best_before = ranked["score"].cummax().shift(fill_value=-np.inf)
             on_front = (ranked["score"] > best_before) & ranked[metric].notna()
             columns = [*PAIR, *HYPERPARAMETERS, "score", "within_constraints"]
             parts.append(
                 ranked[columns].assign(metric=metric, value=ranked[metric], on_front=on_front)
             )
-    columns = list(PARETO_SCHEMA.columns)
+    schema = pareto_schema()
+    columns = list(schema.columns)
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
-    return checked(table, PARETO_SCHEMA)
+    return checked(table, schema)
 
 
 def recommendation_table(
@@ -110,11 +118,11 @@ def recommendation_table(
     rules: Sequence[Rule],
     constraints: Mapping[str, float],
 ) -> pd.DataFrame:
-    """Return for each pair the best configuration within the constraints (`RECOMMENDATIONS_SCHEMA`).
+    """Return for each pair the best configuration within the constraints (`recommendations_schema`).
 
     The best has the highest mean score; without any configuration within the constraints its
     columns are NaN. `unconstrained_score` is the best score of all configurations. `rule`, `metric`
-    and `limit` name the one of `rules`, at any limit, that stops most and still trains the best
+    and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains the best
     configuration to the end in every repetition, and `saved_time_fraction` what it saves of the
     baseline's training time (mean over repetitions). It is known only after the full search, so it
     is a bound of what can be saved. `constraints_saved_time_fraction` is what stopping on the
@@ -151,16 +159,16 @@ def recommendation_table(
             row |= best[[*HYPERPARAMETERS, "score", *metric_names("system")]].to_dict()
             row |= _cheapest_rule(of_pair, best["trial_id"], rules)
         rows.append(row)
-    columns = list(RECOMMENDATIONS_SCHEMA.columns)
-    return checked(pd.DataFrame(rows, columns=columns), RECOMMENDATIONS_SCHEMA)
+    schema = recommendations_schema()
+    return checked(pd.DataFrame(rows, columns=list(schema.columns)), schema)
 
 
 def _cheapest_rule(studies: Sequence[Recording], trial_id: str, rules: Sequence[Rule]) -> dict:
     """Return the rule, metric and limit that save most without stopping the trial, and the saving."""
     cheapest = {"rule": "", "metric": "", "limit": np.nan, "saved_time_fraction": 0.0}
     places = [_place(study, trial_id) for study in studies]
-    for rule in rules:
-        signals = [heeded_signals(rule, s.courses, s.steps_planned) for s in studies]
+    for rule in rules_on_one_trial(rules):
+        signals = [effective_signals(rule, s.curves, s.steps_planned) for s in studies]
         # The least limit that does not stop the trial in any repetition stops most of the others.
         least = max(s[place].max() for s, place in zip(signals, places, strict=True))
         limits = pooled_limits(signals)
@@ -180,10 +188,10 @@ def _cheapest_rule(studies: Sequence[Recording], trial_id: str, rules: Sequence[
 
 def _breaks(study: Recording, constraints: Mapping[str, float]) -> np.ndarray:
     """Return 1 where a window of a trial breaks a constraint while it can be stopped, else 0."""
-    broken = np.zeros(study.courses["step"].shape, dtype=bool)
+    broken = np.zeros(study.curves["step"].shape, dtype=bool)
     for metric, limit in constraints.items():
-        rule = MetricLimit(metric, limit)
-        broken |= heeded_signals(rule, study.courses, study.steps_planned) > limit
+        rule = limit_on(metric, limit)
+        broken |= effective_signals(rule, study.curves, study.steps_planned) > limit
     return broken.astype(float)
 
 

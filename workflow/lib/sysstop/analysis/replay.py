@@ -1,44 +1,35 @@
 """RQ2: what any rule at any limit would have saved and lost, from the baseline's windows alone.
 
-The baseline trains every trial to the end, so its windows tell what a rule would have seen. A trial
-that the rule stops after a window has used what that window records, and its model is worth what
-that window measured. Savings of a replay are free of the machine's drift, since both sides of the
-comparison come from one measurement.
+Savings of a replay are free of the machine's drift, since both sides of the comparison come from
+one measurement (see `recording`).
 """
 
-import heapq
-from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.results.tables import TRIALS_SCHEMA, checked
-from sysstop.study.comparing_rules import COMPARING_RULES, ComparingRule
+from sysstop.analysis.chance import mean_random_best, random_best
+from sysstop.analysis.recording import Recording, Stops, best_left, recordings, replay_stops
+from sysstop.analysis.virtual_search import virtual_searches
+from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import PAIR, REPLICATE, RULE
-from sysstop.study.metrics import METRIC_BY_NAME, metric_names
-from sysstop.study.rules import MetricLimit, Plateau, PredictedTrainTime, Rule, heeded_signals
+from sysstop.study.rules import RULES, ComparingRule, Rule, TrialRule, effective_signals
 from sysstop.study.studies import BASELINE_ARM, order_seed, search_order
 
 # More limits than this would add points to a curve, but no shape.
 MOST_LIMITS = 200
-# Random stopping of models that stay candidates is drawn this often.
-RANDOM_DRAWS = 200
-FEWEST_DRAWS = 20
-RANDOM_SEED = 0
 
 _NUMBER = {"nullable": True, "coerce": True}
 _FRACTION = pa.Column(float, pa.Check.in_range(0, 1), coerce=True)
 
 REPLAY_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in REPLICATE},
+        **described_by(REPLICATE),
         "rule": pa.Column(str, coerce=True),
-        "metric": pa.Column(str, pa.Check.isin(METRIC_BY_NAME), coerce=True),
+        "metric": pa.Column(str, coerce=True),
         "limit": pa.Column(float, coerce=True),
         "trials": pa.Column(int, pa.Check.ge(1), coerce=True),
         "trials_stopped": pa.Column(int, pa.Check.ge(0), coerce=True),
@@ -56,7 +47,7 @@ REPLAY_SCHEMA = pa.DataFrameSchema(
 
 REPLAY_SUMMARY_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in PAIR},
+        **described_by(PAIR),
         "rule": pa.Column(str, coerce=True),
         "metric": pa.Column(str, coerce=True),
         **{
@@ -74,158 +65,21 @@ REPLAY_SUMMARY_SCHEMA = pa.DataFrameSchema(
 )
 
 
-@dataclass(frozen=True)
-class Recording:
-    """The baseline trials of one data set, algorithm and repetition, in the order of their ids.
-
-    `courses` has each metric and `step` as an array of trials x windows, NaN where a trial had
-    ended; `windows` counts the windows of each trial. `completed` is false for diverged trials.
-    Failed trials are left out.
-    """
-
-    trial_ids: np.ndarray
-    steps_planned: np.ndarray
-    completed: np.ndarray
-    windows: np.ndarray
-    courses: Mapping[str, np.ndarray]
-
-    def after(self, metric: str, windows_used: np.ndarray) -> np.ndarray:
-        """Return a metric of each trial at the end of its last used window (counted from 1)."""
-        return np.take_along_axis(self.courses[metric], windows_used[:, None] - 1, axis=1)[:, 0]
-
-    @property
-    def winner(self) -> int | None:
-        """The place of the baseline's best trial; of equal scores the first. None if all diverged."""
-        scores = self.final_scores()
-        return None if np.isnan(scores).all() else int(np.nanargmax(scores))
-
-    def final_scores(self) -> np.ndarray:
-        """Return the score of each trial with its whole budget, NaN where it diverged."""
-        scores = np.where(self.completed, self.after("score", self.windows), np.nan)
-        return np.where(np.isfinite(scores), scores, np.nan)
-
-
-@dataclass(frozen=True)
-class Stops:
-    """What a rule does to the trials of a recording: windows used by each, and which it stopped."""
-
-    windows_used: np.ndarray
-    stopped: np.ndarray
-
-
-def recordings(
-    trials: pd.DataFrame, windows: pd.DataFrame
-) -> Iterator[tuple[dict[str, Any], Recording]]:
-    """Yield the keys (`REPLICATE`) and the recording of each baseline study that has trials left.
-
-    `trials` and `windows` fit `TRIALS_SCHEMA` and `WINDOWS_SCHEMA`.
-    """
-    baseline = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] != "failed")]
-    windows = windows[windows["arm"] == BASELINE_ARM]
-    courses_of = dict(iter(windows.groupby(REPLICATE)))
-    for keys, of_study in baseline.groupby(REPLICATE):
-        of_study = of_study[of_study["steps_used"] > 0].sort_values("trial_id")
-        if of_study.empty:
-            continue
-        course = courses_of[keys]
-        trial_ids = of_study["trial_id"].to_numpy(str)
-        course = course[course["trial_id"].isin(trial_ids)]
-        row = np.searchsorted(trial_ids, course["trial_id"].to_numpy(str))
-        column = course["window"].to_numpy() - 1
-        shape = (len(trial_ids), column.max() + 1)
-        courses = {}
-        for name in ["step", *metric_names()]:
-            courses[name] = np.full(shape, np.nan)
-            courses[name][row, column] = course[name]
-        yield (
-            dict(zip(REPLICATE, keys, strict=True)),
-            Recording(
-                trial_ids,
-                of_study["steps_planned"].to_numpy(),
-                (of_study["status"] == "completed").to_numpy(),
-                np.bincount(row, minlength=len(trial_ids)),
-                courses,
-            ),
-        )
-
-
 def replayed_rules(arms: Mapping[str, Mapping[str, Any]]) -> list[Rule]:
-    """Return every rule that looks at one trial, on every system metric; their limits say nothing.
+    """Return every rule in each form that is replayed; their limits say nothing.
 
-    The least improvement of the plateau rule is that of the first arm in `arms` (the config's) that
-    has one.
+    `arms` are the config's, from which a rule may take what it needs beside a limit.
     """
-    plateaus = [arm for arm in arms.values() if arm["rule"] == Plateau.name]
-    least = plateaus[0].get("min_improvement", 0.0) if plateaus else 0.0
     return [
-        *(MetricLimit(metric, limit=np.inf) for metric in metric_names("system")),
-        PredictedTrainTime(limit=np.inf),
-        Plateau(patience=0, min_improvement=least),
+        variant
+        for name, rule in RULES.items()
+        for variant in rule.variants([arm for arm in arms.values() if arm["rule"] == name])
     ]
 
 
-def replay_stops(signals: np.ndarray, recording: Recording, limit: float) -> Stops:
-    """Return where a limit stops the trials; `signals` are the heeded ones (trials x windows)."""
-    fires = signals > limit
-    stopped = fires.any(axis=1)
-    return Stops(np.where(stopped, fires.argmax(axis=1) + 1, recording.windows), stopped)
-
-
-def virtual_searches(
-    recording: Recording,
-    rule: ComparingRule,
-    limits: Sequence[float],
-    workers: int,
-    order: Sequence[int],
-) -> list[Stops]:
-    """Search the recorded trials again at each limit of a rule that compares them, in virtual time.
-
-    `workers` trials run at once and start in `order` (places in the recording). Each window takes
-    the wall time that was recorded, and the rule sees what others have shown until then.
-    """
-    # Single numbers of lists are read faster than those of arrays.
-    own, shown = (
-        np.where(np.isnan(values), np.inf, values).tolist()
-        for values in (rule.own_values(recording.courses), rule.shown_values(recording.courses))
-    )
-    ends_s = recording.courses["wall_time_s"].tolist()
-    last = (recording.windows - 1).tolist()
-    windows = range(max(last) + 1)
-    # The first window from each on after which the rule is asked.
-    asked_from = [next(filter(rule.asks_after, windows[first:]), max(last)) for first in windows]
-
-    def next_event(trial: int, began_s: float, first: int) -> tuple[float, int, float, int]:
-        """When a trial is next asked about or ends, which trial, when it began, which window."""
-        window = min(last[trial], asked_from[first])
-        return began_s + ends_s[trial][window], trial, began_s, window
-
-    def search(limit: float) -> Stops:
-        shown_at: list[list[float]] = [[] for _ in windows]
-        finished: list[float] = []
-        windows_used, stopped = recording.windows.copy(), np.zeros(len(last), dtype=bool)
-        waiting = iter(order)
-        running = [next_event(trial, 0.0, 0) for trial in islice(waiting, workers)]
-        heapq.heapify(running)
-        while running:
-            now_s, trial, began_s, window = running[0]
-            signal = rule.signal(own[trial][window], window, shown_at[window], finished)
-            if rule.compares_windows:
-                insort(shown_at[window], shown[trial][window])
-            if window < last[trial] and signal <= limit:
-                heapq.heapreplace(running, next_event(trial, began_s, window + 1))
-                continue
-            if window < last[trial]:
-                windows_used[trial], stopped[trial] = window + 1, True
-            elif recording.completed[trial]:
-                insort(finished, shown[trial][window])
-            following = next(waiting, None)
-            if following is None:
-                heapq.heappop(running)
-            else:
-                heapq.heapreplace(running, next_event(following, now_s, 0))
-        return Stops(windows_used, stopped)
-
-    return [search(limit) for limit in limits]
+def rules_on_one_trial(rules: Sequence[Rule]) -> list[TrialRule]:
+    """Return those of the rules whose signal a trial's own windows decide."""
+    return [rule for rule in rules if isinstance(rule, TrialRule)]
 
 
 def pooled_limits(signals: Sequence[np.ndarray]) -> np.ndarray:
@@ -242,18 +96,31 @@ def pooled_limits(signals: Sequence[np.ndarray]) -> np.ndarray:
     return values[np.linspace(0, len(values) - 1, MOST_LIMITS).round().astype(int)]
 
 
+def baseline_workers(summaries: Iterable[Mapping[str, Any]]) -> dict[tuple, int]:
+    """Return how many trials ran at once in each baseline study, by the values of `REPLICATE`.
+
+    `summaries` are those of all studies' searches.
+    """
+    return {
+        tuple(summary["study"][name] for name in REPLICATE): summary["workers"]
+        for summary in summaries
+        if summary["study"]["arm"] == BASELINE_ARM
+    }
+
+
 def replay_table(
     trials: pd.DataFrame,
     windows: pd.DataFrame,
     rules: Sequence[Rule],
-    workers: int,
+    workers: Mapping[tuple, int],
     seed: int,
 ) -> pd.DataFrame:
     """Return what each rule at each limit saves and loses, study by study (`REPLAY_SCHEMA`).
 
-    `rules` look at one trial and are replayed at `pooled_limits` of all repetitions, so that a
-    limit means the same in each; `COMPARING_RULES` at limits of their own, in a search by `workers`
-    in the order that the study's `seed` gives.
+    Rules that look at one trial are replayed at `pooled_limits` of all repetitions, so that a limit
+    means the same in each; those that compare trials at limits of their own, in a search with as
+    many trials at once as the live one had (`workers`, by the values of `REPLICATE`; see
+    `baseline_workers`), in the order that the study's `seed` gives.
 
     `saved_time_fraction` is the share of the baseline's training time, `saved_steps_fraction` that
     of its steps. `best_score` is the best of the models left, a stopped one's only if the rule
@@ -264,10 +131,11 @@ def replay_table(
     by_pair: dict[tuple, list[tuple[dict, Recording]]] = {}
     for keys, recording in recordings(trials, windows):
         by_pair.setdefault((keys["dataset"], keys["algorithm"]), []).append((keys, recording))
+    comparing = [rule for rule in rules if isinstance(rule, ComparingRule)]
     rows = []
     for studies in by_pair.values():
-        for rule in rules:
-            signals = [heeded_signals(rule, r.courses, r.steps_planned) for _, r in studies]
+        for rule in rules_on_one_trial(rules):
+            signals = [effective_signals(rule, r.curves, r.steps_planned) for _, r in studies]
             limits = pooled_limits(signals)
             for (keys, recording), of_study in zip(studies, signals, strict=True):
                 stops = [replay_stops(of_study, recording, limit) for limit in limits]
@@ -275,8 +143,9 @@ def replay_table(
         for keys, recording in studies:
             ids = list(recording.trial_ids)
             order = [ids.index(name) for name in search_order(ids, order_seed(seed, **keys))]
-            for rule in COMPARING_RULES:
-                stops = virtual_searches(recording, rule, rule.limits, workers, order)
+            at_once = workers[tuple(keys[name] for name in REPLICATE)]
+            for rule in comparing:
+                stops = virtual_searches(recording, rule, rule.limits, at_once, order)
                 rows += _rows(keys, recording, rule, rule.limits, stops)
     table = pd.DataFrame(rows, columns=list(REPLAY_SCHEMA.columns))
     return checked(table, REPLAY_SCHEMA)
@@ -354,7 +223,7 @@ def _transfer(curves: pd.DataFrame) -> dict[str, float]:
 def trial_signals(
     trials: pd.DataFrame, windows: pd.DataFrame, rules: Sequence[Rule]
 ) -> pd.DataFrame:
-    """Return the largest signal of every baseline trial under every rule.
+    """Return the largest signal of every baseline trial under every rule that looks at one trial.
 
     One row per dataset, algorithm, repetition, rule, metric and trial_id, with `largest_signal` and
     the trial's hyperparameters, score and `candidate`. A limit stops a trial if and only if its
@@ -362,8 +231,8 @@ def trial_signals(
     """
     parts = []
     for keys, recording in recordings(trials, windows):
-        for rule in rules:
-            signals = heeded_signals(rule, recording.courses, recording.steps_planned)
+        for rule in rules_on_one_trial(rules):
+            signals = effective_signals(rule, recording.curves, recording.steps_planned)
             parts.append(
                 pd.DataFrame(
                     {
@@ -388,27 +257,10 @@ def trial_signals(
     return pd.concat(parts).merge(baseline[described], on=[*REPLICATE, "trial_id"])
 
 
-def random_best(scores: np.ndarray, trials: int) -> np.ndarray:
-    """Return the expected best score left if 0, 1, ... `trials` random trials are thrown away.
-
-    `scores` are those of the candidates among them; given that one is left at all, NaN if none can
-    be. The best one left is the r-th if it is kept and the r - 1 better ones are not.
-    """
-    thrown = np.arange(trials + 1)
-    better_thrown, expected = np.ones(trials + 1), np.zeros(trials + 1)
-    for rank, score in enumerate(np.sort(scores)[::-1]):
-        others = trials - rank
-        expected += better_thrown * (trials - thrown) / others * score
-        better_thrown *= np.maximum(thrown - rank, 0) / others
-    some_left = 1 - better_thrown
-    possible = some_left > 1e-12
-    return np.where(possible, expected / np.where(possible, some_left, 1), np.nan)
-
-
 def _rows(
     keys: Mapping[str, Any],
     recording: Recording,
-    rule: Rule | ComparingRule,
+    rule: Rule,
     limits: Sequence[float],
     stops: Sequence[Stops],
 ) -> list[dict[str, Any]]:
@@ -422,10 +274,10 @@ def _rows(
     rows = []
     for limit, stop in zip(limits, stops, strict=True):
         if rule.stopped_is_candidate:
-            random = _mean_random_best(recording, stop)
+            random = mean_random_best(recording, stop)
         else:
             random = thrown_away[stop.stopped.sum()]
-        best = _best_left(recording, stop, rule.stopped_is_candidate)
+        best = best_left(recording, stop, rule.stopped_is_candidate)
         rows.append(
             {
                 **keys,
@@ -451,29 +303,3 @@ def _rows(
 def _no_less_than_nothing(fraction: float) -> float:
     """Return a saving without the rounding error that takes one of nothing below 0."""
     return max(0.0, fraction)
-
-
-def _best_left(recording: Recording, stops: Stops, stopped_is_candidate: bool) -> float:
-    scores = recording.after("score", stops.windows_used)
-    candidates = np.where(stops.stopped, stopped_is_candidate, recording.completed)
-    scores = scores[candidates & np.isfinite(scores)]
-    return scores.max() if len(scores) else np.nan
-
-
-def _mean_random_best(recording: Recording, stops: Stops) -> float:
-    """Return the mean best score if random trials are stopped after these windows and stay.
-
-    Of many trials fewer draws are enough, since their means differ less.
-    """
-    if not stops.stopped.any():
-        return _best_left(recording, stops, True)
-    rng = np.random.default_rng(RANDOM_SEED)
-    left = np.where(stops.stopped, stops.windows_used, np.iinfo(int).max)
-    best = []
-    trials = len(left)
-    for _ in range(min(RANDOM_DRAWS, max(FEWEST_DRAWS, RANDOM_DRAWS * 1000 // trials))):
-        drawn = rng.permutation(left)
-        stopped = drawn < recording.windows
-        drawn_stops = Stops(np.minimum(drawn, recording.windows), stopped)
-        best.append(_best_left(recording, drawn_stops, True))
-    return float(np.nanmean(best)) if np.isfinite(best).any() else np.nan

@@ -8,19 +8,19 @@ import pandas as pd
 import pandera.pandas as pa
 
 from sysstop.analysis.noise import noise_table, saving_floor
-from sysstop.analysis.replay import Recording, Stops, recordings, replay_stops
-from sysstop.results.tables import TRIALS_SCHEMA, checked
-from sysstop.study.arms import NO_RULE, make_rule
+from sysstop.analysis.recording import Recording, Stops, recordings, replay_stops
+from sysstop.results.tables import checked, described_by
+from sysstop.study.arms import NO_RULE, rule_with_limit
 from sysstop.study.keys import PAIR, STUDY
-from sysstop.study.rules import Rule, heeded_signals
-from sysstop.study.studies import BASELINE_ARM
+from sysstop.study.rules import TrialRule, effective_signals
+from sysstop.study.status import Status
 
 _NUMBER = {"nullable": True, "coerce": True}
 _COUNT = pa.Column(int, pa.Check.ge(0), coerce=True)
 
 REPLAY_CHECK_SCHEMA = pa.DataFrameSchema(
     {
-        **{name: TRIALS_SCHEMA.columns[name] for name in STUDY},
+        **described_by(STUDY),
         "metric": pa.Column(str, coerce=True),
         "limit": pa.Column(float, coerce=True),
         "trials": _COUNT,
@@ -53,7 +53,8 @@ def replay_check_table(
 ) -> pd.DataFrame:
     """Return each live study with a rule beside its replay on the baseline (`REPLAY_CHECK_SCHEMA`).
 
-    `arms` are the config's. The rule is the live one, at the live limit. A trial agrees if the live
+    `arms` are the config's. The rule is the live one, at the limit that the live search was given
+    (the column `limit` of `trials`). A trial agrees if the live
     search and the replay stopped it after the same window, or neither stopped it. One that does not
     is near the limit (`trials_near_limit`) if, in the baseline's reading of the window where the two
     part, the rule's signal is as close to the limit as readings of the same trial differ (the noise
@@ -66,17 +67,16 @@ def replay_check_table(
     """
     noise = noise_table(trials).set_index([*PAIR, "metric"])["floor"]
     floors = saving_floor(trials)
-    live_of = dict(iter(trials[trials["status"] != "failed"].groupby(STUDY)))
+    live_of = dict(iter(trials[trials["status"] != Status.FAILED].groupby(STUDY)))
     rows = []
     for keys, recording in recordings(trials, windows):
-        baseline = live_of[tuple((keys | {"arm": BASELINE_ARM})[name] for name in STUDY)]
         pair = (keys["dataset"], keys["algorithm"])
         for arm, entry in arms.items():
             study = keys | {"arm": arm}
             live = live_of.get(tuple(study[name] for name in STUDY))
             if live is None or entry["rule"] == NO_RULE:
                 continue
-            rule = make_rule(entry, baseline)
+            rule = rule_with_limit(entry, live["limit"].iloc[0])
             row = _compared(recording, live, rule, noise.get((*pair, rule.metric), 0.0))
             floor = floors.get(pair, np.nan)
             row["noise_floor"] = floor
@@ -88,15 +88,15 @@ def replay_check_table(
 
 
 def _compared(
-    recording: Recording, live: pd.DataFrame, rule: Rule, metric_noise: float
+    recording: Recording, live: pd.DataFrame, rule: TrialRule, metric_noise: float
 ) -> dict[str, float]:
     """Return the live trials beside the replayed ones; trials that only one of both has count not."""
-    signals = heeded_signals(rule, recording.courses, recording.steps_planned)
+    signals = effective_signals(rule, recording.curves, recording.steps_planned)
     stops = replay_stops(signals, recording, rule.limit)
     live = live.set_index("trial_id").reindex(recording.trial_ids)
     both = live["status"].notna().to_numpy()
     live_steps = live["steps_used"].to_numpy()
-    live_stopped = (live["status"] == "stopped").to_numpy()
+    live_stopped = (live["status"] == Status.STOPPED).to_numpy()
     replayed_steps = recording.after("step", stops.windows_used)
     steps = recording.after("step", recording.windows)
     time_s = recording.after("train_time_s", recording.windows)
@@ -135,7 +135,7 @@ def _near_limit(
 
     They part at the earlier of the two stops.
     """
-    step = recording.courses["step"]
+    step = recording.curves["step"]
     live_window = (step < live["steps_used"].to_numpy()[:, None]).sum(axis=1)
     window = np.minimum(np.minimum(live_window, stops.windows_used - 1), recording.windows - 1)
     signal = np.take_along_axis(signals, window[:, None], axis=1)[:, 0]

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sysstop.study.studies import rows_of_fold_model
+
 ARRAYS = (
     "train_features",
     "train_target",
@@ -66,7 +68,7 @@ class Split:
     @property
     def fold_train_rows(self) -> int:
         """The rows that every fold model has at least to train on."""
-        return len(self.fold_of_row) - int(np.bincount(self.fold_of_row).max())
+        return rows_of_fold_model(len(self.fold_of_row), self.folds)
 
     def fold_rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the training and the validation rows of a fold, as indices of the training part.

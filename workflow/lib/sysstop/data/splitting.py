@@ -1,6 +1,5 @@
 """Split a table into training and test part, and the training part into folds."""
 
-import math
 import warnings
 from collections.abc import Mapping
 
@@ -18,6 +17,7 @@ from sysstop.data.checks import (
 )
 from sysstop.data.split import Split
 from sysstop.run.errors import UserError
+from sysstop.study.studies import rows_for_test
 
 
 def make_split(
@@ -58,7 +58,7 @@ def make_split(
     else:
         train_rows, test_rows = train_test_split(
             np.arange(len(usable)),
-            test_size=_test_size(len(usable), test_fraction),
+            test_size=rows_for_test(len(usable), test_fraction),
             random_state=seed,
         )
         fold_of_row = _fold_of_row(
@@ -112,7 +112,7 @@ def make_split(
 
 
 def _check_sizes(name: str, rows: int, classes: int, test_fraction: float, folds: int) -> None:
-    train_rows = rows - _test_size(rows, test_fraction)
+    train_rows = rows - rows_for_test(rows, test_fraction)
     for needed, things in ((folds, "folds (`split.folds`)"), (classes, "classes")):
         if train_rows < needed:
             raise UserError(
@@ -122,10 +122,6 @@ def _check_sizes(name: str, rows: int, classes: int, test_fraction: float, folds
             )
 
 
-def _test_size(rows: int, test_fraction: float) -> int:
-    return math.ceil(test_fraction * rows)
-
-
 def _stratified_rows(
     codes: np.ndarray, class_labels: list[str], test_fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, str]:
@@ -133,7 +129,7 @@ def _stratified_rows(
     counts = np.bincount(codes)
     # A stratum needs two rows: a class of one row is drawn together with the largest class.
     strata = np.where(counts[codes] < 2, counts.argmax(), codes)
-    test_size = _test_size(len(codes), test_fraction)
+    test_size = rows_for_test(len(codes), test_fraction)
     stratified = len(np.unique(strata)) <= min(test_size, len(codes) - test_size)
     train_rows, test_rows = train_test_split(
         np.arange(len(codes)),

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,16 @@ import numpy as np
 
 from sysstop.data.split import load_split
 from sysstop.plan.trial_cost import Calibration, Overhead, Reading, sample_least_s
-from sysstop.results.journal import Journal, read_trials
+from sysstop.results.journal import FinishedTrial, Journal, read_trials
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.errors import UserError
 from sysstop.run.folder import own_run_folder
 from sysstop.run.provenance import environment, folder_digest
 from sysstop.search.ray_session import ray_session
+from sysstop.search.settings import SearchSettings
 from sysstop.search.study import search_study
 from sysstop.search.tune import run_search
+from sysstop.study.status import Status
 from sysstop.study.studies import (
     Budget,
     Configuration,
@@ -139,22 +141,20 @@ def _search(trials: Mapping[str, Trial], split_folder: Path, workers: int) -> It
             None,
             split_folder,
             journal,
-            workers=workers,
+            SearchSettings(workers),
             order_seed=0,
-            trial_timeout_s=None,
-            max_failed_fraction=0.0,
             tell=_tell_nobody,
         )
         for trial in read_trials(journal.path):
             yield from window_readings(trial)
 
 
-def window_readings(trial: Mapping[str, Any]) -> Iterator[Reading]:
-    """Yield what each window of a finished trial (an entry of a journal) cost.
+def window_readings(trial: FinishedTrial) -> Iterator[Reading]:
+    """Yield what each window of a finished trial cost.
 
     A window in which the model diverged before a step was done is left out.
     """
-    windows = trial["windows"]
+    windows = trial.windows
     spent = {
         name: np.diff(windows[name], prepend=0)
         for name in ("step", "cpu_time_s", "wall_time_s", "train_time_s")
@@ -162,9 +162,9 @@ def window_readings(trial: Mapping[str, Any]) -> Iterator[Reading]:
     for at, steps in enumerate(spent["step"]):
         if spent["train_time_s"][at] == 0:
             continue
-        diverged = trial["status"] == "diverged" and at == len(spent["step"]) - 1
+        diverged = trial.end.status == Status.DIVERGED and at == len(spent["step"]) - 1
         yield Reading(
-            batch_size=trial["batch_size"],
+            batch_size=trial.configuration.batch_size,
             starts=int(at == 0),
             validations=int(not diverged),
             steps=int(steps),
@@ -241,7 +241,7 @@ def tune_overhead(few_s: float, many_s: float, more_trials: int) -> tuple[float,
 class _Search:
     """A finished search, the time that Ray Tune took over its trials, and that around Ray Tune."""
 
-    trials: list[dict]
+    trials: list[FinishedTrial]
     overhead_s: float
     around_tune_s: float
 
@@ -264,12 +264,7 @@ def _one_step_search(
         split_folder,
         grid=grid,
         budget=Budget(1, None, None, window_steps=1, warmup_steps=0),
-        seed=seed,
-        code="",
-        workers=workers,
-        ray_address=ray_address,
-        trial_timeout_s=None,
-        max_failed_fraction=0.0,
+        settings=SearchSettings(workers, ray_address, seed),
         trials_file=trials_file,
         summary_file=summary_file,
         tell=_tell_nobody,
@@ -277,7 +272,7 @@ def _one_step_search(
     whole_s = time.monotonic() - began
     tune_s = json.loads(summary_file.read_text())["wall_time_s"]
     trials = list(read_trials(trials_file))
-    worked_s = sum(trial["windows"]["wall_time_s"][-1] for trial in trials)
+    worked_s = sum(trial.windows["wall_time_s"][-1] for trial in trials)
     return _Search(trials, tune_s - worked_s / workers, whole_s - tune_s)
 
 
@@ -298,7 +293,7 @@ def _process_s(program: str, *arguments: str) -> float:
 
 
 def _export_s_per_trial(
-    study: Study, finished: Sequence[Mapping[str, Any]], windows: int, store_uri: str
+    study: Study, finished: Sequence[FinishedTrial], windows: int, store_uri: str
 ) -> float:
     """Track and table trials as if each had so many windows; return the seconds for one trial."""
     from sysstop.results.tables import study_tables
@@ -311,10 +306,10 @@ def _export_s_per_trial(
     return (time.monotonic() - began) / len(trials)
 
 
-def _with_windows(trial: Mapping[str, Any], count: int) -> dict[str, Any]:
+def _with_windows(trial: FinishedTrial, count: int) -> FinishedTrial:
     """Return a finished trial as if its first window had come so many times."""
-    windows = {name: values[:1] * count for name, values in trial["windows"].items()}
-    return {**trial, "windows": windows | {"step": list(range(1, count + 1))}}
+    windows = {name: values[:1] * count for name, values in trial.windows.items()}
+    return replace(trial, windows=windows | {"step": list(range(1, count + 1))})
 
 
 def _tell_nobody(message: str) -> None:

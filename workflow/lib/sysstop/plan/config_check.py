@@ -1,6 +1,5 @@
 """Check a config before anything runs: every mistake ends in one message naming key and remedy."""
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, arm_mistakes
 from sysstop.study.config import SECTIONS
 from sysstop.study.config_section import LARGEST_NUMBER
-from sysstop.study.studies import LOCAL_RAY, planned_pairs
+from sysstop.study.studies import LOCAL_RAY, planned_pairs, rows_for_test, rows_of_fold_model
 
 MAX_VALUES = 100_000
 MAX_DEPTH = 20
@@ -137,8 +136,8 @@ def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         rows = config["datasets"][dataset].get("rows")
         if rows is None:
             continue
-        train_rows = rows * (1 - split["test_fraction"])
-        fold_rows = math.ceil(train_rows * (split["folds"] - 1) / split["folds"])
+        train_rows = rows - rows_for_test(rows, split["test_fraction"])
+        fold_rows = rows_of_fold_model(train_rows, split["folds"])
         if max(batch_sizes) > fold_rows:
             yield (
                 f"grid.batch_size: {max(batch_sizes)} is larger than the {fold_rows} rows that a "

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sysstop.study.studies import Budget, grid_batch_sizes
+from sysstop.study.studies import Budget, grid_batch_sizes, rows_of_fold_model
 
 # Snakemake in the job, the search, Ray's own processes and its object store.
 SEARCH_MB = 2000
@@ -81,4 +81,4 @@ def trial_time_s(summary: Mapping[str, Any], batch_size: int, budget: Budget) ->
 
 
 def _fold_rows(summary: Mapping[str, Any]) -> int:
-    return summary["train_rows"] - math.ceil(summary["train_rows"] / summary["folds"])
+    return rows_of_fold_model(summary["train_rows"], summary["folds"])

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sysstop.report.answer import Answer
-from sysstop.report.arms import arm_description
+from sysstop.report.arms import ARM_LIMITS_TABLE, arm_description
 from sysstop.report.noise import noise_sentences
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
@@ -21,8 +21,8 @@ from sysstop.report.wording import (
     span,
     tenths,
 )
-from sysstop.study.arms import NO_RULE, stopped_is_candidate
-from sysstop.study.keys import PAIR
+from sysstop.study.arms import NO_RULE, needs_baseline, stopped_is_candidate
+from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.studies import BASELINE_ARM
 
 
@@ -32,7 +32,7 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
     With several repetitions the saving of time has its 95 % interval, which makes the column text.
     The baseline comes first among the arms of a data set and algorithm.
     """
-    # Loads scipy, which the workflow's list of tables needs not.
+    # It loads scipy, which the workflow does not need for its list of tables.
     from sysstop.analysis.budgets import arm_summary
 
     place = {arm: at for at, arm in enumerate(arm_order(budget["arm"]))}
@@ -89,17 +89,24 @@ BUDGET_TABLE = ReportTable(
         "best score minus the arm's, test regret the same on the held-out part, and a dash means "
         "that no trial was left. The noise floor is the largest share by which the training time "
         "of one of the pair's studies differed from the baseline's in the trials that it did not "
-        "stop; a saving of time below it is none. With several repetitions, time saved has its "
+        "stop; a smaller saving of time cannot be told from noise. With several "
+        "repetitions, time saved has its "
         "95 % bootstrap interval. Winner stopped counts the repetitions in which the arm stopped "
         "the trial that the full budget chose."
     ),
 )
 
 
-def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, Any]) -> Answer:
+def answer_rq2(
+    budget: pd.DataFrame,
+    noise: pd.DataFrame,
+    config: Mapping[str, Any],
+    limits: pd.DataFrame | None = None,
+) -> Answer:
     """Say what each arm saved, what that cost in quality, and how often it lost the winner.
 
-    `noise` is the table of the same name. Arms that never stop a trial are there for it alone.
+    `noise` is the table of the same name, `limits` are the `arms.arm_limits` if known. Arms that never
+    stop a trial are only there to measure the noise.
     """
     never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
     stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
@@ -119,7 +126,7 @@ def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, A
             "completed."
         )
     if compared.empty:
-        return Answer("No savings can be told." + excuse, [])
+        return Answer("Savings cannot be computed." + excuse, [])
     arms = arm_order(compared["arm"])
     medians = compared.groupby("arm")["saved_fraction"].median()
     most, least = medians.idxmax(), medians.idxmin()
@@ -137,12 +144,12 @@ def answer_rq2(budget: pd.DataFrame, noise: pd.DataFrame, config: Mapping[str, A
     sentences += _price(compared, config)
     sentences.append(_lost_all_sentence(compared))
     sentences += noise_sentences(compared, noise)
-    points = [(arm, _arm_text(compared[compared["arm"] == arm], config)) for arm in arms]
+    points = [(arm, _arm_text(compared[compared["arm"] == arm], config, limits)) for arm in arms]
     return Answer(" ".join(sentences) + excuse, points)
 
 
 def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
-    """Say how often a limit threw away the best trial, and the regret of all arms."""
+    """Say how often a limit discarded the best trial, and give the regret of all arms."""
     discards = {arm for arm in config["arms"] if not stopped_is_candidate(config["arms"][arm])}
     limited = compared[compared["arm"].isin(discards)]
     sentences = []
@@ -150,7 +157,7 @@ def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
         lost = int(limited["winner_stopped"].sum())
         where = out_of(lost, len(limited), "study", "studies")
         sentences.append(
-            f"The price: limits stopped, and so threw away, the trial that the full search would "
+            f"The price: limits stopped, and so discarded, the trial that the full search would "
             f"have chosen in {where}."
         )
     sentences.append(
@@ -186,13 +193,13 @@ def _regret_text(studies: pd.DataFrame, column: str = "regret") -> str:
     return in_words(parts) if parts else "not defined, as no model was left"
 
 
-def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any]) -> str:
+def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any], limits: pd.DataFrame | None) -> str:
     arm = studies["arm"].iloc[0]
     stopped = studies["trials_stopped"] / studies["trials"]
     lost = int(studies["winner_stopped"].sum())
     sentences = []
     if arm in config["arms"]:
-        sentences.append(f"Stops a trial {arm_description(config['arms'][arm])}.")
+        sentences.append(f"Stops a trial {_stops_when(studies, config['arms'][arm], limits)}.")
     sentences += [
         f"It stopped {span(stopped, percent)} of the trials and saved "
         f"{span(studies['saved_fraction'], percent)} of the training time (median "
@@ -216,6 +223,17 @@ def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any]) -> str:
     return " ".join(sentences)
 
 
+def _stops_when(studies: pd.DataFrame, arm: Mapping[str, Any], limits: pd.DataFrame | None) -> str:
+    """Say when an arm stops a trial, with the number that a quantile became where it is one."""
+    if limits is None or not needs_baseline(arm):
+        return arm_description(arm)
+    own = studies[STUDY].merge(limits, on=STUDY)
+    # A range over different data sets would say nothing of any.
+    if len(own[PAIR].drop_duplicates()) > 1:
+        return f"{arm_description(arm)} (see the table {ARM_LIMITS_TABLE.title})"
+    return arm_description(arm, own["limit"])
+
+
 def _test_regret_clause(studies: pd.DataFrame) -> str:
     if studies["test_regret"].isna().all():
         return ""
@@ -231,7 +249,7 @@ def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[
     ]
     if budget["repetition"].nunique() == 1:
         limitations.append(
-            "Every study was run once, so how much regret depends on the seed cannot be told."
+            "Every study was run once, so it is unknown how much regret depends on the seed."
         )
     if config["budget"]["seconds"] is not None:
         limitations.append(

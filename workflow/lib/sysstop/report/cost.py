@@ -38,40 +38,40 @@ COST_TABLE = ReportTable(
 
 
 def step_against_sample(tested: pd.DataFrame) -> list[str]:
-    """Say that large batches are dear per step and cheap per sample, if that is so everywhere."""
+    """Say that large batches are expensive per step and cheap per sample, if so in every pair."""
     batch = tested[tested["hyperparameter"] == "batch_size"]
     step = batch[batch["metric"] == "step_time_ms"]
     sample = batch[batch["metric"] == "sample_time_us"]
-    dearer = step["median_at_highest"] / step["median_at_lowest"]
+    slower = step["median_at_highest"] / step["median_at_lowest"]
     cheaper = sample["median_at_lowest"] / sample["median_at_highest"]
-    if step.empty or sample.empty or not ((dearer > 1).all() and (cheaper > 1).all()):
+    if step.empty or sample.empty or not ((slower > 1).all() and (cheaper > 1).all()):
         return []
     return [
-        "Per training step a large batch is dear, per sample it is cheap: from batch size "
+        "A large batch is expensive per training step but cheap per sample: from batch size "
         f"{span(step['lowest_level'])} to batch size {span(step['highest_level'])} the median step "
-        f"takes {span(dearer, rough)} times as long, while the median time per sample is divided "
+        f"takes {span(slower, rough)} times as long, while the median time per sample is divided "
         f"by {span(cheaper, rough)}."
     ]
 
 
 def cost_model_sentences(cost_model: pd.DataFrame, tested: pd.DataFrame) -> list[str]:
-    """Say what a step costs, and what follows for the batch size, where a straight line fits."""
+    """Say what a step costs, and what that means for the batch size, where a straight line fits."""
     fitted = cost_model.dropna(subset=["fixed_ms"])
     if fitted.empty:
         return []
-    told = fitted[fitted["r_squared"] >= FITTING_SHARE]
-    if told.empty:
+    fitting = fitted[fitted["r_squared"] >= FITTING_SHARE]
+    if fitting.empty:
         return [
-            "In no pair does a fixed cost per step plus a cost per sample explain half of what "
-            "step time varies: over this grid it hardly depends on the batch size."
+            "In no pair does a fixed cost per step plus a cost per sample explain half of the "
+            "variance of step time: over this grid it hardly depends on the batch size."
         ]
     sentences = [
-        f"In {out_of(len(told), len(fitted), 'pair')} a straight line of the batch size explains "
-        f"{span(told['r_squared'], percent)} of what step time varies: there a step costs a fixed "
-        f"{span(told['fixed_ms'], rough)} ms plus {span(told['per_sample_us'], rough)} µs for each "
-        "sample of its batch."
+        f"In {out_of(len(fitting), len(fitted), 'pair')} a straight line of the batch size explains "
+        f"{span(fitting['r_squared'], percent)} of the variance of step time: there a step costs "
+        f"a fixed {span(fitting['fixed_ms'], rough)} ms plus "
+        f"{span(fitting['per_sample_us'], rough)} µs for each sample of its batch."
     ]
-    half = told["half_batch_size"]
+    half = fitting["half_batch_size"]
     if half.between(0, float("inf"), inclusive="neither").all():
         # Fixed and variable cost are equal there. So a batch of up to half that size may double
         # at a third more per step, and no batch halves the cost per sample again.
@@ -80,9 +80,9 @@ def cost_model_sentences(cost_model: pd.DataFrame, tested: pd.DataFrame) -> list
         sentences.append(
             "By this line, half of a step is fixed cost at a batch size of about "
             f"{span(half, lambda value: rough(round(value)))}{beyond}. Well below it a larger batch "
-            "hardly lengthens a step and so makes each sample cheaper; well above it a step grows "
-            "with its batch, and no sample can cost less than half of what it costs there."
+            "hardly lengthens a step and so makes each sample cheaper; well above it the time of a step "
+            "grows with the batch, and no sample can cost less than half of what it costs there."
         )
-    if len(told) < len(fitted):
+    if len(fitting) < len(fitted):
         sentences.append("Elsewhere the line fits too poorly to choose a batch size by.")
     return sentences

@@ -73,7 +73,8 @@ EFFECTS_TABLE = ReportTable(
     digest=lambda data: effect_digest(data.tables["effects"]),
     note=(
         "Share of variance explained in percent, with its 95 % interval. A direction is given "
-        "where the adjusted p value is below 0.05: the metric rises or falls as the hyperparameter grows."
+        "where the adjusted p value is below 0.05: the metric rises or falls as the "
+        "hyperparameter grows."
     ),
 )
 
@@ -131,7 +132,7 @@ def _main_effects(tested: pd.DataFrame) -> list[str]:
         sentences.append(
             f"{capitalised(names)} {'has' if len(slight) == 1 else 'have'} slight effects at most: "
             f"never more than {percent(max(0.001, largest))} of a metric's variance, or a change of the metric "
-            "itself that bears on nothing."
+            "too small to matter."
         )
     if without:
         absent = tested[tested["hyperparameter"].map(spoken).isin(without)]
@@ -143,7 +144,7 @@ def _main_effects(tested: pd.DataFrame) -> list[str]:
 
 
 def _room_for_effects(absent: pd.DataFrame) -> str:
-    """Say how large effects that were not found may be, by the upper ends of their intervals."""
+    """Say how large the effects that were not found may still be: the upper ends of their intervals."""
     bounds = absent.groupby("metric", sort=False)["effect_high"].max()
     small, large = bounds[bounds < SUBSTANTIAL_SHARE], bounds[bounds >= SUBSTANTIAL_SHARE]
     if len(large) > len(small):
@@ -168,8 +169,8 @@ def _effects_of(effects: pd.DataFrame) -> str:
     tested = effects.dropna(subset=["effect_size", "p_adjusted"])
     if tested.empty:
         if (effects["levels"] <= 1).all():
-            return "The grid holds one value only, so an effect cannot be told."
-        return "There are too few completed trials to tell an effect."
+            return "The grid has only one value, so no effect can be measured."
+        return "Too few trials completed to measure an effect."
     shares, directions, absent = [], [], []
     for metric, of_metric in tested.groupby("metric", sort=False):
         shown = of_metric[of_metric["p_adjusted"] < SIGNIFICANCE_LEVEL]
@@ -198,9 +199,9 @@ def _effects_of(effects: pd.DataFrame) -> str:
 
 
 def _noticed(effects: pd.DataFrame) -> pd.Series:
-    """Tell for each effect whether the medians at both ends differ by more than a trifle.
+    """Return for each effect whether the medians at both ends differ enough to matter.
 
-    Readings as exact as those of memory let differences show that bear on nothing.
+    Readings as exact as those of memory make even irrelevant differences significant.
     """
     low, high = effects["median_at_lowest"], effects["median_at_highest"]
     in_percent = effects["metric"].map(lambda metric: METRIC_BY_NAME[metric].unit == "%")
@@ -239,11 +240,11 @@ EFFECTS_METHOD = (
     "Effects of hyperparameters come from the completed trials of the baseline. The share of "
     "variance that one explains is taken from a model of all hyperparameters and the repetition "
     "(omega squared); p values are those of F tests on values and on aligned ranks, adjusted for the "
-    "number of tests (Benjamini and Hochberg). Both compare an effect with how far repetitions of one "
+    "number of tests (Benjamini and Hochberg). Both compare an effect with how much repetitions of one "
     "configuration differ or, where there are too few of these, with what an additive model "
     "leaves. An effect is called found where the adjusted p value is below 0.05."
 )
 EFFECTS_LIMITATION = (
-    "Batch size is not what it is elsewhere: scikit-learn updates on one sample at a time inside "
+    "Batch size does not mean what it usually does: scikit-learn updates on one sample at a time inside "
     "a mini-batch, so a larger batch means more updates in a step, not a better gradient."
 )

@@ -4,36 +4,34 @@ The numbers are rows of the replay, put into words here; the script in the page 
 hands it to a Vega-Lite chart, whose library is in the page too.
 """
 
-import html
 import json
 from collections.abc import Iterable
-from string import Template
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 import vl_convert
+from markupsafe import Markup
 
 from sysstop.report.figures.style import PALETTE
+from sysstop.report.rendering import render, script
 from sysstop.report.wording import counted, number, pair_label, percent
 from sysstop.study.algorithms import ALGORITHMS
-from sysstop.study.keys import REPLICATE
-from sysstop.study.metrics import METRIC_BY_NAME
-from sysstop.study.rules import MetricLimit, PredictedTrainTime
+from sysstop.study.keys import REPLICATE, RULE
+from sysstop.study.rules import rule_at
 
 MOST_LIMITS = 60
-RULES = (MetricLimit.name, PredictedTrainTime.name)
 KEPT_COLOUR, STOPPED_COLOUR = PALETTE[0], PALETTE[3]
 TEXT_COLOUR = "#1c1c1c"
-# Arms take their limit from this quantile unless told otherwise, so the reader starts near it.
+# Arms take their limit from this quantile unless the config says otherwise, so the reader starts near it.
 FIRST_PLACE = 0.75
 # How far below the best score the axis goes, as a multiple of the distance to the lower quartile.
 SCORE_REACH = 3
 LABEL_WIDTH_PIXELS, CHART_WIDTH_PIXELS = 52, 600
 
 
-def explorer_html(replay: pd.DataFrame, signals: pd.DataFrame) -> str:
+def explorer_html(replay: pd.DataFrame, signals: pd.DataFrame) -> Markup:
     """Return the explorer as a fragment of HTML that needs nothing but itself.
 
     Parameters
@@ -47,22 +45,21 @@ def explorer_html(replay: pd.DataFrame, signals: pd.DataFrame) -> str:
         results/tables/signals.parquet.
     """
     studies = explorer_studies(replay, signals)
-    if not studies:
-        return "<p>There is nothing to explore: no limit on a system metric was replayed.</p>\n"
-    repetitions = sorted({name for of_pair in studies.values() for name in of_pair}, key=int)
     shown = [study for of_pair in studies.values() for study in of_pair.values()]
-    quantities = dict.fromkeys(name for study in shown for name in study["quantities"])
-    return _PAGE.substitute(
-        pairs=_options(studies),
-        repetitions=_options(repetitions),
-        hide_repetitions="" if len(repetitions) > 1 else " hidden",
-        quantities=_options(quantities),
-        studies=_script_text(json.dumps(studies, separators=(",", ":"), allow_nan=False)),
-        vega=_script_text(vl_convert.javascript_bundle()),
-        chart=_script_text(json.dumps(explorer_chart(), separators=(",", ":"))),
-        first_place=FIRST_PLACE,
+    data = {
+        "studies": studies,
+        "specification": explorer_chart(),
+        "firstPlace": FIRST_PLACE,
+        "margin": LABEL_WIDTH_PIXELS + 30,
+    }
+    return render(
+        "explorer.html.jinja",
+        pairs=list(studies),
+        repetitions=sorted({name for of_pair in studies.values() for name in of_pair}, key=int),
+        quantities=list(dict.fromkeys(name for study in shown for name in study["quantities"])),
         colour=KEPT_COLOUR,
-        margin=LABEL_WIDTH_PIXELS + 30,
+        data=script(json.dumps(data, separators=(",", ":"), allow_nan=False)),
+        vega=script(vl_convert.javascript_bundle()),
     )
 
 
@@ -92,16 +89,16 @@ def thinned(rows: pd.DataFrame, most: int = MOST_LIMITS) -> pd.DataFrame:
 
 
 def _with_quantity(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the rules shown, with a column that names what their limit is set on."""
-    table = table[table["rule"].isin(RULES)]
-    names = zip(table["rule"], table["metric"], strict=True)
-    return table.assign(quantity=[_quantity_label(*name) for name in names])
+    """Return the rows of limits on system metrics, with a column that names what is limited."""
+    named = [(names, rule_at(*names)) for names in _rules_in(table)]
+    labels = {names: rule.axis_label for names, rule in named if rule.limits_system_metric}
+    names = [*zip(table["rule"], table["metric"], strict=True)]
+    table = table.assign(quantity=[labels.get(name, "") for name in names])
+    return table[table["quantity"] != ""]
 
 
-def _quantity_label(rule: str, metric: str) -> str:
-    label = METRIC_BY_NAME[metric].axis_label
-    predicted = rule == PredictedTrainTime.name
-    return f"Predicted {label[:1].lower()}{label[1:]}" if predicted else label
+def _rules_in(table: pd.DataFrame) -> Iterable[tuple[str, str]]:
+    return table[RULE].drop_duplicates().itertuples(index=False, name=None)
 
 
 def _study(algorithm: str, replay: pd.DataFrame, signals: pd.DataFrame) -> dict[str, Any]:
@@ -139,11 +136,11 @@ def _study(algorithm: str, replay: pd.DataFrame, signals: pd.DataFrame) -> dict[
 
 
 def _limits(rows: pd.DataFrame) -> dict[str, list]:
-    unit = METRIC_BY_NAME[rows["metric"].iloc[0]].unit
+    rule, metric = next(iter(_rules_in(rows)))
     return {
         "limit": _positive(rows["limit"]),
-        # More digits than elsewhere, to tell neighbours apart.
-        "limit_text": [f"{number(limit, digits=5)}\u00a0{unit}" for limit in rows["limit"]],
+        # More digits than elsewhere, to distinguish neighbours.
+        "limit_text": [rule_at(rule, metric, limit).limit_text(5) for limit in rows["limit"]],
         "stopped_text": [
             f"{stopped:,} of {counted(trials, 'trial')}"
             for stopped, trials in zip(rows["trials_stopped"], rows["trials"], strict=True)
@@ -174,24 +171,13 @@ def _within_reach(scores: pd.Series) -> tuple[pd.Series, str]:
 
 
 def _drawn(values: Iterable[float]) -> list[float | None]:
-    """Return numbers for drawing; JSON has no word for what is not finite."""
+    """Return numbers for drawing; JSON has no numbers that are not finite."""
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
 
 
 def _positive(values: pd.Series) -> list[float | None]:
     """Return numbers for drawing on a logarithmic axis."""
     return _drawn(values.where(values > 0))
-
-
-def _options(names: Iterable[str]) -> str:
-    return "".join(f"<option>{html.escape(name)}</option>" for name in names)
-
-
-def _script_text(script: str) -> str:
-    """Return a script without the marks that would end its element early."""
-    for mark in ("</script", "<!--", "<script"):
-        script = script.replace(mark, "\\x3c" + mark[1:])
-    return script
 
 
 # What the page's script hands to the chart: tables by name, and words by name.
@@ -254,7 +240,7 @@ def _height(column: str) -> alt.Y:
 
 
 def _trials() -> alt.Chart:
-    """Return the trials, one mark each; shapes tell them apart without their colours."""
+    """Return the trials, one mark each; shapes distinguish them without colours."""
     states = ["kept", "stopped"]
     shapes = alt.Scale(domain=states, range=["circle", "M-1,-1L1,1M1,-1L-1,1"])
     colours = alt.Scale(domain=states, range=[KEPT_COLOUR, STOPPED_COLOUR])
@@ -290,99 +276,3 @@ def _limit() -> alt.Chart:
     return (
         alt.Chart(_HERE).mark_rule(color=TEXT_COLOUR, strokeDash=[5, 3]).encode(_reading("limit"))
     )
-
-
-_PAGE = Template("""\
-<style>
-#explorer { max-width: 52rem; margin: 1.25rem 0; }
-#explorer-inputs { display: flex; flex-wrap: wrap; gap: .75rem 1.5rem; }
-#explorer-inputs label { display: block; font-size: .9rem; max-width: 100%; }
-#explorer-inputs label[hidden] { display: none; }
-#explorer-inputs select { display: block; margin-top: .15rem; max-width: 100%; padding: .25rem .4rem;
-  font: inherit; color: inherit; background: #fff; border: 1px solid #767676; border-radius: 4px; }
-#explorer-inputs .limit { flex: 1 0 100%; }
-#explorer-limit { display: block; width: 100%; height: 1.75rem; margin: 0;
-  accent-color: $colour; cursor: pointer; }
-#explorer-sentence { min-height: 3.1em; margin: .5rem 0; font-weight: 600;
-  font-variant-numeric: tabular-nums; }
-#explorer-note { min-height: 1.5em; margin: .25rem 0; font-size: .9rem; color: #5a5a5a; }
-#explorer-chart { overflow-x: auto; }
-.explorer-printed { display: none; }
-/* As many lines as the sentence has, so that the chart below it stays where it is. */
-@media (max-width: 40rem) { #explorer-sentence { min-height: 7.75em; } }
-@media print {
-  #explorer { display: none; }
-  .explorer-printed { display: block; }
-}
-</style>
-<p class="explorer-printed">The page on a screen has an explorer of the limits here.</p>
-<noscript><p>The explorer of the limits needs JavaScript.</p></noscript>
-<div id="explorer">
-<div id="explorer-inputs">
-<label>Data set and algorithm <select id="explorer-pair">$pairs</select></label>
-<label$hide_repetitions>Repetition <select id="explorer-repetition">$repetitions</select></label>
-<label>Limit on <select id="explorer-quantity">$quantities</select></label>
-<label class="limit">Limit <input id="explorer-limit" type="range" min="0" step="1"></label>
-</div>
-<p id="explorer-sentence" aria-live="polite"></p>
-<div id="explorer-chart" role="region" aria-label="Chart of the limits" tabindex="0"></div>
-<p id="explorer-note"></p>
-</div>
-<script>$vega</script>
-<script>
-(async () => {
-  const studies = $studies;
-  const [pair, repetition, quantity, slider, sentence, chart, note] =
-    ["pair", "repetition", "quantity", "limit", "sentence", "chart", "note"]
-      .map(name => document.getElementById("explorer-" + name));
-  // Errors alone are logged (1): until it is handed data below, the chart warns of empty axes.
-  const {view} = await vegaEmbed(chart, $chart, {mode: "vega-lite", renderer: "svg",
-    actions: false, defaultStyle: false, logLevel: 1});
-  const rows = columns => Object.values(columns)[0].map((_, at) =>
-    Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[at]])));
-  // Where the limit stands among those of its quantity, which may have fewer than another: 0 to 1.
-  let place = $first_place;
-
-  const show = () => {
-    const study = (studies[pair.value] || {})[repetition.value];
-    const chosen = study && study.quantities[quantity.value];
-    chart.hidden = slider.disabled = !chosen;
-    if (!chosen) {
-      sentence.textContent = "Here no limit of this kind was replayed.";
-      note.textContent = "";
-      return;
-    }
-    const limits = rows(chosen.limits);
-    slider.max = limits.length - 1;
-    slider.value = Math.round(place * slider.max);
-    const at = slider.valueAsNumber, here = limits[at];
-    const trials = rows({...study.trials, ...chosen.trials});
-    for (const trial of trials) trial.state = trial.limits_below > at ? "stopped" : "kept";
-    slider.setAttribute("aria-valuetext", here.limit_text);
-    sentence.textContent = "Limit " + here.limit_text + ": " + here.stopped_text + " stopped, "
-      + here.saved_time_text + " of the training time saved, "
-      + here.saved_steps_text + " of the steps saved; "
-      + (here.best_score === null ? "no trial is left to choose from."
-        : "best score kept " + here.best_score_text + ", regret " + here.regret_text + "."
-          + (here.winner_stopped ? " The best trial of all is stopped." : ""));
-    note.textContent = chosen.note;
-    view.data("trials", trials).data("limits", limits).data("here", [here])
-      .signal("quantity", quantity.value).signal("score", study.score)
-      .signal("regret", study.regret).runAsync();
-  };
-  slider.addEventListener("input", () => {
-    place = slider.max > 0 ? slider.value / slider.max : place;
-    show();
-  });
-  for (const select of [pair, repetition, quantity]) select.addEventListener("change", show);
-  show();
-  new ResizeObserver(() => {
-    if (chart.clientWidth)
-      view.width(Math.max(160, chart.clientWidth - $margin)).runAsync();
-  }).observe(chart);
-})().catch(error => {
-  document.getElementById("explorer-sentence").textContent = "The explorer failed: " + error;
-  throw error;
-});
-</script>
-""")

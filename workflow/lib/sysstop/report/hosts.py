@@ -1,4 +1,4 @@
-"""The hosts in the report: their table, and what it means that several measured."""
+"""The hosts: how they compare, and what it means for the results that there are several."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import counted, in_words, out_of, spoken
 from sysstop.study.keys import STUDY
 
-# What makes a host measure differently, in the words of the environment's columns.
+# Columns of the environment that may make a host measure differently.
 DIFFERENCES = (
     "cpu_model",
     "cores",
@@ -49,7 +49,7 @@ HOSTS_TABLE = ReportTable(
     digest=lambda data: host_digest(host_table(data.tables["trials"], data.tables["environment"])),
     note=(
         "Step time: the median over the configurations that completed on several hosts, each "
-        "compared with the mean of these hosts; a dash means that there are none."
+        "compared with the mean of these hosts; a dash means that no configuration did."
     ),
 )
 
@@ -70,8 +70,8 @@ def host_limitations(trials: pd.DataFrame, environment: pd.DataFrame) -> list[st
     notes = [
         f"{where} ({counted(len(hosts), 'host')}: {in_words(hosts)}). A difference between hosts "
         "counts as noise of the readings of time and CPU, or as an effect where it happens to follow "
-        "the grid or the arms. The table of hosts tells how much longer steps took on each, and the "
-        "column host of trials.parquet tells each trial's."
+        "the grid or the arms. The table of hosts shows how much longer steps took on each, and the "
+        "column host of trials.parquet names each trial's host."
     ]
     return [*notes, *_differences(environment), *_unknown_loads(environment)]
 
@@ -88,8 +88,8 @@ def _differences(environment: pd.DataFrame) -> list[str]:
         for name in differing
     ]
     return [
-        f"The hosts are not alike: they differ in {in_words(found)}. Times read on one host are not to "
-        "be compared with times read on another; compare within a host, or search on hosts of one kind."
+        f"The hosts are not alike: they differ in {in_words(found)}. Do not "
+        "compare times read on different hosts; compare within a host, or search on hosts of one kind."
     ]
 
 

@@ -1,10 +1,11 @@
-"""What the trials and the grid keep the results from saying."""
+"""Limitations of the results that come from the grid and from incomplete trials."""
 
 import pandas as pd
 
 from sysstop.report.wording import in_words, number, out_of, pair_label, spoken
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import HYPERPARAMETERS, PAIR, TRIAL
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 
@@ -15,7 +16,7 @@ def grid_limitations(trials: pd.DataFrame, budget: pd.DataFrame) -> list[str]:
     if borders:
         places = "; ".join(f"{pair}: {in_words(names)}" for pair, names in borders)
         limitations.append(
-            "A best trial on the border of the grid has not found its optimum, which may lie beyond. "
+            "A best trial on the border of the grid may not be the optimum, which can lie beyond it. "
             f"This is so for {places}."
         )
     levels = trials[HYPERPARAMETERS].nunique()
@@ -56,16 +57,16 @@ def incomplete_trials(trials: pd.DataFrame) -> list[str]:
     """Say how many trials diverged or failed, and what they are missing from."""
     baseline = trials[trials["arm"] == BASELINE_ARM]
     notes = []
-    diverged = int((baseline["status"] == "diverged").sum())
+    diverged = int((baseline["status"] == Status.DIVERGED).sum())
     if diverged:
-        algorithms = baseline.loc[baseline["status"] == "diverged", "algorithm"].unique()
+        algorithms = baseline.loc[baseline["status"] == Status.DIVERGED, "algorithm"].unique()
         names = in_words([ALGORITHMS[name].label.lower() for name in algorithms])
         notes.append(
             f"{out_of(diverged, len(baseline), 'trial').capitalize()} of the baseline diverged "
             f"({names}) and {'is' if diverged == 1 else 'are'} missing from the effects, which "
             "therefore describe the configurations that can be trained."
         )
-    failed = int((trials["status"] == "failed").sum())
+    failed = int((trials["status"] == Status.FAILED).sum())
     if failed:
         notes.append(
             f"{out_of(failed, len(trials), 'trial').capitalize()} failed for technical reasons. Their "

@@ -1,4 +1,4 @@
-"""How far readings of one and the same thing differ, and which of them are in doubt."""
+"""How much readings of the same thing differ, and which readings are in doubt."""
 
 import pandas as pd
 
@@ -36,14 +36,14 @@ NOISE_TABLE = ReportTable(
     sources=("noise",),
     digest=lambda data: noise_digest(data.tables["noise"]),
     note=(
-        "Readings of one and the same trial in two arms, which differ in nothing else: 95 % of "
+        "Readings of the same trial in two arms, where nothing else differs: 95 % of "
         "them agree within this share of the reading."
     ),
 )
 
 
 def noise_sentences(compared: pd.DataFrame, noise: pd.DataFrame) -> list[str]:
-    """Say how far readings differ where nothing differs, and which savings stand above that."""
+    """Say how much readings differ where nothing else does, and which savings exceed that."""
     if noise.empty:
         return [
             "No trial ran to its end in two arms, so the noise of the measurement is not known: "
@@ -55,7 +55,7 @@ def noise_sentences(compared: pd.DataFrame, noise: pd.DataFrame) -> list[str]:
         for metric in ("train_time_s", "step_time_ms", "memory_mb")
     ]
     sentences = [
-        "Trials that no rule stopped repeat the baseline's, and tell the noise: 95 % of the repeated "
+        "Trials that no rule stopped repeat the baseline's, and so show the noise: 95 % of the repeated "
         f"readings of a pair agreed within {in_words(floors)}."
     ]
     known = compared.dropna(subset=["noise_floor"])
@@ -75,7 +75,7 @@ def noise_limitations(trials: pd.DataFrame, environment: pd.DataFrame) -> list[s
     """Say what is in doubt about readings: drift, unstable readings and those of a busy machine."""
     return [
         "The machine's speed drifts, all the more if others use it too. Arms run one after the other, "
-        "so a saving in time holds such drift; the share of steps saved does not.",
+        "so a saving of time includes such drift; the share of steps saved does not.",
         *_unstable_readings(trials),
         *_busy_machines(trials, environment),
     ]

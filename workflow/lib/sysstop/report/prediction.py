@@ -39,7 +39,7 @@ PREDICTION_TABLE = ReportTable(
     sources=("prediction",),
     digest=lambda data: prediction_digest(data.tables["prediction"]),
     note=(
-        "How far the final value is missed: the median over the trials and, in brackets, what "
+        "The error of the predicted final value: the median over the trials and, in brackets, what "
         "90 % of them stay within; both as medians over data sets and algorithms. Training time "
         "is extrapolated, the other metrics are predicted to stay what they have been."
     ),
@@ -73,19 +73,19 @@ PREDICTION_SAVING_TABLE = ReportTable(
 
 
 def predictions(prediction: pd.DataFrame, saving: pd.DataFrame) -> str:
-    """Say how early the final values can be told, and what stopping on that saves."""
+    """Say how well early windows predict the final values, and what stopping on that saves."""
     if prediction.empty:
         return ""
     errors = prediction.groupby(["metric", "windows_seen"], sort=False)["median_error"].median()
     seen = sorted(prediction["windows_seen"].unique())
     of_metrics = [
-        f"{metric_label(metric)} by {in_words([percent(error) for error in errors[metric]])}"
+        f"{metric_label(metric)} {in_words([percent(error) for error in errors[metric]])}"
         for metric in prediction["metric"].unique()
     ]
     text = (
         f"After {in_words([str(count) for count in seen])} "
-        f"{'window' if seen == [1] else 'windows'}, the final value of a trial is missed in the "
-        f"median: {'; '.join(of_metrics)}."
+        f"{'window' if seen == [1] else 'windows'}, the median error of a trial's predicted final "
+        f"value is: {'; '.join(of_metrics)}."
     )
     if saving.empty:
         return text

@@ -1,4 +1,4 @@
-"""The configuration that an application should use, and what finding it would cost."""
+"""The configuration that suits an application, and what finding it would cost."""
 
 from collections.abc import Mapping
 
@@ -10,20 +10,20 @@ from sysstop.report.wording import (
     algorithm_label,
     capitalised,
     in_words,
-    limit_label,
     metric_label,
     out_of,
     pair_label,
     percent,
-    rule_label,
     span,
+    with_unit,
 )
 from sysstop.study.keys import PAIR, RULE
 from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.rules import rule_at
 
 
 def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per data set and algorithm: what to use, and how to find it for least."""
+    """Return a row per data set and algorithm: what to use, and how to find it cheaply."""
     table = recommendations
     return pd.DataFrame(
         {
@@ -40,12 +40,8 @@ def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
                 for metric in ("step_time_ms", "train_time_s", "memory_peak_mb")
             },
             "Found for least by": [
-                capitalised(f"{rule_label(*names)} at {limit_label(*names, limit)}")
-                if names[0]
-                else MISSING
-                for names, limit in zip(
-                    table[RULE].itertuples(index=False, name=None), table["limit"], strict=True
-                )
+                _rule_text(*row)
+                for row in table[[*RULE, "limit"]].itertuples(index=False, name=None)
             ],
             "Which saves (%)": 100 * table["saved_time_fraction"],
             "Your limits save (%)": 100 * table["constraints_saved_time_fraction"],
@@ -69,7 +65,7 @@ RECOMMENDATIONS_TABLE = ReportTable(
 
 
 def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float]) -> str:
-    """Say which pairs keep the application's limits, at what loss, and how to find the best."""
+    """Say which pairs keep the application's limits, what that costs, and how to find the best."""
     table = recommendations
     if table.empty:
         return ""
@@ -90,7 +86,7 @@ def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float])
         missing = table[table["configurations_within"] == 0]
         if len(missing):
             names = [pair_label(*pair) for pair in missing[PAIR].itertuples(index=False)]
-            sentences.append(f"None keeps them for {in_words(names)}.")
+            sentences.append(f"No configuration keeps them for {in_words(names)}.")
         saved = table["constraints_saved_time_fraction"]
         killed = int(found["constraints_stop_best"].sum())
         sentences.append(
@@ -112,7 +108,7 @@ def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float])
         names = (
             found.loc[found["rule"] != "", ["rule", "metric"]]
             .value_counts()
-            .index.map(lambda names: rule_label(*names))
+            .index.map(lambda names: rule_at(*names).label)
         )
         sentences.append(
             "The rule that trains the recommended configuration to its end and stops most of the others "
@@ -122,8 +118,15 @@ def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float])
     return " ".join(sentences)
 
 
+def _rule_text(name: str, metric: str, limit: float) -> str:
+    if not name:
+        return MISSING
+    rule = rule_at(name, metric, limit)
+    return capitalised(f"{rule.label} at {rule.limit_text()}")
+
+
 def _limit_texts(constraints: Mapping[str, float]) -> list[str]:
     return [
-        f"{metric_label(metric)} at most {limit_label('metric_limit', metric, limit)}"
+        f"{metric_label(metric)} at most {with_unit(limit, METRIC_BY_NAME[metric].unit)}"
         for metric, limit in constraints.items()
     ]

@@ -3,10 +3,9 @@
 import pandas as pd
 
 from sysstop.report.text_tables import ReportTable, counts_of
-from sysstop.report.wording import capitalised, counted, in_words, out_of, percent, rule_label
+from sysstop.report.wording import capitalised, counted, in_words, out_of, percent
 from sysstop.study.keys import PAIR, RULE
-
-SYSTEM_RULES = ("metric_limit", "predicted_train_time")
+from sysstop.study.rules import RULES, rule_at
 
 
 def saving_by_rule(summary: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +46,8 @@ def replay_digest(summary: pd.DataFrame) -> pd.DataFrame:
     digest = pd.DataFrame(
         {
             "Rule": [
-                capitalised(rule_label(*names)) for names in by_rule[RULE].itertuples(index=False)
+                capitalised(rule_at(*names).label)
+                for names in by_rule[RULE].itertuples(index=False, name=None)
             ],
             "Saved without regret (%)": 100 * by_rule["free"],
             "Pairs with such a limit": counts_of(by_rule, "pairs_free", "pairs"),
@@ -82,14 +82,14 @@ REPLAY_TABLE = ReportTable(
 
 
 def replay_sentences(summary: pd.DataFrame) -> list[str]:
-    """Say which rules save most without regret, and what a limit found once is worth later.
+    """Say which rules save most without regret, and what such a limit saves in other repetitions.
 
     `summary` is a `replay.replay_summary`.
     """
     if summary.empty:
         return []
     by_rule = saving_by_rule(summary)
-    is_system = by_rule["rule"].isin(SYSTEM_RULES)
+    is_system = by_rule["rule"].isin(_system_rules())
     system, others = by_rule[is_system].iloc[0], by_rule[~is_system].iloc[0]
     pairs = counted(int(system["pairs"]), "pair of data set and algorithm", "pairs")
     sentences = [
@@ -115,13 +115,17 @@ def replay_sentences(summary: pd.DataFrame) -> list[str]:
     return sentences
 
 
+def _system_rules() -> list[str]:
+    return [name for name, rule in RULES.items() if rule.limits_system_metric]
+
+
 def _label(rule: pd.Series) -> str:
-    return rule_label(rule["rule"], rule["metric"])
+    return rule_at(rule["rule"], rule["metric"]).label
 
 
 def random_stopping(summary: pd.DataFrame) -> str:
     """Say whether the limits at the knees of their curves lose less than random stopping."""
-    bent = summary[summary["rule"].isin(SYSTEM_RULES)].dropna(subset=["knee_regret"])
+    bent = summary[summary["rule"].isin(_system_rules())].dropna(subset=["knee_regret"])
     if bent.empty:
         return ""
     better = int((bent["knee_regret"] < bent["knee_random_regret"]).sum())
@@ -133,7 +137,7 @@ def random_stopping(summary: pd.DataFrame) -> str:
     for (rule, metric), curves in bent.groupby(["rule", "metric"], sort=False):
         wins = int((curves["knee_regret"] < curves["knee_random_regret"]).sum())
         if 2 * wins < len(curves):
-            losing.append(f"{rule_label(rule, metric)} ({wins} of {len(curves)})")
+            losing.append(f"{rule_at(rule, metric).label} ({wins} of {len(curves)})")
     if losing:
         sentences.append(f"Not better than chance in most: {in_words(losing)}.")
     return " ".join(sentences)
@@ -141,12 +145,12 @@ def random_stopping(summary: pd.DataFrame) -> str:
 
 REPLAY_METHOD = (
     "The replay asks a rule about the windows of the baseline, which trains every trial to the "
-    "end, and so tells what any limit would have saved and lost. Rules that compare trials with "
+    "end, and so shows what any limit would have saved and lost. Rules that compare trials with "
     "each other are replayed in a virtual search with the same number of workers and the same "
     "order of trials."
 )
 REPLAY_LIMITATION = (
-    "A replay takes it that trials would have run as they did in the baseline, and leaves out the "
+    "A replay assumes that trials would have run as they did in the baseline, and leaves out the "
     "time between trials. With few trials in a grid the best of many limits saves a lot by luck: "
     "trust what a limit saves in other repetitions, not what it saves where it was found."
 )

@@ -7,7 +7,7 @@ from sysstop.report.wording import arm_order, counted, in_words, out_of, percent
 
 
 def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per arm: its live searches beside their replay (`replay_check`)."""
+    """Return a row per arm that compares its live searches with their replay (`replay_check`)."""
     rows = []
     for arm in arm_order(check["arm"]):
         of_arm = check[check["arm"] == arm]
@@ -44,7 +44,7 @@ REPLAY_CHECK_TABLE = ReportTable(
 
 
 def live_check(check: pd.DataFrame) -> str:
-    """Say how far live searches and their replay agree, and why they part (`replay_check`)."""
+    """Say how well live searches and their replay agree, and why they differ (`replay_check`)."""
     check = check[check["trials"] > 0]
     if check.empty:
         return ""
@@ -52,20 +52,20 @@ def live_check(check: pd.DataFrame) -> str:
     alike = check["trials_agreeing"].sum() / trials
     within = int(check["within_noise_floor"].sum())
     sentences = [
-        f"Live search and replay stopped {percent(alike)} of {counted(trials, 'trial')} after the "
-        "same window, or neither did."
+        f"Live search and replay agree on {percent(alike)} of {counted(trials, 'trial')}: both "
+        "stopped them after the same window, or neither did."
     ]
-    parting = [
+    differing = [
         f"{arm} {percent(1 - of_arm['trials_agreeing'].sum() / of_arm['trials'].sum())}"
         for arm in arm_order(check["arm"])
         if (of_arm := check[check["arm"] == arm])["trials_agreeing"].sum() < of_arm["trials"].sum()
     ]
-    if parting:
+    if differing:
         apart = trials - int(check["trials_agreeing"].sum())
         near = int(check["trials_near_limit"].sum())
         sentences.append(
-            f"The share that was not is {in_words(parting)}; in {out_of(near, apart, 'such trial')} the "
-            "reading is as close to the limit as two readings of one trial differ, so that chance "
+            f"The shares on which they differ are, by arm, {in_words(differing)}; in "
+            f"{out_of(near, apart, 'such trial')} the reading is as close to the limit as two readings of one trial differ, so chance "
             "decides."
         )
     steps = (check["live_saved_steps_fraction"] - check["replayed_saved_steps_fraction"]).abs()

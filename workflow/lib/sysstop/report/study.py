@@ -121,5 +121,5 @@ def study_method(config: Mapping[str, Any]) -> list[str]:
         f"{counted(budget['window_steps'], 'step')}, which make a window, the models are evaluated "
         "and the system metrics are read, while a mini-batch is still in memory; only then may a "
         f"rule stop the trial. The first {counted(budget['warmup_steps'], 'step')} do not count "
-        "into step time.",
+        "towards step time.",
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sysstop.report.arms import ARMS_TABLE
+from sysstop.report.arms import ARM_LIMITS_TABLE, ARMS_TABLE
 from sysstop.report.budget import BUDGET_TABLE
 from sysstop.report.cost import COST_TABLE
 from sysstop.report.effects import EFFECTS_TABLE
@@ -18,6 +18,7 @@ from sysstop.report.text_tables import ReportTable
 
 RESULT_TABLES = (
     BUDGET_TABLE,
+    ARM_LIMITS_TABLE,
     NOISE_TABLE,
     EFFECTS_TABLE,
     COST_TABLE,

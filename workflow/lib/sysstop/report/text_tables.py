@@ -44,11 +44,11 @@ class ReportTable:
 
 @dataclass(frozen=True)
 class HtmlTable:
-    """A table of the report as text: heads, which columns hold numbers, and rows."""
+    """A table of the report as text: headings, which columns hold numbers, and rows."""
 
     title: str
     note: str
-    heads: list[str]
+    headings: list[str]
     numeric: list[bool]
     rows: list[list[str]]
 
@@ -59,7 +59,7 @@ def html_table(table: ReportTable, data: ReportData) -> HtmlTable:
     return HtmlTable(
         title=table.title,
         note=table.note if isinstance(table.note, str) else table.note(data),
-        heads=[str(column) for column in digest.columns],
+        headings=[str(column) for column in digest.columns],
         numeric=numeric_columns(digest),
         rows=display(digest).to_numpy().tolist(),
     )
@@ -81,7 +81,7 @@ def _cell_text(value: object) -> str:
 
 
 def numeric_columns(table: pd.DataFrame) -> list[bool]:
-    """Tell for each column whether it holds numbers, which are aligned on the right."""
+    """Return for each column whether it holds numbers, which are aligned on the right."""
     return [is_numeric_dtype(dtype) and not is_bool_dtype(dtype) for dtype in table.dtypes]
 
 

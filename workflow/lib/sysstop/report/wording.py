@@ -4,28 +4,43 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from sysstop.study.algorithms import ALGORITHMS
-from sysstop.study.metrics import METRIC_BY_NAME
 from sysstop.study.studies import BASELINE_ARM
+from sysstop.study.wording import (
+    MISSING,
+    NO_BREAK,
+    capitalised,
+    counted,
+    metric_label,
+    number,
+    with_unit,
+)
 
-MISSING = "\u2013"
+# What rules need for their own words is defined below the report, and offered here too.
+__all__ = [
+    "MISSING",
+    "NO_BREAK",
+    "SIGNIFICANCE_LEVEL",
+    "algorithm_label",
+    "arm_label",
+    "arm_order",
+    "capitalised",
+    "counted",
+    "in_words",
+    "metric_label",
+    "number",
+    "out_of",
+    "pair_label",
+    "percent",
+    "rough",
+    "span",
+    "spoken",
+    "tenths",
+    "whole_percent",
+    "with_unit",
+]
+
 # An effect is called found if its adjusted p value is below this.
 SIGNIFICANCE_LEVEL = 0.05
-_NO_BREAK = "\u00a0"
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Return a number with thousands separators and, of its decimals, `digits` significant ones."""
-    if value is None or math.isnan(value):
-        return MISSING
-    if isinstance(value, int) or math.isinf(value) or abs(value) >= 10**digits:
-        return f"{value:,.0f}"
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-6:
-        return f"{value:.{digits}g}"
-    decimals = digits - 1 - math.floor(math.log10(abs(value)))
-    text = f"{value:.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def rough(value: float) -> str:
@@ -48,22 +63,17 @@ def percent(fraction: float) -> str:
     value = 100 * fraction
     bound = ""
     if 0 < value < 0.1:
-        bound, value = f"below{_NO_BREAK}", 0.1
+        bound, value = f"below{NO_BREAK}", 0.1
     elif 99.9 < value < 100:
-        bound, value = f"over{_NO_BREAK}", 99.9
+        bound, value = f"over{NO_BREAK}", 99.9
     value = round(value, 1) + 0.0  # no minus before a zero
     text = f"{value:.1f}" if abs(value) < 9.95 or 99 < value < 100 else f"{value:.0f}"
-    return f"{bound}{text.removesuffix('.0')}{_NO_BREAK}%"
+    return f"{bound}{text.removesuffix('.0')}{NO_BREAK}%"
 
 
 def whole_percent(fraction: float) -> str:
     """Return a fraction in whole percent, without the sign, as in the cells of a table."""
     return f"{100 * fraction:z.0f}"
-
-
-def with_unit(value: float, unit: str) -> str:
-    """Return a number and its unit, which may be empty."""
-    return f"{number(value)}{_NO_BREAK}{unit}" if unit else number(value)
 
 
 def span(values: Iterable[float], text: Callable[[float], str] = number) -> str:
@@ -73,12 +83,6 @@ def span(values: Iterable[float], text: Callable[[float], str] = number) -> str:
         return MISSING
     low, high = text(min(values)), text(max(values))
     return low if low == high else f"{low} to {high}"
-
-
-def counted(count: int, singular: str, plural: str = "") -> str:
-    """Return a count with its noun in the right number: "1 trial", "2 trials", "no trials"."""
-    noun = singular if count == 1 else plural or f"{singular}s"
-    return f"{count:,} {noun}" if count else f"no {noun}"
 
 
 def out_of(count: int, total: int, singular: str, plural: str = "") -> str:
@@ -98,11 +102,6 @@ def in_words(items: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
 
 
-def capitalised(text: str) -> str:
-    """Return the text with its first letter in upper case and the rest as it is."""
-    return text[:1].upper() + text[1:]
-
-
 def spoken(name: str) -> str:
     """Return a column's name in plain words: `batch_size` is "batch size"."""
     return name.replace("_", " ")
@@ -111,36 +110,6 @@ def spoken(name: str) -> str:
 def algorithm_label(name: str) -> str:
     """Return an algorithm's name for readers."""
     return ALGORITHMS[name].label
-
-
-def metric_label(metric: str) -> str:
-    """Return a metric's name within a sentence."""
-    label = METRIC_BY_NAME[metric].label
-    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
-
-
-def rule_label(rule: str, metric: str) -> str:
-    """Return what a stopping rule does, as a noun within a sentence."""
-    return _RULE_LABELS[rule].format(metric=metric_label(metric))
-
-
-def limit_label(rule: str, metric: str, limit: float) -> str:
-    """Return the limit of a rule that looks at one trial, with its unit."""
-    return (
-        counted(round(limit), "window")
-        if rule == "plateau"
-        else with_unit(limit, METRIC_BY_NAME[metric].unit)
-    )
-
-
-_RULE_LABELS = {
-    "metric_limit": "limit on {metric}",
-    "predicted_train_time": "limit on predicted {metric}",
-    "plateau": "plateau of {metric}",
-    "median": "median rule on {metric}",
-    "best_cost": "multiple of the least {metric}",
-    "successive_halving": "successive halving on {metric}",
-}
 
 
 def pair_label(dataset: str, algorithm: str) -> str:

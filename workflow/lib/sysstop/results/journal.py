@@ -8,42 +8,79 @@ import base64
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import metric_names
-from sysstop.study.studies import Trial
+from sysstop.study.rules import Stop
+from sysstop.study.status import Status, TrialEnd
+from sysstop.study.studies import Configuration
 
 _FAILED_SEARCHES = "failed_searches"
-WINDOW_COLUMNS = ("step", *metric_names(), "memory_baseline_mb")
+SEEN = ("metric", "limit", "value")
 
 
-def journal_entry(trial_id: str, trial: Trial, records: Sequence[Mapping[str, Any]]) -> dict:
-    """Return a finished trial as its journal keeps it, from the records of its windows.
+@dataclass(frozen=True)
+class FinishedTrial:
+    """A trial that is over, as its journal keeps it."""
 
-    Each record holds the `environment` of the host it comes from, empty where that is not known.
-    The last record says how the trial ended; a record of status "failed" is no window. `windows`
-    holds one list for each of `WINDOW_COLUMNS`, `losses` the training loss of every step.
-    """
-    first, last = records[0], records[-1]
-    windows = [record for record in records if record["status"] != "failed"]
-    configuration = trial.configuration
-    return {
-        "trial_id": trial_id,
-        "batch_size": configuration.batch_size,
-        "learning_rate": configuration.learning_rate,
-        "alpha": configuration.alpha,
-        "steps_planned": trial.steps_planned,
-        **{name: last.get(name) for name in ("status", "stop_reason")},
-        **{name: last.get(name) for name in ("stop_metric", "stop_limit", "stop_value")},
-        "host": first["environment"].get("host", ""),
-        "environment": first["environment"],
-        "windows": {name: [window[name] for window in windows] for name in WINDOW_COLUMNS},
-        "losses": np.concatenate([[], *(window["losses"] for window in windows)]),
-    }
+    trial_id: str
+    configuration: Configuration
+    steps_planned: int
+    end: TrialEnd
+    environment: Mapping[str, Any]
+    """that of the host where it ran, empty where that is not known"""
+    windows: Mapping[str, Sequence[float]]
+    """the values in each window, by `window_columns`"""
+    losses: np.ndarray
+    """the training loss of every step, mean over folds"""
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What the trial is and how it ended, by the names of columns."""
+        stop = self.end.stop
+        return {
+            "trial_id": self.trial_id,
+            **asdict(self.configuration),
+            "steps_planned": self.steps_planned,
+            "status": self.end.status,
+            "stop_reason": self.end.reason,
+            "stop_metric": stop.metric if stop else None,
+            "stop_limit": stop.limit if stop else None,
+            "stop_value": stop.value if stop else None,
+            "host": self.environment.get("host", ""),
+        }
+
+    def to_line(self) -> str:
+        """Return the trial as a line of JSON."""
+        losses = base64.b64encode(np.asarray(self.losses, float).tobytes()).decode()
+        parts = {"environment": self.environment, "windows": self.windows, "losses": losses}
+        return json.dumps(self.row | parts)
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """Return the trial that `to_line` wrote; raise `ValueError` for a line cut short."""
+        entry = json.loads(line)
+        reason, seen = entry["stop_reason"], [entry[f"stop_{name}"] for name in SEEN]
+        stop = None if seen[0] is None else Stop(reason, *seen)
+        return cls(
+            entry["trial_id"],
+            Configuration(*(entry[name] for name in HYPERPARAMETERS)),
+            entry["steps_planned"],
+            TrialEnd(Status(entry["status"]), reason, stop),
+            entry["environment"],
+            entry["windows"],
+            np.frombuffer(base64.b64decode(entry["losses"])),
+        )
+
+
+def window_columns() -> list[str]:
+    """Return what a journal keeps of each window: the step and all metrics."""
+    return ["step", *metric_names()]
 
 
 @dataclass
@@ -57,7 +94,7 @@ class Journal:
 
     path: Path
     identity: Mapping[str, Any]
-    finished: dict[str, str] = field(default_factory=dict)
+    finished: dict[str, Status] = field(default_factory=dict)
     environments: list[dict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,10 +107,10 @@ class Journal:
         kept = [head]
         for line in lines[1:]:
             try:
-                trial = json.loads(line)
+                trial = FinishedTrial.from_line(line)
             except json.JSONDecodeError:
                 break  # the line that a crash cut short, always the last
-            if trial["status"] == "failed":
+            if trial.end.status == Status.FAILED:
                 continue
             kept.append(line)
             self._note(trial)
@@ -82,15 +119,14 @@ class Journal:
         beside.write_text("\n".join(kept) + "\n")
         beside.replace(self.path)
 
-    def append(self, trial: Mapping[str, Any]) -> None:
-        """Add a finished trial (a `journal_entry`) and see it on the disk before returning.
+    def append(self, trial: FinishedTrial) -> None:
+        """Add a finished trial and see it on the disk before returning.
 
         Raises `OSError`, which names the file, where it cannot be written.
         """
-        losses = base64.b64encode(np.asarray(trial["losses"], float).tobytes()).decode()
         try:
             with self.path.open("a") as file:
-                file.write(json.dumps(dict(trial) | {"losses": losses}) + "\n")
+                file.write(trial.to_line() + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -98,20 +134,18 @@ class Journal:
             raise
         self._note(trial)
 
-    def _note(self, trial: Mapping[str, Any]) -> None:
-        self.finished[trial["trial_id"]] = trial["status"]
-        if trial["environment"] and trial["environment"] not in self.environments:
-            self.environments.append(trial["environment"])
+    def _note(self, trial: FinishedTrial) -> None:
+        self.finished[trial.trial_id] = trial.end.status
+        if trial.environment and trial.environment not in self.environments:
+            self.environments.append(dict(trial.environment))
 
 
-def read_trials(path: Path) -> Iterator[dict]:
-    """Yield the finished trials of a study's journal, one at a time, as `journal_entry` made them."""
+def read_trials(path: Path) -> Iterator[FinishedTrial]:
+    """Yield the finished trials of a study's journal, one at a time."""
     with path.open() as file:
         next(file)
         for line in file:
-            trial = json.loads(line)
-            trial["losses"] = np.frombuffer(base64.b64decode(trial["losses"]))
-            yield trial
+            yield FinishedTrial.from_line(line)
 
 
 def read_failed_searches(study_folder: Path) -> int:

@@ -13,15 +13,14 @@ import pandera.pandas as pa
 import pyarrow as pya
 import pyarrow.parquet as pq
 
+from sysstop.results.journal import FinishedTrial
 from sysstop.results.stability import FEW_READINGS, unstable_readings
 from sysstop.run.errors import UserError
 from sysstop.study.keys import STUDY, TRIAL
-from sysstop.study.metrics import METRICS, metric_names
+from sysstop.study.metrics import METRICS
+from sysstop.study.status import Status
 from sysstop.study.studies import Study
 
-STATUSES = ("completed", "stopped", "diverged", "failed")
-# Entries of the journal that are no column of the trials: they are tables of their own.
-NO_COLUMNS = ("windows", "losses", "environment")
 LOADS = ("load_before", "other_cpu_percent", "stolen_cpu_percent")
 
 _TEXT = {"nullable": False, "coerce": True}
@@ -30,100 +29,116 @@ _KEY_COLUMNS = {
     "repetition": pa.Column(int, pa.Check.ge(1), coerce=True),
     "trial_id": pa.Column(str, **_TEXT),
 }
+_TASK = {"task": pa.Column(str, pa.Check.isin(["classification", "regression"]), **_TEXT)}
+_HYPERPARAMETER_COLUMNS = {
+    "batch_size": pa.Column(int, pa.Check.ge(1), coerce=True),
+    "learning_rate": pa.Column(float, pa.Check.gt(0), coerce=True),
+    "alpha": pa.Column(float, pa.Check.ge(0), coerce=True),
+}
+
+
+def described_by(names: Iterable[str]) -> dict[str, pa.Column]:
+    """Return the columns of these names that say what a trial is: keys, task and hyperparameters."""
+    columns = _KEY_COLUMNS | _TASK | _HYPERPARAMETER_COLUMNS
+    return {name: columns[name] for name in names}
 
 
 def _metric_columns() -> dict[str, pa.Column]:
     return {
-        name: pa.Column(
-            float, pa.Check.ge(0) if name != "score" else None, nullable=True, coerce=True
+        metric.name: pa.Column(
+            float, None if metric.can_be_negative else pa.Check.ge(0), nullable=True, coerce=True
         )
-        for name in [*metric_names(), "memory_baseline_mb"]
+        for metric in METRICS
     }
 
 
-TRIALS_SCHEMA = pa.DataFrameSchema(
-    {
-        **_KEY_COLUMNS,
-        "task": pa.Column(str, pa.Check.isin(["classification", "regression"]), **_TEXT),
-        "mlflow_run_id": pa.Column(str, **_TEXT),
-        "batch_size": pa.Column(int, pa.Check.ge(1), coerce=True),
-        "learning_rate": pa.Column(float, pa.Check.gt(0), coerce=True),
-        "alpha": pa.Column(float, pa.Check.ge(0), coerce=True),
-        "status": pa.Column(str, pa.Check.isin(STATUSES), **_TEXT),
-        "stop_reason": pa.Column(str, **_TEXT),
-        "stop_metric": pa.Column(str, **_TEXT),
-        "stop_limit": pa.Column(float, nullable=True, coerce=True),
-        "stop_value": pa.Column(float, nullable=True, coerce=True),
-        "candidate": pa.Column(bool, coerce=True),
-        "host": pa.Column(str, **_TEXT),
-        "steps_planned": pa.Column(int, pa.Check.ge(1), coerce=True),
-        "steps_used": pa.Column(int, pa.Check.ge(0), coerce=True),
-        **_metric_columns(),
-        "step_time_unstable": pa.Column(str, **_TEXT),
-    },
-    strict=True,
-    unique=TRIAL,
-    ordered=True,
-)
+def trials_schema() -> pa.DataFrameSchema:
+    """Return the schema of the table of trials, with a column for each metric of the registry."""
+    return pa.DataFrameSchema(
+        {
+            **_KEY_COLUMNS,
+            **_TASK,
+            "limit": pa.Column(float, nullable=True, coerce=True),
+            "mlflow_run_id": pa.Column(str, **_TEXT),
+            **_HYPERPARAMETER_COLUMNS,
+            "status": pa.Column(str, pa.Check.isin([*Status]), **_TEXT),
+            "stop_reason": pa.Column(str, **_TEXT),
+            "stop_metric": pa.Column(str, **_TEXT),
+            "stop_limit": pa.Column(float, nullable=True, coerce=True),
+            "stop_value": pa.Column(float, nullable=True, coerce=True),
+            "candidate": pa.Column(bool, coerce=True),
+            "host": pa.Column(str, **_TEXT),
+            "steps_planned": pa.Column(int, pa.Check.ge(1), coerce=True),
+            "steps_used": pa.Column(int, pa.Check.ge(0), coerce=True),
+            **_metric_columns(),
+            "step_time_unstable": pa.Column(str, **_TEXT),
+        },
+        strict=True,
+        unique=TRIAL,
+        ordered=True,
+    )
 
-WINDOWS_SCHEMA = pa.DataFrameSchema(
-    {
-        **_KEY_COLUMNS,
-        "window": pa.Column(int, pa.Check.ge(1), coerce=True),
-        "step": pa.Column(int, pa.Check.ge(1), coerce=True),
-        **_metric_columns(),
-    },
-    strict=True,
-    unique=[*TRIAL, "window"],
-    ordered=True,
-)
+
+def windows_schema() -> pa.DataFrameSchema:
+    """Return the schema of the table of windows, with a column for each metric of the registry."""
+    return pa.DataFrameSchema(
+        {
+            **_KEY_COLUMNS,
+            "window": pa.Column(int, pa.Check.ge(1), coerce=True),
+            "step": pa.Column(int, pa.Check.ge(1), coerce=True),
+            **_metric_columns(),
+        },
+        strict=True,
+        unique=[*TRIAL, "window"],
+        ordered=True,
+    )
 
 
 def study_tables(
     study: Study,
-    finished: Iterable[Mapping[str, Any]],
+    finished: Iterable[FinishedTrial],
     run_ids: Mapping[str, str],
     stopped_is_candidate: bool,
+    limit: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Build a study's tables of trials and of windows.
 
-    `finished` are the entries of its journal, `run_ids` the MLflow runs by trial id. Each metric of
-    a trial is made of its windows as the registry says. `candidate` tells whether the trial's model
-    may be chosen as the best: it completed, or it was stopped by a rule after which the model is
-    still good (`stopped_is_candidate`).
+    `run_ids` are the MLflow runs by trial id. Each metric of a trial is made of its windows as the
+    registry says. `candidate` is whether the trial's model may be chosen as the best: it completed,
+    or it was stopped by a rule after which the model is still good (`stopped_is_candidate`). `limit`
+    is what the arm's rule was given, in the metric's unit, also where it was a quantile; None for the
+    baseline and for rules that have none.
     """
     identity = {name: getattr(study, name) for name in STUDY}
     rows, parts = [], []
     for trial in finished:
-        trial_id, windows = trial["trial_id"], trial["windows"]
-        rows.append({name: value for name, value in trial.items() if name not in NO_COLUMNS})
-        rows[-1]["mlflow_run_id"] = run_ids[trial_id]
-        parts.append(pd.DataFrame(windows, dtype=float))
-        parts[-1].insert(0, "window", np.arange(1, len(windows["step"]) + 1))
-        parts[-1].insert(0, "trial_id", trial_id)
+        rows.append(trial.row | {"mlflow_run_id": run_ids[trial.trial_id]})
+        parts.append(pd.DataFrame(trial.windows, dtype=float))
+        parts[-1].insert(0, "window", np.arange(1, len(parts[-1]) + 1))
+        parts[-1].insert(0, "trial_id", trial.trial_id)
+    schema = windows_schema()
     windows = checked(
         pd.concat(parts)
-        .assign(**identity)[list(WINDOWS_SCHEMA.columns)]
+        .assign(**identity)[list(schema.columns)]
         .sort_values(["trial_id", "window"]),
-        WINDOWS_SCHEMA,
+        schema,
     )
-    trials = pd.DataFrame(rows).assign(**identity, task=study.task)
+    trials = pd.DataFrame(rows).assign(**identity, task=study.task, limit=limit)
     trials = trials.join(_trial_values(windows), on="trial_id")
     trials["steps_used"] = trials["steps_used"].fillna(0)
     trials["stop_metric"] = trials["stop_metric"].fillna("")
     trials["step_time_unstable"] = trials["step_time_unstable"].fillna(FEW_READINGS)
-    trials["candidate"] = (trials["status"] == "completed") | (
-        (trials["status"] == "stopped") & stopped_is_candidate
+    trials["candidate"] = (trials["status"] == Status.COMPLETED) | (
+        (trials["status"] == Status.STOPPED) & stopped_is_candidate
     )
-    trials = trials[list(TRIALS_SCHEMA.columns)].sort_values("trial_id")
-    return checked(trials, TRIALS_SCHEMA), windows
+    schema = trials_schema()
+    return checked(trials[list(schema.columns)].sort_values("trial_id"), schema), windows
 
 
 def _trial_values(windows: pd.DataFrame) -> pd.DataFrame:
     """Return each trial's values from its windows, by trial id."""
     by_trial = windows.groupby("trial_id", sort=False)
     values = by_trial.agg({metric.name: metric.over_windows for metric in METRICS})
-    values["memory_baseline_mb"] = by_trial["memory_baseline_mb"].first()
     values["steps_used"] = by_trial["step"].last()
     # groupby's "last" skips missing values, but a diverged trial's score is missing for good.
     final = by_trial.tail(1).set_index("trial_id")
@@ -150,19 +165,19 @@ def concatenate(files: Iterable[Path], schema: pa.DataFrameSchema) -> pd.DataFra
     return checked(pd.concat([pd.read_parquet(file) for file in files]), schema)
 
 
-def write_train_losses(finished: Iterable[Mapping[str, Any]], file: Path) -> None:
+def write_train_losses(finished: Iterable[FinishedTrial], file: Path) -> None:
     """Write the training loss of every step: trial_id, step, train_loss (mean over folds).
 
-    `finished` are entries of a study's journal, of which one at a time is in memory.
+    Of `finished` one trial at a time is in memory.
     """
     types = {"trial_id": pya.dictionary(pya.int32(), pya.string()), "step": pya.int32()}
     schema = pya.schema(types | {"train_loss": pya.float64()})
     with pq.ParquetWriter(file, schema) as writer:
         for trial in finished:
-            losses = trial["losses"]
+            losses = trial.losses
             columns = {
                 "trial_id": pya.DictionaryArray.from_arrays(
-                    np.zeros(len(losses), np.int32), [trial["trial_id"]]
+                    np.zeros(len(losses), np.int32), [trial.trial_id]
                 ),
                 "step": np.arange(1, len(losses) + 1, dtype=np.int32),
                 "train_loss": losses,

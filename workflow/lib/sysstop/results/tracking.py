@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
@@ -21,8 +20,10 @@ from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from sysstop.results.journal import FinishedTrial
 from sysstop.run.errors import UserError
 from sysstop.study.metrics import metric_names
+from sysstop.study.status import Status
 from sysstop.study.studies import Study
 
 METRICS_PER_REQUEST = 800  # MLflow allows 1000 metrics, parameters and tags in all
@@ -72,16 +73,15 @@ def experiment_name(study: Study, prefix: str = "") -> str:
 def replace_runs(
     client: MlflowClient,
     study: Study,
-    trials: Iterable[Mapping[str, Any]],
+    trials: Iterable[FinishedTrial],
     tags: Mapping[str, str],
     experiment_prefix: str = "",
 ) -> dict[str, str]:
     """Write one run per finished trial, after deleting the study's earlier runs.
 
-    `trials` are entries of the study's journal; `tags` are added to each run; `experiment_prefix`
-    keeps the runs of projects apart that share a store. System and quality
-    metrics are written for every window, the others once, for the whole trial. Returns the runs' ids
-    by trial id. Raises `UserError` when the store cannot be written.
+    `tags` are added to each run; `experiment_prefix` keeps the runs of projects apart that share a
+    store. System and quality metrics are written for every window, the others once, for the whole
+    trial. Returns the runs' ids by trial id. Raises `UserError` when the store cannot be written.
     """
     with _mistakes_told(
         mlflow.get_tracking_uri(),
@@ -92,7 +92,7 @@ def replace_runs(
         for run in list(_runs(client, experiment_id, study)):
             client.delete_run(run.info.run_id)
         return {
-            trial["trial_id"]: _write_run(client, experiment_id, study, trial, tags)
+            trial.trial_id: _write_run(client, experiment_id, study, trial, tags)
             for trial in trials
         }
 
@@ -115,35 +115,37 @@ def _write_run(
     client: MlflowClient,
     experiment_id: str,
     study: Study,
-    trial: Mapping[str, Any],
+    trial: FinishedTrial,
     tags: Mapping[str, str],
 ) -> str:
+    row = trial.row
     run_tags = {
         "study": study.key,
         "arm": study.arm,
         "repetition": str(study.repetition),
-        **{name: str(trial[name] or "") for name in TAGS},
-        **{name: "" if trial[name] is None else repr(trial[name]) for name in STOP_NUMBERS},
+        **{name: str(row[name] or "") for name in TAGS},
+        **{name: "" if row[name] is None else repr(row[name]) for name in STOP_NUMBERS},
         **tags,
     }
-    run_id = client.create_run(experiment_id, run_name=trial["trial_id"], tags=run_tags).info.run_id
-    parameters = [Param(name, repr(trial[name])) for name in PARAMETERS]
-    metrics = _metrics(trial["windows"])
+    run_id = client.create_run(experiment_id, run_name=trial.trial_id, tags=run_tags).info.run_id
+    parameters = [Param(name, repr(row[name])) for name in PARAMETERS]
+    metrics = _metrics(trial.windows)
     client.log_batch(run_id, params=parameters, metrics=metrics[:METRICS_PER_REQUEST])
     for start in range(METRICS_PER_REQUEST, len(metrics), METRICS_PER_REQUEST):
         client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_REQUEST])
-    client.set_terminated(run_id, "FAILED" if trial["status"] == "failed" else "FINISHED")
+    failed = trial.end.status == Status.FAILED
+    client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
     return run_id
 
 
 def _metrics(windows: Mapping[str, Sequence[float]]) -> list[MlflowMetric]:
     now_ms = int(time.time() * 1000)
-    courses = set(metric_names("system", "quality"))
+    of_every_window = set(metric_names("system", "quality"))
     return [
         MlflowMetric(name, value, now_ms, step)
         for name in metric_names()
         for step, value in list(zip(windows["step"], windows[name], strict=True))[
-            0 if name in courses else -1 :
+            0 if name in of_every_window else -1 :
         ]
         if math.isfinite(value)
     ]

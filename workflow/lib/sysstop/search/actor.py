@@ -5,14 +5,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ray import tune
 
 from sysstop.run.provenance import environment
 from sysstop.search.node_data import NodeCopy, StoredFolder
-from sysstop.study.rules import Rule
+from sysstop.study.rules import TrialRule
+from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Trial
 from sysstop.trial.process import Ended, Request, TrialProcess
+from sysstop.trial.window import Window
 
 # Windows shorter than this are reported together, because each report costs Tune milliseconds.
 REPORT_INTERVAL_S = 0.5
@@ -20,13 +23,15 @@ REPORT_INTERVAL_S = 0.5
 
 @dataclass(repr=False)
 class Report:
-    """The records of some windows, and the environment of the host on which they were measured.
+    """Some windows of a trial, its end if they are the last, and the host where they were measured.
 
     Tune formats each result for its log, so it has a short repr.
     """
 
-    records: list[dict]
-    environment: dict
+    windows: list[Window]
+    end: TrialEnd | None
+    environment: Mapping[str, Any]
+    """empty where it is not known"""
 
 
 class TrialActor(tune.Trainable):
@@ -36,7 +41,7 @@ class TrialActor(tune.Trainable):
         self,
         config: dict,
         trials: Mapping[str, Trial],
-        rule: Rule | None,
+        rule: TrialRule | None,
         split: Path | StoredFolder,
         trial_timeout_s: float | None,
     ) -> None:
@@ -56,23 +61,21 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> dict:
-        """Wait for the next windows and report their records."""
+        """Wait for the next windows and report them."""
         began = time.monotonic()
-        records: list[dict] = []
-        while not records or (
-            records[-1]["status"] is None and time.monotonic() - began < REPORT_INTERVAL_S
-        ):
-            records.append(self._next_record())
-        ended = records[-1]["status"] is not None
-        return {"report": Report(records, self._environment), tune.result.DONE: ended}
-
-    def _next_record(self) -> dict:
-        limit_s = self._trial_timeout_s
-        left_s = None if limit_s is None else limit_s - (time.monotonic() - self._began)
-        answer = self._process.next_window(left_s)
-        if isinstance(answer, dict):
-            return answer
-        return {"status": "failed", "stop_reason": _failure(answer, limit_s)}
+        windows: list[Window] = []
+        end = None
+        while end is None and (not windows or time.monotonic() - began < REPORT_INTERVAL_S):
+            limit_s = self._trial_timeout_s
+            left_s = None if limit_s is None else limit_s - (time.monotonic() - self._began)
+            answer = self._process.next_window(left_s)
+            if isinstance(answer, Window):
+                windows.append(answer)
+                end = answer.end
+            else:
+                end = TrialEnd(Status.FAILED, _failure(answer, limit_s))
+        report = Report(windows, end, self._environment)
+        return {"report": report, tune.result.DONE: end is not None}
 
     def cleanup(self) -> None:
         """End the template process and let go of the data."""

@@ -28,11 +28,6 @@ SETTINGS: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 KEPT = "finished trials are kept, and the same command goes on with the others"
 
 
-def trials_at_once(address: str, workers: int, cores: int) -> int:
-    """Return how many trials may run at once; this host's `cores` bound only its private Ray."""
-    return min(workers, cores) if address == LOCAL_RAY else workers
-
-
 @contextlib.contextmanager
 def ray_session(
     address: str,
@@ -63,6 +58,11 @@ def ray_session(
     finally:
         over.set()
         ray.shutdown()
+
+
+def ray_cores() -> int:
+    """Return how many cores the connected Ray has for trials at the moment."""
+    return int(ray.cluster_resources().get("CPU", 0))
 
 
 def _watch_private(head_pid: int, over: threading.Event, give_up: Callable[[str], Any]) -> None:
@@ -126,7 +126,7 @@ def _join(address: str) -> None:
 
 
 def _tell_of_few_cpus(address: str, workers: int, tell: Callable[[str], None]) -> None:
-    cpus = int(ray.cluster_resources().get("CPU", 0))
+    cpus = ray_cores()
     if cpus < workers:
         tell(
             f"WARNING: the Ray cluster at {address} has {cpus} CPUs, fewer than search.workers = "

@@ -14,24 +14,21 @@ from sysstop.run.provenance import folder_digest, git_state
 from sysstop.search.host_load import busy_warning
 from sysstop.search.node_data import put_folder
 from sysstop.search.ray_session import ray_session
+from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import run_search
-from sysstop.study.rules import Rule
+from sysstop.study.rules import TrialRule
+from sysstop.study.status import Status
 from sysstop.study.studies import LOCAL_RAY, Budget, Study, Trial, order_seed, plan_trials
 
 
 def search_study(
     study: Study,
-    rule: Rule | None,
+    rule: TrialRule | None,
     split_folder: Path,
     *,
     grid: Mapping[str, Any],
     budget: Budget,
-    seed: int,
-    code: str,
-    workers: int,
-    ray_address: str,
-    trial_timeout_s: float | None,
-    max_failed_fraction: float,
+    settings: SearchSettings,
     trials_file: Path,
     summary_file: Path,
     tell: Callable[[str], None],
@@ -40,33 +37,31 @@ def search_study(
     """Search a study's grid; write its finished trials and sum the search up, in one file each.
 
     An interrupted search continues from the journal beside `trials_file`, as long as nothing that
-    decides its results has changed (`code` is a digest of the code). `trials_file` is that journal,
-    once it is complete; `summary_file` (JSON) tells how long the search took, on which hosts trials
-    ran, and how busy this one was. `tell` is given progress and warnings, `give_up` is for
-    `ray_session`.
+    decides its results has changed. `trials_file` is that journal, once it is complete;
+    `summary_file` (JSON) says how long the search took, how many trials ran at once, on which hosts,
+    and how busy this one was. `tell` is given progress and warnings, `give_up` is for `ray_session`.
 
     Where trials failed, the journal stays, for the next search of the study to try these trials
     again, and `journal.read_failed_searches` is one more.
     """
-    trials = plan_trials(study, grid, budget, seed, load_split(split_folder).fold_train_rows)
-    identity = _identity(trials, rule, folder_digest(split_folder), code)
+    seed, fold_rows = settings.seed, load_split(split_folder).fold_train_rows
+    trials = plan_trials(study, grid, budget, seed, fold_rows)
+    identity = _identity(trials, rule, folder_digest(split_folder), settings.code)
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)
-    with ray_session(ray_address, workers, give_up, tell):
-        local = ray_address == LOCAL_RAY
+    with ray_session(settings.ray_address, settings.workers, give_up, tell):
+        local = settings.ray_address == LOCAL_RAY
         search = run_search(
             trials,
             rule,
             split_folder if local else put_folder(split_folder, identity["data"]),
             journal,
-            workers=workers,
+            settings,
             order_seed=order_seed(seed, study.dataset, study.algorithm, study.repetition),
-            trial_timeout_s=trial_timeout_s,
-            max_failed_fraction=max_failed_fraction,
             tell=tell,
         )
     commit = git_state(LIBRARY_FOLDER)
-    failed = list(journal.finished.values()).count("failed")
+    failed = list(journal.finished.values()).count(Status.FAILED)
     warning = busy_warning(search)
     if warning:
         tell(warning)
@@ -76,7 +71,6 @@ def search_study(
         "trials": len(trials),
         "resumed_trials": resumed,
         "failed_trials": failed,
-        "workers": workers,
         "host": socket.gethostname(),
         "machine_was_busy": bool(warning),
         **search,
@@ -92,7 +86,7 @@ def search_study(
         journal.path.rename(trials_file)
 
 
-def _identity(trials: Mapping[str, Trial], rule: Rule | None, data: str, code: str) -> dict:
+def _identity(trials: Mapping[str, Trial], rule: TrialRule | None, data: str, code: str) -> dict:
     """Return all that decides the results of a study, as plain data for its journal's head."""
     identity = {
         "trials": {trial_id: asdict(trial) for trial_id, trial in trials.items()},

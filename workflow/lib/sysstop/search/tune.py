@@ -22,24 +22,27 @@ from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.schedulers import FIFOScheduler
 
-from sysstop.results.journal import Journal, journal_entry
+from sysstop.results.journal import Journal
 from sysstop.run.errors import UserError
 from sysstop.run.folder import own_run_folder
-from sysstop.search.actor import TrialActor
+from sysstop.search.actor import Report, TrialActor
 from sysstop.search.host_load import HostLoad
 from sysstop.search.node_data import StoredFolder
 from sysstop.search.ray_nodes import NodeWatch
-from sysstop.study.rules import Rule
+from sysstop.search.ray_session import ray_cores
+from sysstop.search.settings import SearchSettings, trials_at_once
+from sysstop.study.rules import TrialRule
+from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Trial, search_order
+from sysstop.trial.window import finished_trial
 
 PROGRESS_INTERVAL_S = 5.0
-TOLD_STATUSES = ("stopped", "diverged", "failed")
 ACCOUNTS = ("train_time_s", "eval_time_s", "cpu_time_s")
 
 
 @dataclass
 class StudyObserver(tune.Stopper):
-    """Sees every window: keeps records, journals finished trials, tells progress.
+    """Sees every window: keeps them, journals finished trials, reports progress.
 
     Trials stop themselves. This is a Stopper, not a Callback, because Tune imports MLflow, which
     takes a second, as soon as it is given any Callback.
@@ -51,7 +54,7 @@ class StudyObserver(tune.Stopper):
     tell: Callable[[str], None]
     failures: Counter[str] = field(default_factory=Counter)
     broken: OSError | None = None
-    records: dict[str, list[dict]] = field(default_factory=dict)
+    begun: dict[str, Report] = field(default_factory=dict)
     used_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0.0))
     nodes: NodeWatch = field(init=False)
     host_load: HostLoad | None = None
@@ -66,10 +69,9 @@ class StudyObserver(tune.Stopper):
         self.nodes = NodeWatch(self.tell)
 
     def __call__(self, trial_id: str, result: dict) -> bool:
-        """Take the records of the windows out of a result, which Tune would keep for ever."""
+        """Take the windows out of a result, which Tune would keep for ever."""
         try:
-            report = result.pop("report")
-            self.add(result["config"]["trial_id"], report.records, report.environment)
+            self.add(result["config"]["trial_id"], result.pop("report"))
         except OSError as error:  # Tune would take it for the trial's own failure, and go on
             self.broken = error
         return False
@@ -94,39 +96,41 @@ class StudyObserver(tune.Stopper):
             "same command again, and it goes on with those that are missing."
         )
 
-    def add(self, trial_id: str, records: list[dict], environment: Mapping[str, Any]) -> None:
-        """Keep a trial's records from this environment; journal the trial once they tell its end."""
+    def add(self, trial_id: str, report: Report) -> None:
+        """Keep a trial's windows; journal the trial once a report holds its end."""
         if self.host_load is None:
             self.host_load = HostLoad()  # from now on, because starting up is no load on trials
-        kept = self.records.setdefault(trial_id, [])
-        kept += [record | {"environment": environment} for record in records]
-        if kept[-1]["status"] is None:
+        kept = self.begun.setdefault(trial_id, Report([], None, report.environment))
+        kept.windows += report.windows
+        if report.end is None:
             return
-        trial = journal_entry(trial_id, self.trials[trial_id], kept)
+        trial = finished_trial(
+            trial_id, self.trials[trial_id], kept.windows, report.end, kept.environment
+        )
         self.journal.append(trial)
-        del self.records[trial_id]
-        if trial["status"] == "failed":
-            self.failures[trial["stop_reason"]] += 1
+        del self.begun[trial_id]
+        if trial.end.status == Status.FAILED:
+            self.failures[trial.end.reason] += 1
         for account in ACCOUNTS:
-            self.used_s[account] += sum(trial["windows"][account][-1:])
-        if trial["host"] == socket.gethostname():
-            self.host_cpu_time_s += sum(trial["windows"]["cpu_time_s"][-1:])
+            self.used_s[account] += sum(trial.windows[account][-1:])
+        if trial.environment.get("host") == socket.gethostname():
+            self.host_cpu_time_s += sum(trial.windows["cpu_time_s"][-1:])
             self.load = self.host_load.read(self.host_cpu_time_s)
         self._tell_progress()
 
     def add_failures(self, errors: Mapping[str, Exception]) -> None:
-        """Journal the trials whose actor died, so that no record told of it."""
+        """Journal the trials whose actor died, so that no report held their end."""
         hosts = {}
         for trial_id in errors:
-            begun = self.records.get(trial_id)
-            hosts[trial_id] = begun[0]["environment"]["host"] if begun else ""
+            begun = self.begun.get(trial_id)
+            hosts[trial_id] = begun.environment["host"] if begun else ""
         if any(isinstance(error, RayActorError) for error in errors.values()):
             self.nodes.await_losses(set(hosts.values()))
         for trial_id, error in errors.items():
             reason = str(error).strip().splitlines()[-1][:2000]
             if isinstance(error, RayActorError):
                 reason = self.nodes.reason_of_loss(hosts[trial_id]) or reason
-            self.add(trial_id, [{"status": "failed", "stop_reason": reason}], environment={})
+            self.add(trial_id, Report([], TrialEnd(Status.FAILED, reason), environment={}))
 
     def _tell_progress(self) -> None:
         done, planned = len(self.journal.finished), len(self.trials)
@@ -135,7 +139,11 @@ class StudyObserver(tune.Stopper):
             return
         self.told = now
         count = Counter(self.journal.finished.values())
-        others = "".join(f", {count[status]} {status}" for status in TOLD_STATUSES if count[status])
+        others = "".join(
+            f", {count[status]} {status}"
+            for status in Status
+            if count[status] and status != Status.COMPLETED
+        )
         left_s = (now - self.began) / max(done - self.resumed, 1) * (planned - done)
         self.tell(f"{done} of {planned} trials done{others}, about {left_s:.0f} s left")
 
@@ -153,37 +161,36 @@ class NoPreferredTrial(FIFOScheduler):
 
 def run_search(
     trials: Mapping[str, Trial],
-    rule: Rule | None,
+    rule: TrialRule | None,
     split: Path | StoredFolder,
     journal: Journal,
+    settings: SearchSettings,
     *,
-    workers: int,
     order_seed: int,
-    trial_timeout_s: float | None,
-    max_failed_fraction: float,
     tell: Callable[[str], None],
 ) -> dict[str, float]:
-    """Run all trials that the journal does not hold yet, `workers` at a time.
+    """Run all trials that the journal does not hold yet, `settings.workers` at a time.
 
     To be called within a `ray_session`. `split` is the folder of the data, put into Ray's object
     store where the nodes of a cluster may not see it. Trials run in random order, the same in every
     arm (so seed it by data set, algorithm and repetition), so that a drift of the machine's speed is
-    not taken for an effect of a hyperparameter. A trial that takes longer than `trial_timeout_s`
-    fails.
+    not taken for an effect of a hyperparameter.
 
-    Returns `wall_time_s`, `overhead_s` (wall time x workers minus the time spent in training and
-    evaluation) and, if trials ran on this host, how busy it was (see `HostLoad`); nothing where no
-    trial was left to run.
-    Raises `UserError` as soon as more than `max_failed_fraction` of all trials have failed, and where
-    an interrupt ended the search early.
+    Returns `workers`, how many trials ran at once, which is fewer than the settings' where Ray has
+    fewer cores. Unless no trial was left to run, returns also `wall_time_s`, `overhead_s` (wall time
+    x workers minus the time spent in training and evaluation) and, if trials ran on this host, how
+    busy it was (see `HostLoad`).
+    Raises `UserError` as soon as more trials have failed than may, and where an interrupt ended the
+    search early.
     """
     trial_ids = [
         trial_id
         for trial_id in search_order(trials, order_seed)
         if trial_id not in journal.finished
     ]
+    cores = ray_cores()
     if not trial_ids:
-        return {}
+        return {"workers": trials_at_once(settings.workers, cores)}
     with tempfile.TemporaryDirectory(
         prefix="tune-", dir=own_run_folder(), ignore_cleanup_errors=True
     ) as storage:
@@ -192,15 +199,15 @@ def run_search(
             trials=dict(trials),
             rule=rule,
             split=split.resolve() if isinstance(split, Path) else split,
-            trial_timeout_s=trial_timeout_s,
+            trial_timeout_s=settings.trial_timeout_s,
         )
-        observer = StudyObserver(trials, journal, max_failed_fraction, tell)
+        observer = StudyObserver(trials, journal, settings.max_failed_fraction, tell)
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1}),
             param_space={"trial_id": tune.grid_search(trial_ids)},
             tune_config=tune.TuneConfig(
                 num_samples=1,
-                max_concurrent_trials=workers,
+                max_concurrent_trials=settings.workers,
                 reuse_actors=True,
                 scheduler=NoPreferredTrial(),
             ),
@@ -230,5 +237,11 @@ def run_search(
         )
     used_s = observer.used_s
     worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
-    overhead_s = wall_time_s * workers - worked_s
-    return {"wall_time_s": wall_time_s, "overhead_s": overhead_s, **observer.load}
+    # A cluster may have got more nodes meanwhile.
+    workers = trials_at_once(settings.workers, max(cores, ray_cores()))
+    return {
+        "workers": workers,
+        "wall_time_s": wall_time_s,
+        "overhead_s": wall_time_s * workers - worked_s,
+        **observer.load,
+    }

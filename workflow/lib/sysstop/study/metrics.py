@@ -1,25 +1,34 @@
-"""The metrics of the study: one entry here is a column, an MLflow metric, a test and a figure."""
+"""The metrics of the study: one entry here is a column, an MLflow metric, a test and a figure.
 
-from collections.abc import Sequence
+A system metric is read by a meter of `trial.meters`, which a new entry needs as well. Whoever asks
+for metrics asks when it runs, so that an entry made later is seen everywhere.
+"""
+
+from collections.abc import ValuesView
 from dataclasses import dataclass
 from typing import Literal
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A quantity read at the end of each window.
-
-    `kind` is "system" (what stopping limits and RQ1 analyses), "quality" (what the model is worth)
-    or "accounting" (what the trial has used so far). `over_windows` says how the windows of a trial
-    become the trial's one value.
-    """
+    """A quantity that has a value at the end of each window of a trial."""
 
     name: str
+    """names its column, with its unit"""
     label: str
     unit: str
     kind: Literal["system", "quality", "accounting"]
-    over_windows: Literal["mean", "max", "last"]
+    """what RQ1 analyses and limits are put on; what the model is worth; what the trial has used"""
+    over_windows: Literal["mean", "max", "first", "last"]
+    """how the windows of a trial become the trial's one value"""
     description: str
+    direction: Literal["down", "up"] = "down"
+    """where better values lie"""
+    can_be_limited: bool = False
+    """whether a rule or a constraint may set its largest value"""
+    prediction: Literal["extrapolated", "stays"] | None = None
+    """how a trial's value is predicted from its first windows: it grows with the steps, or stays"""
+    can_be_negative: bool = False
 
     @property
     def axis_label(self) -> str:
@@ -27,132 +36,171 @@ class Metric:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        "step_time_ms",
-        "Step time",
-        "ms",
-        "system",
-        "mean",
-        "Mean wall time of one training step of one fold model, warm-up steps left out",
-    ),
-    Metric(
-        "sample_time_us",
-        "Time per sample",
-        "µs",
-        "system",
-        "mean",
-        "Step time divided by the batch size",
-    ),
-    Metric(
-        "train_time_s",
-        "Training time",
-        "s",
-        "system",
-        "last",
-        "Wall time spent in training steps of all folds since the trial began",
-    ),
-    Metric(
-        "cpu_percent",
-        "CPU",
-        "%",
-        "system",
-        "mean",
-        "CPU time divided by wall time of the window's training steps",
-    ),
-    Metric(
-        "memory_mb",
-        "Memory",
-        "MB",
-        "system",
-        "mean",
-        "Resident minus shared memory of the worker, read while a mini-batch is alive",
-    ),
-    Metric(
-        "memory_peak_mb",
-        "Peak memory",
-        "MB",
-        "system",
-        "max",
-        "Highest resident minus shared memory of the worker while it trains",
-    ),
-    Metric(
-        "train_loss",
-        "Training loss",
-        "",
-        "quality",
-        "last",
-        "The algorithm's loss on the mini-batches of the window's steps, mean over folds",
-    ),
-    Metric(
-        "val_loss",
-        "Validation loss",
-        "",
-        "quality",
-        "last",
-        "The algorithm's loss on the validation folds, mean over folds",
-    ),
-    Metric(
-        "accuracy",
-        "Accuracy",
-        "",
-        "quality",
-        "last",
-        "Share of validation samples classified correctly, mean over folds",
-    ),
-    Metric(
-        "rmse",
-        "Root mean square error",
-        "target unit",
-        "quality",
-        "last",
-        "Root mean square error on the validation folds, mean over folds",
-    ),
-    Metric(
-        "score",
-        "Score",
-        "",
-        "quality",
-        "last",
-        "Accuracy (classification) or minus RMSE (regression); larger is better",
-    ),
-    Metric(
-        "eval_time_s",
-        "Evaluation time",
-        "s",
-        "accounting",
-        "last",
-        "Wall time spent on losses and validation since the trial began",
-    ),
-    Metric(
-        "cpu_time_s",
-        "CPU time",
-        "s",
-        "accounting",
-        "last",
-        "CPU time of the worker, training and evaluation, since the trial began",
-    ),
-    Metric(
-        "wall_time_s",
-        "Wall time",
-        "s",
-        "accounting",
-        "last",
-        "Wall time since the trial began",
-    ),
-    Metric(
-        "samples_used",
-        "Samples",
-        "",
-        "accounting",
-        "last",
-        "Samples used in training steps, all folds together",
-    ),
-)
+METRIC_BY_NAME: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "step_time_ms",
+            label="Step time",
+            unit="ms",
+            kind="system",
+            over_windows="mean",
+            can_be_limited=True,
+            prediction="stays",
+            description="Mean wall time of one training step of one fold model, warm-up steps left out",
+        ),
+        Metric(
+            "sample_time_us",
+            label="Time per sample",
+            unit="µs",
+            kind="system",
+            over_windows="mean",
+            can_be_limited=True,
+            description="Step time divided by the batch size",
+        ),
+        Metric(
+            "train_time_s",
+            label="Training time",
+            unit="s",
+            kind="system",
+            over_windows="last",
+            can_be_limited=True,
+            prediction="extrapolated",
+            description="Wall time spent in training steps of all folds since the trial began",
+        ),
+        Metric(
+            "cpu_percent",
+            label="CPU",
+            unit="%",
+            kind="system",
+            over_windows="mean",
+            can_be_limited=True,
+            description="CPU time divided by wall time of the window's training steps",
+        ),
+        Metric(
+            "memory_mb",
+            label="Memory",
+            unit="MB",
+            kind="system",
+            over_windows="mean",
+            can_be_limited=True,
+            prediction="stays",
+            description="Resident minus shared memory of the worker, read while a mini-batch is alive",
+        ),
+        Metric(
+            "memory_peak_mb",
+            label="Peak memory",
+            unit="MB",
+            kind="system",
+            over_windows="max",
+            can_be_limited=True,
+            prediction="stays",
+            description="Highest resident minus shared memory of the worker while it trains",
+        ),
+        Metric(
+            "train_loss",
+            label="Training loss",
+            unit="",
+            kind="quality",
+            over_windows="last",
+            description="The algorithm's loss on the mini-batches of the window's steps, mean over folds",
+        ),
+        Metric(
+            "val_loss",
+            label="Validation loss",
+            unit="",
+            kind="quality",
+            over_windows="last",
+            description="The algorithm's loss on the validation folds, mean over folds",
+        ),
+        Metric(
+            "accuracy",
+            label="Accuracy",
+            unit="",
+            kind="quality",
+            over_windows="last",
+            direction="up",
+            description="Share of validation samples classified correctly, mean over folds",
+        ),
+        Metric(
+            "rmse",
+            label="Root mean square error",
+            unit="target unit",
+            kind="quality",
+            over_windows="last",
+            description="Root mean square error on the validation folds, mean over folds",
+        ),
+        Metric(
+            "score",
+            label="Score",
+            unit="",
+            kind="quality",
+            over_windows="last",
+            direction="up",
+            can_be_negative=True,
+            description="Accuracy (classification) or minus RMSE (regression); larger is better",
+        ),
+        Metric(
+            "eval_time_s",
+            label="Evaluation time",
+            unit="s",
+            kind="accounting",
+            over_windows="last",
+            can_be_limited=True,
+            description="Wall time spent on losses and validation since the trial began",
+        ),
+        Metric(
+            "cpu_time_s",
+            label="CPU time",
+            unit="s",
+            kind="accounting",
+            over_windows="last",
+            can_be_limited=True,
+            description="CPU time of the worker, training and evaluation, since the trial began",
+        ),
+        Metric(
+            "wall_time_s",
+            label="Wall time",
+            unit="s",
+            kind="accounting",
+            over_windows="last",
+            can_be_limited=True,
+            description="Wall time since the trial began",
+        ),
+        Metric(
+            "samples_used",
+            label="Samples",
+            unit="",
+            kind="accounting",
+            over_windows="last",
+            can_be_limited=True,
+            description="Samples used in training steps, all folds together",
+        ),
+        Metric(
+            "memory_baseline_mb",
+            label="Memory at the start",
+            unit="MB",
+            kind="accounting",
+            over_windows="first",
+            description="Resident minus shared memory of the worker before the trial made its models",
+        ),
+    )
+}
 
-METRIC_BY_NAME = {metric.name: metric for metric in METRICS}
+METRICS: ValuesView[Metric] = METRIC_BY_NAME.values()
+"""All metrics, those entered later too."""
 
 
-def metric_names(*kinds: str) -> Sequence[str]:
+def metric_names(*kinds: str) -> list[str]:
     """Return the names of the metrics of these kinds, of all kinds if none is given."""
     return [metric.name for metric in METRICS if not kinds or metric.kind in kinds]
+
+
+def limitable_metrics() -> list[str]:
+    """Return the names of the metrics whose largest value a rule or a constraint may set."""
+    return [metric.name for metric in METRICS if metric.can_be_limited]
+
+
+def predicted_metrics() -> list[str]:
+    """Return the names of the metrics that are predicted from a trial's first windows."""
+    return [metric.name for metric in METRICS if metric.prediction]

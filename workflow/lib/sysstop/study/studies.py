@@ -98,6 +98,20 @@ def planned_studies(config: Mapping[str, Any]) -> list[Study]:
     ]
 
 
+def rows_for_test(rows: int, test_fraction: float) -> int:
+    """Return how many of a data set's rows become its test part; the others are its training part."""
+    return math.ceil(test_fraction * rows)
+
+
+def rows_of_fold_model(train_rows: int, folds: int) -> int:
+    """Return the rows of the training part that every fold model has at least to train on.
+
+    The training part is dealt out to the folds as evenly as can be, stratified or not, and a fold
+    model trains on what is not in its fold.
+    """
+    return train_rows - math.ceil(train_rows / folds)
+
+
 def grid_batch_sizes(grid: Mapping[str, Any], fold_rows: int) -> list[int]:
     """Return the grid's batch sizes for fold models that train on `fold_rows` rows, unchecked."""
     if grid["batch_size"] == "powers_of_two":

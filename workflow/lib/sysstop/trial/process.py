@@ -17,8 +17,9 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
 from sysstop.run.environment import measured_environment
-from sysstop.study.rules import Rule
+from sysstop.study.rules import TrialRule
 from sysstop.study.studies import Trial
+from sysstop.trial.window import Window
 
 # What a template has to do takes it milliseconds.
 TEMPLATE_TIMEOUT_S = 10.0
@@ -31,7 +32,7 @@ class Request:
     """A trial to run, the rule that may stop it, and the data that it trains on."""
 
     trial: Trial
-    rule: Rule | None
+    rule: TrialRule | None
     split_folder: Path
 
 
@@ -65,18 +66,18 @@ class TrialProcess:
         self._connection.send(request)
         self._running = True
 
-    def next_window(self, timeout_s: float | None = None) -> dict | Ended | None:
-        """Return the next window's record, or how the process ended if it died before its end.
+    def next_window(self, timeout_s: float | None = None) -> Window | Ended | None:
+        """Return the next window, or how the process ended if it died before its end.
 
-        After a record with a status, the trial's process is gone. So it is when `timeout_s` have
+        After a window that ended the trial, the trial's process is gone. So it is when `timeout_s` have
         passed without an answer, where None is returned; None as timeout waits for ever.
         """
         if timeout_s is not None and not self._connection.poll(max(0.0, timeout_s)):
             self.close()
             return None
         answer = self._receive()
-        self._running = isinstance(answer, dict) and answer["status"] is None
-        if isinstance(answer, dict) and answer["status"] is not None:
+        self._running = isinstance(answer, Window) and answer.end is None
+        if isinstance(answer, Window) and answer.end is not None:
             if self._connection.poll(self._template_timeout_s):
                 self._receive()
             else:
@@ -113,7 +114,7 @@ class TrialProcess:
         theirs.close()
         return ours
 
-    def _receive(self) -> dict | Ended:
+    def _receive(self) -> Window | Ended:
         try:
             return self._connection.recv()
         except (EOFError, ConnectionResetError) as error:

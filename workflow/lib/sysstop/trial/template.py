@@ -79,8 +79,8 @@ def _run_child(connection: Connection, error_write: int) -> None:
     _die_with_parent()
     try:
         request = connection.recv()
-        for record in train(request.trial, load_split(request.split_folder), request.rule):
-            connection.send(record)
+        for window in train(request.trial, load_split(request.split_folder), request.rule):
+            connection.send(window)
     except (EOFError, ConnectionResetError, BrokenPipeError):
         exit_code = 1  # the parent is gone and nobody listens
     except Exception as error:

@@ -6,18 +6,20 @@ have the full batch size. Inside a mini-batch scikit-learn updates the model one
 """
 
 import math
-import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from sysstop.data.split import Split
 from sysstop.study.algorithms import ALGORITHMS, Algorithm, linear_scores
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import Rule, decide
+from sysstop.study.rules import TrialRule, decide
+from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Trial, derive_seed
-from sysstop.trial.meters import MemoryReader, StepClock
+from sysstop.trial.meters import Clocks, begin_meters, hooks
+from sysstop.trial.window import Window
 
 # Validation runs in blocks of this size, so that it leaves no mark on the memory of the training.
 EVALUATION_BLOCK_BYTES = 2**20
@@ -26,9 +28,6 @@ EVALUATION_BLOCK_BYTES = 2**20
 # scikit-learn clips the gradient of the loss at 1e12, so a diverging model need not overflow. With
 # scaled targets a loss of 1e12 is an error of a million standard deviations.
 DIVERGED_LOSS = 1e12
-
-# What no rule saw, in the record of a trial that none stopped.
-NOT_STOPPED = {"stop_metric": None, "stop_limit": None, "stop_value": None}
 
 
 class Diverged(Exception):  # noqa: N818 - it is a result of a trial, not an error of the program
@@ -127,108 +126,99 @@ def batch_rows(rows: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndar
 
 
 class TrialRun:
-    """A trial on its way: its fold models, its clocks and how far it has come."""
+    """A trial on its way: its fold models, its meters and how far it has come."""
 
-    def __init__(self, trial: Trial, split: Split) -> None:
-        self.began = time.perf_counter()
-        self.cpu_began = time.process_time()
-        self.memory = MemoryReader()
-        self.baseline_mb = self.memory.read()["memory_mb"]
+    def __init__(self, trial: Trial, split: Split, clocks: Clocks) -> None:
+        # First of all, so that they see what the models cost.
+        self.meters = begin_meters(trial, split.folds, clocks)
         self.trial, self.split = trial, split
         self.models = [FoldModel(trial, split, fold) for fold in range(split.folds)]
-        self.clock = StepClock(warmup_fits=trial.budget.warmup_steps * split.folds)
-        self.eval_time_s = 0.0
         self.step = self.window = 0
 
-    def run_window(self) -> dict:
-        """Train and evaluate one window and return its record (see `train`)."""
+    def run_window(self) -> Window:
+        """Train and evaluate one window; where it ends the trial, no rule has been asked."""
         self.window += 1
-        losses, memory, divergence = self._train_window()
-        system = self.clock.end_window()
-        quality = dict.fromkeys(metric_names("quality"), math.nan)
+        losses, divergence = self._train_window()
+        metrics = dict.fromkeys(metric_names("quality"), math.nan)
+        if not divergence:
+            metrics |= {"train_loss": float(np.mean(losses)), **self._evaluate()}
+        for meter in reversed(self.meters):
+            metrics |= meter.end_window()
+        end = None
         if divergence:
-            status, reason = "diverged", divergence
-        else:
-            quality |= {"train_loss": float(np.mean(losses)), **self._evaluate()}
-            status, reason = ("completed", "budget") if self._budget_used() else (None, "")
-        batch_size = self.trial.configuration.batch_size
-        return {
-            "window": self.window,
-            "step": self.step,
-            "losses": np.array(losses),
-            "status": status,
-            "stop_reason": reason,
-            **NOT_STOPPED,
-            **quality,
-            **system,
-            **memory,
-            "memory_baseline_mb": self.baseline_mb,
-            "sample_time_us": 1e3 * system["step_time_ms"] / batch_size,
-            "train_time_s": self.clock.wall_ns / 1e9,
-            "eval_time_s": self.eval_time_s,
-            "cpu_time_s": time.process_time() - self.cpu_began,
-            "wall_time_s": time.perf_counter() - self.began,
-            "samples_used": self.clock.fits * batch_size,
-        }
+            end = TrialEnd(Status.DIVERGED, divergence)
+        elif self._budget_is_used(metrics["train_time_s"]):
+            end = TrialEnd(Status.COMPLETED, BUDGET_USED)
+        return Window(self.window, self.step, np.array(losses), metrics, end)
 
-    def _train_window(self) -> tuple[list[float], dict[str, float], str]:
-        """Return the loss of each step, the memory, and why the model diverged, if it did."""
+    def _train_window(self) -> tuple[list[float], str]:
+        """Return the loss of each step, and why the model diverged, if it did."""
         losses: list[float] = []
         divergence = ""
         last_step = min(self.step + self.trial.budget.window_steps, self.trial.steps_planned)
-        self.memory.reset_peak()
+        for begin_window in hooks(self.meters, "begin_window"):
+            begin_window()
+        begin_fit = hooks(self.meters, "begin_fit")
+        end_fit = hooks(reversed(self.meters), "end_fit")
+        begin_evaluation = hooks(self.meters, "begin_evaluation")
+        end_evaluation = hooks(reversed(self.meters), "end_evaluation")
         try:
             while self.step < last_step:
                 self.step += 1
                 loss = 0.0
                 for model in self.models:
-                    started = self.clock.start()
+                    for begin in begin_fit:
+                        begin()
                     batch = model.fit_batch()
-                    self.clock.stop(started)
-                    eval_began = time.perf_counter()
+                    for end in end_fit:
+                        end()
+                    for begin in begin_evaluation:
+                        begin()
                     loss += model.batch_loss(*batch)
-                    self.eval_time_s += time.perf_counter() - eval_began
+                    for end in end_evaluation:
+                        end()
                 losses.append(loss / len(self.models))
         except Diverged as error:
             divergence = str(error)
-        # Read here, where the last mini-batch is still alive.
-        return losses, self.memory.read(), divergence
+        # Here, where the last mini-batch is still alive.
+        for end_training in hooks(reversed(self.meters), "end_training"):
+            end_training()
+        return losses, divergence
 
     def _evaluate(self) -> dict[str, float]:
-        began = time.perf_counter()
+        for begin in hooks(self.meters, "begin_evaluation"):
+            begin()
         features, target = self.split.train_features, self.split.train_target
         results = [m.evaluate(features, target, m.validation_rows) for m in self.models]
-        self.eval_time_s += time.perf_counter() - began
+        for end in hooks(reversed(self.meters), "end_evaluation"):
+            end()
         return {name: float(np.mean([r[name] for r in results])) for name in results[0]}
 
-    def _budget_used(self) -> bool:
+    def _budget_is_used(self, train_time_s: float) -> bool:
         seconds = self.trial.budget.seconds
-        out_of_time = seconds is not None and self.clock.wall_ns / 1e9 >= seconds
+        out_of_time = seconds is not None and train_time_s >= seconds
         return out_of_time or self.step >= self.trial.steps_planned
 
 
-def train(trial: Trial, split: Split, rule: Rule | None = None) -> Iterator[dict]:
-    """Train a trial and yield one record at the end of each window, until it is over.
+def train(
+    trial: Trial,
+    split: Split,
+    rule: TrialRule | None = None,
+    clocks: Clocks = Clocks(),  # noqa: B008 - it is frozen
+) -> Iterator[Window]:
+    """Train a trial and yield each window at its end; the last one says how the trial ended.
 
-    A record holds the metrics of the registry, `step` (steps done), `window` (from 1), `losses`
-    (the training loss of each of the window's steps, mean over folds), `status` (None until the
-    last window; then "completed", "stopped" or "diverged"), `stop_reason`, and what the rule that
-    stopped the trial saw (`stop_metric`, `stop_limit`, `stop_value`; None if none did). The rule is
-    asked here, in the trial's own process, so that no window begins before its answer.
+    The rule is asked here, in the trial's own process, so that no window begins before its answer.
     """
     warnings.filterwarnings("ignore", module="sklearn")
-    run = TrialRun(trial, split)
-    records: list[dict] = []
-    while not records or records[-1]["status"] is None:
-        record = run.run_window()
-        records.append(record)
-        stop = decide(rule, records, trial.steps_planned) if record["status"] is None else None
+    run = TrialRun(trial, split, clocks)
+    seen: list[dict[str, float]] = []
+    end = None
+    while end is None:
+        window = run.run_window()
+        seen.append(window.row)
+        stop = decide(rule, seen, trial.steps_planned) if window.end is None else None
         if stop:
-            record |= {
-                "status": "stopped",
-                "stop_reason": stop.rule,
-                "stop_metric": stop.metric,
-                "stop_limit": stop.limit,
-                "stop_value": stop.value,
-            }
-        yield record
+            window = replace(window, end=TrialEnd(Status.STOPPED, stop.rule, stop))
+        end = window.end
+        yield window

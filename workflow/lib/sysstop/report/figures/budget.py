@@ -6,15 +6,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sysstop.report.figures.kind import FigureKind
+from sysstop.report.figures.outcomes import (
+    KEPT,
+    NONE_LEFT,
+    STOPPED,
+    outcome_handle,
+    outcome_marker,
+    outcome_of,
+)
 from sysstop.report.figures.style import (
     arm_colours,
     arm_markers,
     legend_below,
-    message_figure,
     new_figure,
     styled,
 )
@@ -22,12 +29,28 @@ from sysstop.report.wording import algorithm_label, arm_label, arm_order, number
 from sysstop.study.keys import PAIR
 from sysstop.study.studies import BASELINE_ARM
 
-KEPT, STOPPED, NONE_LEFT = "best trial kept", "best trial stopped", "no model left"
+FIGURE = FigureKind(
+    name="budget",
+    title="Budget used, budget saved and regret",
+    category="RQ2",
+    caption=(
+        "Each row is an arm. The bar is the training time that the arm used of the full-budget "
+        "baseline's, the mean over repetitions; the pale part is saved, black dots are single "
+        "repetitions, and the number is the time used. Beside it stands the price: regret is the "
+        "baseline's best score minus the arm's, in the score's own unit, so that further right is "
+        "worse; each repetition is a marker. An open marker says that the arm stopped the very "
+        "trial that the baseline chose. After a limit that trial is lost; after the plateau rule "
+        "it may still be chosen, as it was when it stopped. A cross says that no trial was left "
+        "to choose from."
+    ),
+    tables=("budget",),
+)
+
 REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RMSE)"}
 
 
 @styled
-def budget_figure(budget: pd.DataFrame) -> Figure:
+def draw(budget: pd.DataFrame) -> Figure:
     """Draw two panels per data set and algorithm, a row per arm: budget used and saved, and regret.
 
     Bars are means over repetitions of the training time in percent of the baseline's; each dot is
@@ -61,28 +84,8 @@ def _legend() -> dict[str, object]:
     return {
         "used": Patch(facecolor="0.4"),
         "saved": Patch(facecolor="0.92", edgecolor="0.6", linewidth=0.6),
-        **{text: _dot(text) for text in (KEPT, STOPPED, NONE_LEFT)},
+        **{text: outcome_handle(text) for text in (KEPT, STOPPED, NONE_LEFT)},
     }
-
-
-def _dot(outcome: str) -> Line2D:
-    return Line2D(
-        [], [], linestyle="none", color="0.3", markersize=6, **_marker(outcome, "0.3", "o")
-    )
-
-
-def _marker(outcome: str, colour: str, marker: str) -> dict[str, object]:
-    return {
-        KEPT: {"marker": marker, "markerfacecolor": colour},
-        STOPPED: {"marker": marker, "markerfacecolor": "white"},
-        NONE_LEFT: {"marker": "x", "markeredgewidth": 2},
-    }[outcome]
-
-
-def _outcome(study: pd.Series) -> str:
-    if pd.isna(study["regret"]):
-        return NONE_LEFT
-    return STOPPED if study["winner_stopped"] else KEPT
 
 
 def _draw_budget(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
@@ -133,7 +136,7 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
             np.linspace(-0.18, 0.18, len(studies)) if len(studies) > 1 else np.zeros(len(studies))
         )
         for offset, (_, study) in zip(offsets, studies.iterrows(), strict=True):
-            outcome = _outcome(study)
+            outcome = outcome_of(study)
             axes.plot(
                 1.0 if outcome == NONE_LEFT else study["regret"],
                 at + offset,
@@ -141,7 +144,7 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
                 markersize=6,
                 clip_on=False,
                 transform=axes.get_yaxis_transform() if outcome == NONE_LEFT else axes.transData,
-                **_marker(outcome, colours[arm], markers[arm]),
+                **outcome_marker(outcome, colours[arm], markers[arm]),
             )
     axes.set_xlabel(REGRET_LABEL[task])
     axes.set_yticks(range(len(arms)), [])
@@ -157,53 +160,3 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
         axes.set_xlim(-0.05, 1.0)
         axes.set_xticks([0.0], ["0"])
     axes.grid(visible=False, axis="y")
-
-
-@styled
-def tradeoff_figure(budget: pd.DataFrame) -> Figure:
-    """Draw saving against regret, a point per study, a panel per task.
-
-    The regret of a classification is in units of accuracy, that of a regression in percent of the
-    baseline's RMSE, because target units of different data sets cannot share an axis.
-    """
-    studies = budget[(budget["arm"] != BASELINE_ARM) & budget["baseline_best_score"].notna()]
-    if studies.empty:
-        return message_figure("Only the baseline arm was run, so there is nothing to compare.")
-    arms = arm_order(studies["arm"])
-    tasks = sorted(studies["task"].unique())
-    figure = new_figure(3.9, width_inches=4.2 * len(tasks) + 0.3 if len(tasks) > 1 else 5.5)
-    panels = figure.subplots(1, len(tasks), squeeze=False)[0]
-    colours, markers = arm_colours(arms), arm_markers(arms)
-    in_percent = FuncFormatter(lambda value, _: number(100 * value))
-    for task, axes in zip(tasks, panels, strict=True):
-        axes.axhline(0, color="0.6", linewidth=0.8)
-        axes.axvline(0, color="0.6", linewidth=0.8)
-        for _, study in studies[studies["task"] == task].iterrows():
-            outcome = _outcome(study)
-            relative = task == "regression"
-            regret = study["regret"] / (abs(study["baseline_best_score"]) if relative else 1.0)
-            axes.plot(
-                study["saved_fraction"],
-                1.0 if outcome == NONE_LEFT else regret,
-                color=colours[study["arm"]],
-                markersize=6.5,
-                alpha=0.85,
-                clip_on=False,
-                transform=axes.get_xaxis_transform() if outcome == NONE_LEFT else axes.transData,
-                **_marker(outcome, colours[study["arm"]], markers[study["arm"]]),
-            )
-        axes.margins(0.08)
-        axes.set(
-            title=task.capitalize(), xlabel="Training time saved (%)", ylabel="Regret (accuracy)"
-        )
-        axes.xaxis.set_major_formatter(in_percent)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        if task == "regression":
-            axes.set_ylabel("Regret (% of the baseline's RMSE)")
-            axes.yaxis.set_major_formatter(in_percent)
-    legend = {
-        arm: Line2D([], [], linestyle="none", color=colours[arm], marker=markers[arm], markersize=6)
-        for arm in arms
-    }
-    legend_below(figure, legend | {text: _dot(text) for text in (STOPPED, NONE_LEFT)})
-    return figure

@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sysstop.report.figures.response import completed_baseline
+from sysstop.report.figures.kind import FigureKind
+from sysstop.report.figures.medians import completed_baseline, draw_medians
 from sysstop.report.figures.style import (
     algorithm_colours,
-    draw_medians,
     handles_of,
     legend_below,
     message_figure,
@@ -20,9 +20,25 @@ from sysstop.report.figures.style import (
 )
 from sysstop.study.metrics import METRIC_BY_NAME
 
+FIGURE = FigureKind(
+    name="cost",
+    title="Cost per step and per sample",
+    category="RQ1",
+    caption=(
+        "The same measurements seen twice: on the left the time of one training step, on the "
+        "right that time divided by the batch size. Points are medians of the baseline's "
+        "completed trials, bars reach from their 10 % to their 90 % quantile. The lines are the "
+        "cost model, a fixed cost per step plus a cost per sample. Left of the dotted line most "
+        "of a step is fixed cost; right of it the samples dominate, and larger batches make "
+        "samples hardly cheaper. A limit on step time stops the batches that are cheapest per "
+        "sample."
+    ),
+    tables=("trials", "cost_model"),
+)
+
 
 @styled
-def cost_figure(trials: pd.DataFrame, cost_model: pd.DataFrame) -> Figure:
+def draw(trials: pd.DataFrame, cost_model: pd.DataFrame) -> Figure:
     """Draw a row per data set: step time and time per sample, with the cost model's lines.
 
     The model is step time = fixed cost + batch size x cost per sample. A dotted line marks the

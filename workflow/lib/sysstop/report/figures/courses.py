@@ -1,4 +1,4 @@
-"""RQ2: the courses of the trials, and where each arm stopped them."""
+"""RQ2: the learning curves of the trials, and where each arm stopped them."""
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import (
     arm_colours,
     legend_below,
@@ -17,45 +18,61 @@ from sysstop.report.figures.style import (
 )
 from sysstop.report.wording import algorithm_label, arm_order
 from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
+
+FIGURE = FigureKind(
+    name="courses",
+    title="Which trials were stopped",
+    category="RQ2",
+    caption=(
+        "Every line is a trial of the first repetition, from its first evaluation to its last. "
+        "Coloured trials were stopped at the dot, grey ones went on to the end of their budget or "
+        "diverged; the black line is the baseline's best trial. A limit on a system metric cuts "
+        "trials off whatever their loss, so look at how low the dots lie. The plateau rule stops "
+        "trials whose loss no longer falls."
+    ),
+    tables=("windows", "trials"),
+    per_dataset=True,
+)
 
 X, Y = "train_time_s", "val_loss"
 
 
 @styled
-def courses_figure(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
+def draw(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
     """Draw validation loss over training time for one data set: algorithms x stopping arms.
 
     Every line is a trial of the first repetition; the baseline's best trial is drawn in black.
     """
     windows, trials = (table[table["repetition"] == 1] for table in (windows, trials))
     arms = [arm for arm in arm_order(trials["arm"]) if arm != BASELINE_ARM]
-    completed = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == "completed")]
+    completed = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == Status.COMPLETED)]
     if not arms or completed.empty:
         return message_figure(
             "Only the baseline arm was run, so no trial was stopped."
             if not arms
-            else "No trial of the baseline completed, so there are no courses to compare."
+            else "No trial of the baseline completed, so there are no curves to compare."
         )
     algorithms = sorted(completed["algorithm"].unique())
     figure = new_figure(2.0 * len(algorithms) + 0.9, width_inches=max(5.0, 1.9 * len(arms) + 0.8))
     panels = figure.subplots(len(algorithms), len(arms), sharex=True, sharey="row", squeeze=False)
     for algorithm, row in zip(algorithms, panels, strict=True):
         of_algorithm = windows[windows["algorithm"] == algorithm]
-        usual = _courses_of(of_algorithm, completed[completed["algorithm"] == algorithm])
+        usual = _curves_of(of_algorithm, completed[completed["algorithm"] == algorithm])
         best = completed[completed["algorithm"] == algorithm].nlargest(1, "score")
         for arm, axes in zip(arms, row, strict=True):
             stopped = trials[
                 (trials["algorithm"] == algorithm)
                 & (trials["arm"] == arm)
-                & (trials["status"] == "stopped")
+                & (trials["status"] == Status.STOPPED)
             ]
-            courses = _courses_of(of_algorithm, stopped)
+            curves = _curves_of(of_algorithm, stopped)
             colour = arm_colours(arms)[arm]
             _draw_lines(axes, of_algorithm[of_algorithm["arm"] == arm], "0.8", 0.5)
-            _draw_lines(axes, _courses_of(of_algorithm, best), "black", 1.4)
-            _draw_lines(axes, courses, colour, 0.7)
-            ends = courses.groupby("trial_id").tail(1)
+            _draw_lines(axes, _curves_of(of_algorithm, best), "black", 1.4)
+            _draw_lines(axes, curves, colour, 0.7)
+            ends = curves.groupby("trial_id").tail(1)
             axes.plot(ends[X], ends[Y], linestyle="none", marker="o", markersize=3, color=colour)
         row[0].set_ylabel(f"{algorithm_label(algorithm)}\n{METRIC_BY_NAME[Y].label}")
         scale_to_values(row[0], "y", usual[Y])
@@ -78,10 +95,10 @@ def courses_figure(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
     return figure
 
 
-def _courses_of(windows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+def _curves_of(windows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     return windows.merge(trials[["algorithm", "arm", "trial_id"]])
 
 
 def _draw_lines(axes: Axes, windows: pd.DataFrame, colour: str, width: float) -> None:
-    lines = [np.column_stack([course[X], course[Y]]) for _, course in windows.groupby("trial_id")]
+    lines = [np.column_stack([curve[X], curve[Y]]) for _, curve in windows.groupby("trial_id")]
     axes.add_collection(LineCollection(lines, colors=colour, linewidths=width))

@@ -7,6 +7,7 @@ import seaborn
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import message_figure, new_figure, styled
 from sysstop.report.wording import (
     MISSING,
@@ -19,11 +20,25 @@ from sysstop.report.wording import (
 from sysstop.study.keys import PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
 
+FIGURE = FigureKind(
+    name="effects",
+    title="Share of variance explained",
+    category="RQ1",
+    caption=(
+        "How much of a system metric's variance each hyperparameter explains beyond the others, "
+        "in percent (omega squared; on a logarithmic scale, except CPU). Only completed trials of "
+        "the full-budget baseline count. Brackets mark effects that cannot be told from noise: "
+        "their p value, adjusted for the number of tests, is 0.05 or more. A pale column is a "
+        "result too: that hyperparameter does not change what training costs."
+    ),
+    tables=("effects",),
+)
+
 COLUMNS = 4
 
 
 @styled
-def effect_map(effects: pd.DataFrame) -> Figure:
+def draw(effects: pd.DataFrame) -> Figure:
     """Draw a map per data set and algorithm: metric x hyperparameter, shade = share of variance.
 
     Shares whose adjusted p value is not below `SIGNIFICANCE_LEVEL` stand in brackets.

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import (
     algorithm_colours,
     handles_of,
@@ -22,13 +23,32 @@ from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import METRICS
 
+FIGURE = FigureKind(
+    name="pareto",
+    title="Score against system metrics",
+    category="RQ2",
+    caption=(
+        "What does more of the score cost? Each dot is a configuration that completed in every "
+        "repetition of the baseline: its mean score, better further up, against the median of a "
+        "system metric. On the coloured front no other configuration is as good for less. A front "
+        "that is level says that a costlier configuration buys hardly any score. The star is the "
+        "best score, where you gave limits the best that keeps them all in every repetition; "
+        "configurations beyond a limit are open, and a limit is a dashed line or, if it lies "
+        "beyond the panel, named above it with an arrow. RMSE runs downwards. Triangles are "
+        "scores so far below most that they are drawn at the edge instead."
+    ),
+    tables=("pareto",),
+    config=("constraints",),
+    per_dataset=True,
+)
+
 OTHER_COLOUR = "0.72"
 LIMIT_COLOUR = "#b2182b"
 MOST_TICKS = 3
 
 
 @styled
-def pareto_figure(pareto: pd.DataFrame, constraints: Mapping[str, float]) -> Figure:
+def draw(pareto: pd.DataFrame, constraints: Mapping[str, float]) -> Figure:
     """Draw score against each system metric for one data set: a row per algorithm.
 
     Scores are drawn so that up is better: accuracy, or RMSE on a reversed axis. `pareto` is a

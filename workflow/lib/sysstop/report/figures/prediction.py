@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from sysstop.analysis.prediction import PREDICTED_METRICS, WINDOWS_SEEN
+from sysstop.analysis.prediction import WINDOWS_SEEN
+from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import (
     algorithm_colours,
     legend_below,
@@ -16,7 +17,23 @@ from sysstop.report.figures.style import (
 )
 from sysstop.report.wording import algorithm_label, number
 from sysstop.study.keys import PAIR
-from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics
+
+FIGURE = FigureKind(
+    name="prediction",
+    title="Error of early predictions",
+    category="RQ2",
+    caption=(
+        "How early do a few windows tell what a trial will cost in the end? A thin line is a data "
+        "set and an algorithm, the black line their median. The error is the distance between "
+        "prediction and final value in percent of the latter; above its median over the trials, "
+        "below what 90 % of the trials stay within. Training time is extrapolated from the steps "
+        "so far, the other metrics are predicted to stay what they have been. Only trials of the "
+        "baseline that completed and had more windows than were seen count. The vertical axis is "
+        "logarithmic and ends at 0.1 %, where smaller errors are drawn."
+    ),
+    tables=("prediction",),
+)
 
 # Below this an error does not matter; a logarithmic axis has to end somewhere.
 LEAST_ERROR_PERCENT = 0.1
@@ -34,7 +51,7 @@ ERROR_LABELS = {
 
 
 @styled
-def prediction_figure(prediction: pd.DataFrame) -> Figure:
+def draw(prediction: pd.DataFrame) -> Figure:
     """Draw the error of the predictions against the windows seen: two rows, a column per metric.
 
     A thin line is a data set and algorithm, the black one the median of several. Errors are shares of the
@@ -43,7 +60,7 @@ def prediction_figure(prediction: pd.DataFrame) -> Figure:
     """
     if prediction.empty:
         return message_figure("No trial of the baseline completed with more than one window.")
-    metrics = [name for name in PREDICTED_METRICS if name in set(prediction["metric"])]
+    metrics = [name for name in predicted_metrics() if name in set(prediction["metric"])]
     figure = new_figure(4.6, width_inches=0.9 + 1.8 * len(metrics))
     panels = figure.subplots(
         len(ERROR_LABELS), len(metrics), sharex=True, sharey=True, squeeze=False

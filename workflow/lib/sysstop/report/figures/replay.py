@@ -1,7 +1,5 @@
 """RQ2: what every stopping rule saves against what it loses as its limit moves, in replay."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,10 +7,31 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import legend_below, message_figure, new_figure, styled
 from sysstop.report.wording import algorithm_label, number
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import PAIR, RULE
+from sysstop.study.rules import RuleStyle, rule_at
+
+FIGURE = FigureKind(
+    name="replay",
+    title="Saving and regret of every rule",
+    category="RQ2",
+    caption=(
+        "Which rule saves most without regret, and does it beat random stopping? On the left the "
+        "rules stand in that order: a dot is the largest saving without regret in any repetition, "
+        "filled where stopping as many trials after as many windows at random would have cost "
+        "more; a diamond is the knee, from which on more saving costs much regret. On the right "
+        "are the whole curves in the same colours, means over repetitions as the limit of a rule "
+        "moves: regret of the best model left, so that lower is better, against saving. Grey is "
+        "random stopping for each of these rules; dashes mark the same rule in both. Curves that "
+        "go on beyond the knees leave the panel at its top. The best limit is chosen in "
+        "hindsight, so a dot is a bound. All is replayed from the baseline's windows."
+    ),
+    tables=("replay", "replay_summary"),
+    per_dataset=True,
+)
 
 RANDOM_COLOUR = "0.62"
 # A knee that saves less would cover a word at the axis.
@@ -20,80 +39,56 @@ NEAR_PERCENT = 20.0
 REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RMSE)"}
 
 
-@dataclass(frozen=True)
-class RuleStyle:
-    """How a rule is drawn; a dashed one is akin to the solid one of the same colour."""
-
-    label: str
-    colour: str
-    dashed: bool = False
-
-    @property
-    def linestyle(self) -> object:
-        """The line style of the rule's curve."""
-        return (0, (3.2, 1.4)) if self.dashed else "-"
-
-
-# A hue per family, a shade per rule: at most four curves share a panel.
-FAMILIES = {
-    "Limits on time": {
-        ("metric_limit", "step_time_ms"): RuleStyle("Step time", "#08306b"),
-        ("metric_limit", "sample_time_us"): RuleStyle("Time per sample", "#74add6"),
-        ("metric_limit", "train_time_s"): RuleStyle("Training time", "#2171b5"),
-        ("predicted_train_time", "train_time_s"): RuleStyle(
-            "Predicted training time", "#2171b5", dashed=True
-        ),
-    },
-    "Limits on CPU and memory": {
-        ("metric_limit", "cpu_percent"): RuleStyle("CPU", "#5f2a00"),
-        ("metric_limit", "memory_mb"): RuleStyle("Memory", "#e6850e"),
-        ("metric_limit", "memory_peak_mb"): RuleStyle("Peak memory", "#b04a00", dashed=True),
-    },
-    "Other rules": {
-        ("plateau", "val_loss"): RuleStyle("Plateau of loss", "#00441b"),
-        ("median", "val_loss"): RuleStyle("Median rule", "#117a43"),
-        ("successive_halving", "val_loss"): RuleStyle("Successive halving", "#6cc070"),
-        ("best_cost", "train_time_s"): RuleStyle("Multiple of least time", "#117a43", dashed=True),
-    },
-}
-RULE_STYLES = {rule: style for family in FAMILIES.values() for rule, style in family.items()}
-
-
 @styled
-def replay_figure(replay: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+def draw(replay: pd.DataFrame, replay_summary: pd.DataFrame) -> Figure:
     """Draw the replay of one data set: a row per algorithm, rules ranked and their curves.
 
     The first panel of a row ranks the rules by the largest saving without regret, the others show
     regret against saving, means over the repetitions at the same limit, a panel per family of rules.
-    Grey is the expected regret of random stopping. `replay` and `summary` are a
-    `replay.replay_table` and its `replay.replay_summary`.
+    Grey is the expected regret of random stopping. `replay` is a `replay.replay_table` and
+    `replay_summary` its `replay.replay_summary`.
     """
-    if summary.empty:
+    if replay_summary.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to replay.")
     points = mean_points(replay)
     algorithms = sorted(replay["algorithm"].unique())
+    families = rule_families(replay)
     figure = new_figure(2.45 * len(algorithms) + 0.95, width_inches=9.9)
     panels = figure.subplots(
-        len(algorithms), 1 + len(FAMILIES), squeeze=False, width_ratios=[1.15, 1, 1, 1]
+        len(algorithms),
+        1 + len(families),
+        squeeze=False,
+        width_ratios=[1.15, *(1 for _ in families)],
     )
     for algorithm, (ranking, *curves) in zip(algorithms, panels, strict=True):
-        marks = with_random_at_free(summary[summary["algorithm"] == algorithm], points)
+        marks = with_random_at_free(
+            replay_summary[replay_summary["algorithm"] == algorithm], points
+        )
         of_algorithm = points[points["algorithm"] == algorithm]
         ranking.set_title(algorithm_label(algorithm), loc="left", fontweight="bold")
         _draw_ranking(ranking, marks)
-        for family, axes in zip(FAMILIES, curves, strict=True):
-            _draw_family(axes, FAMILIES[family], of_algorithm, marks)
+        for family, axes in zip(families.values(), curves, strict=True):
+            _draw_family(axes, family, of_algorithm, marks)
             axes.set_ylim(*_regret_span(of_algorithm, marks))
         curves[0].set_ylabel(REGRET_LABEL[ALGORITHMS[algorithm].task])
         for axes in curves[1:]:
             axes.tick_params(labelleft=False)
-    for family, axes in zip(FAMILIES, panels[0, 1:], strict=True):
-        axes.set_title(family, color=next(iter(FAMILIES[family].values())).colour)
+    for (title, family), axes in zip(families.items(), panels[0, 1:], strict=True):
+        axes.set_title(title, color=next(iter(family.values())).colour)
     for axes in panels[-1]:
         axes.set_xlabel("Training time saved (%)")
-    figure.suptitle(summary["dataset"].iloc[0])
+    figure.suptitle(replay_summary["dataset"].iloc[0])
     legend_below(figure, _legend(), columns=5)
     return figure
+
+
+def rule_families(replay: pd.DataFrame) -> dict[str, dict[tuple[str, str], RuleStyle]]:
+    """Return how the rules of a replay are drawn, by rule and metric, in each family of rules."""
+    families: dict[str, dict[tuple[str, str], RuleStyle]] = {}
+    for names in replay[RULE].drop_duplicates().itertuples(index=False, name=None):
+        rule = rule_at(*names)
+        families.setdefault(rule.family, {})[names] = rule.style
+    return families
 
 
 def mean_points(replay: pd.DataFrame) -> pd.DataFrame:
@@ -143,20 +138,20 @@ def _draw_ranking(axes: Axes, marks: pd.DataFrame) -> None:
     if marks.empty:
         axes.text(0.5, 0.5, "no trial completed", ha="center", transform=axes.transAxes)
     for at, mark in enumerate(marks.itertuples()):
-        style = RULE_STYLES[mark.rule, mark.metric]
+        style = rule_at(mark.rule, mark.metric).style
         saved = 100 * mark.free_saved_time_fraction
         if np.isnan(saved):
             knee = 100 * mark.knee_saved_time_fraction
-            beside = knee if knee < NEAR_PERCENT else 0
+            text_at = knee if knee < NEAR_PERCENT else 0
             axes.annotate(
-                "none", (beside, at), (7, 0), textcoords="offset points", va="center", fontsize=7.5
+                "none", (text_at, at), (7, 0), textcoords="offset points", va="center", fontsize=7.5
             )
         else:
-            axes.plot([0, saved], [at, at], color=style.colour, linestyle=style.linestyle)
+            axes.plot([0, saved], [at, at], color=style.colour, linestyle=_linestyle(style))
             axes.plot(saved, at, **_free_marker(style.colour, mark.free_beats_random))
         axes.plot(100 * mark.knee_saved_time_fraction, at, **_knee_marker(style.colour))
     labels = [
-        RULE_STYLES[names].label for names in zip(marks["rule"], marks["metric"], strict=True)
+        rule_at(*names).style.label for names in marks[RULE].itertuples(index=False, name=None)
     ]
     axes.set_yticks(range(len(marks)), labels)
     axes.set_ylim(len(marks) - 0.4, -0.6)
@@ -175,7 +170,7 @@ def _draw_family(
     for (rule, metric), style in family.items():
         curve = points[(points["rule"] == rule) & (points["metric"] == metric)]
         curve = curve.dropna(subset="regret")
-        line = {"linestyle": style.linestyle, "marker": "." if len(curve) == 1 else ""}
+        line = {"linestyle": _linestyle(style), "marker": "." if len(curve) == 1 else ""}
         axes.plot(
             100 * curve["saved"],
             curve["random_regret"],
@@ -199,6 +194,10 @@ def _draw_family(
     _scale_saving(axes)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+def _linestyle(style: RuleStyle) -> object:
+    return (0, (3.2, 1.4)) if style.dashed else "-"
 
 
 def _scale_saving(axes: Axes) -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sysstop.report.figures.kind import FigureKind
+from sysstop.report.figures.medians import completed_baseline, draw_medians
 from sysstop.report.figures.style import (
-    draw_medians,
     handles_of,
     legend_below,
     message_figure,
@@ -17,16 +18,28 @@ from sysstop.report.figures.style import (
 from sysstop.report.wording import capitalised, spoken
 from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import METRICS
-from sysstop.study.studies import BASELINE_ARM
 
-
-def completed_baseline(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials that show a configuration's full cost: of the baseline, and completed."""
-    return trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == "completed")]
+FIGURE = FigureKind(
+    name="response",
+    title="System metrics against hyperparameters",
+    category="RQ1",
+    caption=(
+        "Each row is a system metric, each column a hyperparameter, each colour an algorithm. "
+        "Points are medians over all completed trials of the full-budget baseline that share the "
+        "value on the horizontal axis; bars reach from their 10 % to their 90 % quantile, so they "
+        "also hold what the other hyperparameters do. Where the medians stay level, the "
+        "hyperparameter makes no difference. Where trials diverged, mostly at large learning "
+        "rates, the medians of those left over can shift without any effect; the shares of "
+        "variance compare like with like. Compare step time with time per sample: what a batch "
+        "costs depends on which of the two counts."
+    ),
+    tables=("trials",),
+    per_dataset=True,
+)
 
 
 @styled
-def response_figure(trials: pd.DataFrame) -> Figure:
+def draw(trials: pd.DataFrame) -> Figure:
     """Draw the trials of one data set: a row per system metric, a column per hyperparameter."""
     completed = completed_baseline(trials)
     if completed.empty:

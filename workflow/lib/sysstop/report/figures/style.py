@@ -13,7 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from sysstop.report.wording import algorithm_label, arm_order, number
+from sysstop.report.wording import arm_order, number
 from sysstop.study.algorithms import ALGORITHMS
 
 STYLE = {
@@ -148,32 +148,6 @@ def _set_ticks(axis: Axis, ticks: Iterable[float]) -> None:
     axis.set_major_locator(FixedLocator(list(ticks)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-
-
-def draw_medians(
-    axes: Axes, values: pd.Series, levels: pd.Series, *, algorithm: str, shift: float, line: bool
-) -> None:
-    """Draw the median at each level with a bar from the 10 % to the 90 % quantile.
-
-    `shift` moves the points sideways by that share of the axis, so that algorithms do not cover
-    each other.
-    """
-    quantiles = values.groupby(levels).quantile([0.1, 0.5, 0.9]).unstack()
-    at = quantiles.index.to_numpy(dtype=float)
-    if at[0] > 0:
-        at = at * (at[-1] / at[0]) ** shift
-    low, median, high = (quantiles[share].to_numpy() for share in (0.1, 0.5, 0.9))
-    axes.errorbar(
-        at,
-        median,
-        yerr=[median - low, high - median],
-        color=algorithm_colours()[algorithm],
-        marker=algorithm_markers()[algorithm],
-        linestyle="-" if line else "none",
-        elinewidth=0.9,
-        capsize=1.8,
-        label=algorithm_label(algorithm),
-    )
 
 
 def legend_below(figure: Figure, handles: Mapping[str, object], columns: int = 4) -> None:

@@ -1,0 +1,40 @@
+"""How many trials run at once: one for each core of Ray, also in the replay of comparing rules."""
+
+import pytest
+from generated_tables import ARMS, trials_and_windows
+
+from sysstop.analysis import replay
+from sysstop.search.settings import expected_trials_at_once, trials_at_once
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(2, 2), (8, 8), (16, 8), (0, 1)])
+def test_there_are_as_many_as_workers_but_no_more_than_cores(cores, at_once):
+    assert trials_at_once(8, cores) == at_once
+
+
+def test_this_hosts_cores_bound_its_private_ray_and_no_cluster():
+    assert expected_trials_at_once({"workers": 8, "ray_address": "local"}, 2) == 2
+    assert expected_trials_at_once({"workers": 8, "ray_address": "10.0.0.1:6379"}, 2) == 8
+
+
+def test_the_replay_has_as_many_workers_as_each_search_had(monkeypatch):
+    pair, used = ("digits", "logistic_regression"), []
+    tables = trials_and_windows([pair], {"none": ARMS["none"]}, repetitions=2)
+    summaries = [
+        {
+            "study": dict(zip(("dataset", "algorithm"), pair, strict=True))
+            | {"arm": arm, "repetition": repetition},
+            "workers": workers,
+        }
+        for arm, repetition, workers in (("none", 1, 2), ("memory", 1, 7), ("none", 2, 3))
+    ]
+    search = replay.virtual_searches
+
+    def searched(recording, rule, limits, workers, order):
+        used.append(workers)
+        return search(recording, rule, limits, workers, order)
+
+    monkeypatch.setattr(replay, "virtual_searches", searched)
+    replay.replay_table(*tables, [], replay.baseline_workers(summaries), seed=1)
+    assert set(used[: len(used) // 2]) == {2}
+    assert set(used[len(used) // 2 :]) == {3}

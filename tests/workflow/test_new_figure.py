@@ -1,0 +1,87 @@
+"""A figure added as one file and one line of the registry, in a finished project."""
+
+import shutil
+import zipfile
+
+import pytest
+
+from tests.project import Project
+
+FIGURES = "workflow/lib/sysstop/report/figures"
+CAPTION = "Each point is a trial: the better its score, the further up it lies."
+SOURCE = f'''"""The score of each trial of a data set."""
+
+from sysstop.report.figures.kind import FigureKind
+from sysstop.report.figures.style import new_figure, styled
+
+FIGURE = FigureKind(
+    name="scores",
+    title="Score of each trial",
+    category="RQ1",
+    caption="{CAPTION}",
+    tables=("trials",),
+    per_dataset=True,
+)
+
+
+@styled
+def draw(trials):
+    """Draw the scores in the order of the trials."""
+    figure = new_figure(2)
+    figure.subplots().plot(range(len(trials)), trials["score"], ".")
+    return figure
+'''
+
+
+@pytest.fixture(scope="module")
+def project(finished, tmp_path_factory):
+    """A copy of the finished project with the new figure."""
+    folder = tmp_path_factory.mktemp("new-figure") / "project"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    (folder / FIGURES / "scores.py").write_text(SOURCE)
+    registry = folder / FIGURES / "registry.py"
+    entry = '    "sysstop.report.figures.effects",\n'
+    assert entry in registry.read_text()
+    added = f'    "sysstop.report.figures.scores",\n{entry}'
+    registry.write_text(registry.read_text().replace(entry, added))
+    return Project(folder)
+
+
+@pytest.fixture(scope="module")
+def planned(project):
+    """The jobs of a dry run before the figure is drawn."""
+    return project.planned_jobs(), project.planned_jobs("rq1")
+
+
+@pytest.fixture(scope="module")
+def drawn(project, planned):
+    """The project after the run that draws the figure."""
+    run = project.snakemake()
+    assert run.returncode == 0, run.stderr
+    return project
+
+
+def test_it_is_a_target_that_draws_nothing_else_anew(planned):
+    everything, rq1 = planned
+    of_datasets = {("figure_scores", f"dataset={dataset}") for dataset in ("iris", "flats")}
+    assert everything == of_datasets | {("report",)}
+    assert rq1 - {("rq1",)} == of_datasets
+
+
+def test_it_stands_in_the_report_at_its_place_with_its_caption(drawn):
+    page = (drawn.folder / "results" / "report.html").read_text()
+    assert page.count(CAPTION) == 2
+    titles = ["System metrics against", "Score of each trial: iris", "Share of variance explained"]
+    places = [page.index(f"(RQ1). {title}") for title in titles]
+    assert places == sorted(places)
+    assert (drawn.folder / "results" / "figures" / "rq1_scores" / "iris.pdf").exists()
+
+
+def test_it_stands_in_snakemakes_own_report_with_its_caption_and_category(drawn):
+    run = drawn.snakemake("--report", "report.zip")
+    assert run.returncode == 0, run.stderr
+    with zipfile.ZipFile(drawn.folder / "report.zip") as archive:
+        pages = {name: archive.read(name) for name in archive.namelist()}
+    assert any(name.endswith(".svg") for name in pages)
+    data = b"".join(pages.values()).decode(errors="ignore")
+    assert CAPTION in data

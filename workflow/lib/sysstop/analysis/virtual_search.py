@@ -1,0 +1,68 @@
+"""Search recorded trials again under a rule that compares them, in virtual time."""
+
+import heapq
+from bisect import insort
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+
+from sysstop.analysis.recording import Recording, Stops
+from sysstop.study.rules import ComparingRule
+
+
+def virtual_searches(
+    recording: Recording,
+    rule: ComparingRule,
+    limits: Sequence[float],
+    workers: int,
+    order: Sequence[int],
+) -> list[Stops]:
+    """Search the recorded trials again at each limit of a rule that compares them, in virtual time.
+
+    `workers` trials run at once and start in `order` (places in the recording). Each window takes
+    the wall time that was recorded, and the rule sees what others have shown until then.
+    """
+    # Single numbers of lists are read faster than those of arrays.
+    own, shown = (
+        np.where(np.isnan(values), np.inf, values).tolist()
+        for values in (rule.own_values(recording.curves), rule.shown_values(recording.curves))
+    )
+    ends_s = recording.curves["wall_time_s"].tolist()
+    last = (recording.windows - 1).tolist()
+    windows = range(max(last) + 1)
+    # The first window from each on after which the rule is asked.
+    asked_from = [next(filter(rule.asks_after, windows[first:]), max(last)) for first in windows]
+
+    def next_event(trial: int, began_s: float, first: int) -> tuple[float, int, float, int]:
+        """When a trial is next asked about or ends, which trial, when it began, which window."""
+        window = min(last[trial], asked_from[first])
+        return began_s + ends_s[trial][window], trial, began_s, window
+
+    def search(limit: float) -> Stops:
+        shown_at: list[list[float]] = [[] for _ in windows]
+        finished: list[float] = []
+        windows_used, stopped = recording.windows.copy(), np.zeros(len(last), dtype=bool)
+        waiting = iter(order)
+        running = [next_event(trial, 0.0, 0) for trial in islice(waiting, workers)]
+        heapq.heapify(running)
+        while running:
+            now_s, trial, began_s, window = running[0]
+            signal = rule.signal(own[trial][window], window, shown_at[window], finished)
+            if rule.compares_windows:
+                insort(shown_at[window], shown[trial][window])
+            if window < last[trial] and signal <= limit:
+                heapq.heapreplace(running, next_event(trial, began_s, window + 1))
+                continue
+            if window < last[trial]:
+                windows_used[trial], stopped[trial] = window + 1, True
+            elif recording.completed[trial]:
+                insort(finished, shown[trial][window])
+            following = next(waiting, None)
+            if following is None:
+                heapq.heappop(running)
+            else:
+                heapq.heapreplace(running, next_event(following, now_s, 0))
+        return Stops(windows_used, stopped)
+
+    return [search(limit) for limit in limits]

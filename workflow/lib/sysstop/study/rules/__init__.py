@@ -1,0 +1,55 @@
+"""The registry of stopping rules: a new one is a file here with its class, entered in `RULES`."""
+
+from sysstop.study.rules.base import ComparingRule, Curves, Rule, RuleStyle, TrialBounds, TrialRule
+from sysstop.study.rules.best_cost import BestCost
+from sysstop.study.rules.decision import Stop, decide, effective_signals
+from sysstop.study.rules.median import MedianRule
+from sysstop.study.rules.metric_limit import MetricLimit
+from sysstop.study.rules.plateau import Plateau
+from sysstop.study.rules.predicted_train_time import PredictedTrainTime, predicted_train_time
+from sysstop.study.rules.successive_halving import SuccessiveHalving
+
+__all__ = [
+    "RULES",
+    "BestCost",
+    "ComparingRule",
+    "Curves",
+    "MedianRule",
+    "MetricLimit",
+    "Plateau",
+    "PredictedTrainTime",
+    "Rule",
+    "RuleStyle",
+    "Stop",
+    "SuccessiveHalving",
+    "TrialBounds",
+    "TrialRule",
+    "decide",
+    "effective_signals",
+    "limit_on",
+    "predicted_train_time",
+    "rule_at",
+]
+
+RULES: dict[str, type[Rule]] = {
+    rule.name: rule
+    for rule in (
+        MetricLimit,
+        PredictedTrainTime,
+        Plateau,
+        MedianRule,
+        BestCost,
+        SuccessiveHalving,
+    )
+}
+"""The rules by the name that the config has for them."""
+
+
+def rule_at(name: str, metric: str, limit: float = float("inf")) -> Rule:
+    """Return the rule that a row of a table names by its rule, metric and limit."""
+    return RULES[name].at(metric, limit)
+
+
+def limit_on(metric: str, limit: float) -> TrialRule:
+    """Return the rule that stops a trial as soon as it breaks an application's limit on a metric."""
+    return MetricLimit(metric, limit)

@@ -1,0 +1,56 @@
+"""A multiple of the least cost: stop what is far dearer than the cheapest finished trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sysstop.study.rules.base import NOT_ASKED, ComparingRule, Curves, RuleStyle
+from sysstop.study.wording import number
+
+
+@dataclass(frozen=True)
+class BestCost(ComparingRule):
+    """Stop a trial that has cost more than a multiple of the cheapest finished one.
+
+    After the early stopping on cost of Zeus (You et al. 2023, NSDI), here for training time.
+    """
+
+    name: ClassVar[str] = "best_cost"
+    stopped_is_candidate: ClassVar[bool] = False
+    metric: ClassVar[str] = "train_time_s"
+    compares_windows: ClassVar[bool] = False
+    limits: ClassVar[Sequence[float]] = tuple(np.geomspace(1, 32, 11).round(2).tolist())
+    limit: float = 2.0
+
+    def own_values(self, curves: Curves) -> np.ndarray:
+        """Return the training time so far in seconds."""
+        return curves[self.metric]
+
+    def signal(
+        self, own: float, window: int, others: Sequence[float], finished: Sequence[float]
+    ) -> float:
+        """Return the trial's training time as a multiple of the shortest finished one's."""
+        return own / finished[0] if finished else NOT_ASKED
+
+    @property
+    def label(self) -> str:
+        """What the rule is, as a noun within a sentence."""
+        return f"multiple of the least {self.quantity}"
+
+    @property
+    def style(self) -> RuleStyle:
+        """The green of the median rule, dashed."""
+        return RuleStyle("Multiple of least time", "#117a43", dashed=True)
+
+    def limit_text(self, digits: int = 3) -> str:
+        """Return the multiple: "2 times"."""
+        return f"{number(self.limit, digits)} times"
+
+    def description(self, limit: str = "") -> str:
+        """Return when the rule stops a trial, as the end of a sentence."""
+        return (
+            f"as soon as its {self.quantity} exceeds {limit or self.limit_text()} the least of a "
+            "finished trial"
+        )

@@ -1,0 +1,50 @@
+"""Ask a rule about one trial, or about all windows of many trials at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sysstop.study.rules.base import NOT_ASKED, Curves, TrialRule
+
+Window = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A rule's decision to stop: which metric crossed which limit, with which value."""
+
+    rule: str
+    metric: str
+    limit: float
+    value: float
+
+
+def effective_signals(
+    rule: TrialRule, curves: Curves, steps_planned: np.ndarray | int
+) -> np.ndarray:
+    """Return a rule's signals after each window, minus infinity where they can stop nothing.
+
+    A rule is not asked in its first `grace_windows` windows, nor once the planned steps are done. A
+    signal that is not a number never stops a trial.
+    """
+    signals = np.array(rule.signals(curves, steps_planned), dtype=float)
+    # Not so where a trial is done, nor where it had ended before (its step is not a number).
+    goes_on = curves["step"] < np.expand_dims(steps_planned, -1)
+    signals[~goes_on | np.isnan(signals)] = NOT_ASKED
+    signals[..., : rule.grace_windows] = NOT_ASKED
+    return signals
+
+
+def decide(rule: TrialRule | None, windows: Sequence[Window], steps_planned: int) -> Stop | None:
+    """Ask a rule whether a trial is to stop after these windows."""
+    if rule is None:
+        return None
+    curves = {
+        name: np.array([window[name] for window in windows], dtype=float)
+        for name in ("step", rule.metric)
+    }
+    value = float(effective_signals(rule, curves, steps_planned)[-1])
+    if value > rule.limit:
+        return Stop(rule.name, rule.metric, rule.limit, value)
+    return None

@@ -1,0 +1,97 @@
+"""A limit on a metric: the plain form of stopping on what a trial costs."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from sysstop.study.metrics import METRIC_BY_NAME, limitable_metrics, metric_names
+from sysstop.study.rules.base import (
+    LIMITS_ON_CPU_AND_MEMORY,
+    LIMITS_ON_TIME,
+    Curves,
+    RuleStyle,
+    TrialBounds,
+    TrialRule,
+)
+from sysstop.study.wording import capitalised
+
+TIME_UNITS = ("µs", "ms", "s")
+# One hue for time, another for CPU and memory; colour and whether it is dashed.
+COLOURS = {
+    "step_time_ms": ("#08306b", False),
+    "sample_time_us": ("#74add6", False),
+    "train_time_s": ("#2171b5", False),
+    "cpu_percent": ("#5f2a00", False),
+    "memory_mb": ("#e6850e", False),
+    "memory_peak_mb": ("#b04a00", True),
+}
+SPARE_COLOURS = ("#7b3294", "#c2a5cf", "#01665e", "#80cdc1")
+
+
+@dataclass(frozen=True)
+class MetricLimit(TrialRule):
+    """Stop as soon as a metric of the latest window exceeds the limit."""
+
+    name: ClassVar[str] = "metric_limit"
+    stopped_is_candidate: ClassVar[bool] = False
+    limits_system_metric: ClassVar[bool] = True
+    takes_quantile: ClassVar[bool] = True
+    metric: str
+    limit: float
+    grace_windows: int = 0
+
+    def signals(self, curves: Curves, steps_planned: np.ndarray | int) -> np.ndarray:
+        """Return the metric's value in each window, in the metric's unit."""
+        return curves[self.metric]
+
+    @classmethod
+    def watched_metrics(cls) -> Sequence[str]:
+        """Return the metrics of what a trial costs or has used."""
+        return limitable_metrics()
+
+    @classmethod
+    def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:
+        """Return a limit on every system metric."""
+        return [cls(metric, limit=np.inf) for metric in metric_names("system")]
+
+    @classmethod
+    def value_mistakes(
+        cls, key: str, parameters: Mapping[str, Any], bounds: TrialBounds
+    ) -> Iterator[str]:
+        """Yield also which limits no trial of this run can exceed."""
+        yield from super().value_mistakes(key, parameters, bounds)
+        metric, limit = parameters["metric"], parameters.get("limit", 0)
+        memory_mb, seconds = bounds.memory_mb or math.inf, bounds.seconds or math.inf
+        if metric in ("memory_mb", "memory_peak_mb") and limit > memory_mb:
+            yield (
+                f"{key}.limit: {limit} MB can never be exceeded on this machine, which has "
+                f"{memory_mb:.0f} MB; use less"
+            )
+        if metric == "cpu_percent" and limit >= 100:
+            yield (
+                f"{key}.limit: {limit} % can never be exceeded: a trial runs on one core; use less "
+                "than 100"
+            )
+        if metric == "train_time_s" and limit >= seconds:
+            yield (
+                f"{key}.limit: {limit} s can never be exceeded, because budget.seconds ends trials "
+                f"at {seconds} s; use less"
+            )
+
+    @property
+    def family(self) -> str:
+        """The limits on time, or those on CPU and memory."""
+        timed = METRIC_BY_NAME[self.metric].unit in TIME_UNITS
+        return LIMITS_ON_TIME if timed else LIMITS_ON_CPU_AND_MEMORY
+
+    @property
+    def style(self) -> RuleStyle:
+        """The metric's colour; metrics without one share a few spare colours."""
+        label = capitalised(self.quantity)
+        if self.metric in COLOURS:
+            return RuleStyle(label, *COLOURS[self.metric])
+        others = [name for name in METRIC_BY_NAME if name not in COLOURS]
+        return RuleStyle(label, SPARE_COLOURS[others.index(self.metric) % len(SPARE_COLOURS)])

@@ -1,0 +1,67 @@
+"""A limit on the training time that a trial is predicted to take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from sysstop.study.rules.base import LIMITS_ON_TIME, Curves, RuleStyle, TrialRule
+from sysstop.study.wording import capitalised, metric_label
+
+
+@dataclass(frozen=True)
+class PredictedTrainTime(TrialRule):
+    """Stop as soon as the training time predicted for the whole trial exceeds the limit.
+
+    The prediction is `predicted_train_time`. That of the first window holds the warm-up and would
+    be far too high, so that the rule then asks for the time used so far alone.
+    """
+
+    name: ClassVar[str] = "predicted_train_time"
+    stopped_is_candidate: ClassVar[bool] = False
+    limits_system_metric: ClassVar[bool] = True
+    takes_quantile: ClassVar[bool] = True
+    metric: ClassVar[str] = "train_time_s"
+    limit: float
+    grace_windows: int = 0
+
+    def signals(self, curves: Curves, steps_planned: np.ndarray | int) -> np.ndarray:
+        """Return the training time predicted for the whole trial after each window, in seconds."""
+        seconds = curves[self.metric]
+        predicted = predicted_train_time(curves["step"], seconds, steps_planned)
+        predicted[..., 0] = seconds[..., 0]
+        return predicted
+
+    @classmethod
+    def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:
+        """Return the one form there is."""
+        return [cls(limit=np.inf)]
+
+    @property
+    def quantity(self) -> str:
+        """The metric, as predicted."""
+        return f"predicted {metric_label(self.metric)}"
+
+    @property
+    def family(self) -> str:
+        """The limits on time."""
+        return LIMITS_ON_TIME
+
+    @property
+    def style(self) -> RuleStyle:
+        """The colour of the limit on the training time itself, dashed."""
+        return RuleStyle(capitalised(self.quantity), "#2171b5", dashed=True)
+
+
+def predicted_train_time(
+    step: np.ndarray, seconds: np.ndarray, steps_planned: np.ndarray | int
+) -> np.ndarray:
+    """Return the training time of the whole trial as predicted after each window (... x windows).
+
+    `step` and `seconds` (... x windows) are what the trial has used until then. It is extrapolated
+    linearly from all windows but the first, which holds the warm-up; after that one from itself.
+    """
+    own_seconds, own_steps = seconds - seconds[..., :1], step - step[..., :1]
+    own_seconds[..., 0], own_steps[..., 0] = seconds[..., 0], step[..., 0]
+    return seconds + own_seconds / own_steps * (np.expand_dims(steps_planned, -1) - step)

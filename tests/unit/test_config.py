@@ -145,7 +145,7 @@ MISTAKES = {
         "no algorithm of study.algorithms does the classification of 'mnist'",
     ),
     "no data for algorithm": ("study.datasets", ["mnist"], "'linear_regression' does regression"),
-    "batch too large": ("grid.batch_size", [2, 999], "999 is larger than the 431 rows"),
+    "batch too large": ("grid.batch_size", [2, 999], "999 is larger than the 429 rows"),
     "unknown rule": ("arms.memory", {"rule": "metric_limits"}, "did you mean 'metric_limit'?"),
     "unknown metric": (
         "arms.memory",

@@ -84,7 +84,7 @@ def config():
 
 def test_its_arm_is_accepted(config):
     config["arms"]["mine"] = ARM
-    check_config(config, ROOT / "workflow" / "schemas")
+    check_config(config)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_its_arm_is_accepted(config):
 def test_a_mistake_in_its_arm_is_named(config, change, message):
     config["arms"]["mine"] = ARM | change
     with pytest.raises(UserError) as error:
-        check_config(config, ROOT / "workflow" / "schemas")
+        check_config(config)
     assert message in str(error.value)
 
 

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import runpy
+import sys
 import warnings
 from types import SimpleNamespace
 
@@ -42,7 +43,11 @@ from tests.hostile.hostile_files import (
 )
 from tests.project import ROOT
 
+SCRIPTS = ROOT / "workflow" / "scripts"
 FOLDS = 3
+
+sys.path.append(str(SCRIPTS))  # as Snakemake does for the imports of each script
+
 ENTRY = {"source": "file", "path": "data/hostile.csv", "target": "y", "task": "classification"}
 
 
@@ -57,7 +62,7 @@ def run_script(name, folder, **context):
     snakemake = SimpleNamespace(log=[str(log)], **context)
     try:
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            runpy.run_path(str(ROOT / "workflow/scripts" / f"{name}.py"), {"snakemake": snakemake})
+            runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": snakemake})
     except SystemExit as end:
         assert end.code == 1
         assert said.getvalue() == log.read_text()

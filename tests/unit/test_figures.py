@@ -24,7 +24,7 @@ from sysstop.report.figures.replay import mean_points
 from sysstop.report.figures.response import draw as response_figure
 from sysstop.report.figures.style import arm_colours, save
 from sysstop.report.figures.tradeoff import draw as tradeoff_figure
-from sysstop.study.metrics import METRIC_BY_NAME, metric_names
+from sysstop.study.metrics import METRIC_BY_NAME, metric_names, predicted_metrics
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}
@@ -290,7 +290,7 @@ def test_an_algorithm_without_a_completed_trial_keeps_its_row():
 def test_the_prediction_figure_draws_every_pair_and_their_median(two_repetitions, error, row):
     prediction = two_repetitions["prediction"]
     panels = prediction_figure(prediction).axes
-    for at, metric in enumerate(["train_time_s", "step_time_ms", "memory_mb", "memory_peak_mb"]):
+    for at, metric in enumerate(predicted_metrics()):
         axes = panels[4 * row + at]
         shown = prediction[prediction["metric"] == metric].pivot(
             index="windows_seen", columns="algorithm", values=error

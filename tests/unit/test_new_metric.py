@@ -2,20 +2,23 @@
 
 import resource
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+import yaml
 
 from sysstop.analysis.effects import effect_table
 from sysstop.analysis.noise import noise_table
 from sysstop.analysis.prediction import prediction_table
 from sysstop.analysis.recommendations import configuration_table, pareto_table
-from sysstop.report.figures.response import draw as response_figure
+from sysstop.plan.config_check import check_config
+from sysstop.report.figures import response
 from sysstop.results.journal import Journal, read_trials
 from sysstop.results.tables import checked, study_tables, trials_schema, windows_schema
 from sysstop.results.tracking import open_store, replace_runs
-from sysstop.study.arms import arm_mistakes, make_rule
+from sysstop.study.arms import make_rule
 from sysstop.study.metrics import METRIC_BY_NAME, Metric
 from sysstop.study.status import Status
 from sysstop.study.studies import Budget, Configuration, Study, Trial, derive_seed
@@ -23,6 +26,8 @@ from sysstop.trial import meters
 from sysstop.trial.meters import MB, Meter
 from sysstop.trial.training import train
 from sysstop.trial.window import finished_trial
+
+ROOT = Path(__file__).parents[2]
 
 ADDRESS_SPACE = Metric(
     "address_space_mb",
@@ -147,8 +152,16 @@ def test_it_is_a_metric_in_mlflow(journals, tmp_path):
         assert [metric.value for metric in history] == trial.windows[name]
 
 
-def test_an_arm_may_limit_it_and_the_limit_stops_trials(journals):
-    assert not list(arm_mistakes("space", ARMS["space"], BUDGET, here=True))
+def test_a_config_may_limit_it_in_an_arm_and_as_a_constraint():
+    files = ("config/datasets.yaml", "config/config.yaml")
+    datasets, config = (yaml.safe_load((ROOT / file).read_text()) for file in files)
+    config["arms"] |= ARMS
+    config["study"]["arms"] = list(ARMS)
+    config["constraints"] = dict.fromkeys(NEW, 100.0)
+    check_config(datasets | config)
+
+
+def test_the_limit_of_an_arm_stops_trials(journals):
     for trial in journals[STUDIES[2]]:
         assert trial.end.status == Status.STOPPED
         assert trial.end.stop.metric == ADDRESS_SPACE.name
@@ -170,7 +183,7 @@ def test_the_analyses_have_it(tables):
 
 
 def test_it_is_drawn(tables):
-    figure = response_figure(tables[0])
+    figure = response.draw(tables[0])
     labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes]
     assert ADDRESS_SPACE.axis_label in labels
     assert FAULTS.axis_label in labels

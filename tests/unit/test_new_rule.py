@@ -18,8 +18,8 @@ from generated_tables import config as study_config
 from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import RULES, RuleStyle, Stop, TrialRule
-from sysstop.study.status import Status, TrialEnd
+from sysstop.study.rules import RULES, RuleStyle, TrialRule
+from sysstop.study.status import Status, Stop, TrialEnd
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ from generated_tables import budget, config, environment, replay_results, trials
 
 from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.analysis.noise import noise_table
-from sysstop.report.tables import PAPER_SOURCES, PAPER_TABLES, RESULT_TABLES
+from sysstop.report.subjects import PAPER_SOURCES, PAPER_TABLES, SUBJECTS, tables_of
 from sysstop.report.text_tables import ReportData, html_table, latex
 
 
@@ -49,7 +49,7 @@ def test_a_table_for_latex_needs_its_sources_alone(tables, table):
     ],
 )
 def test_a_table_of_nothing_has_no_rows(tables, name):
-    (table,) = (table for table in RESULT_TABLES if table.name == name)
+    (table,) = (table for table in tables_of(SUBJECTS) if table.name == name)
     nothing = {source: tables[source].iloc[:0] for source in table.sources}
     assert html_table(table, data_of(nothing, table.sources)).rows == []
 
@@ -58,8 +58,8 @@ def test_tables_of_papers_keep_their_names():
     assert [table.name for table in PAPER_TABLES] == [
         "datasets",
         "algorithms",
-        "arms",
         "metrics",
+        "arms",
         "budget",
         "arm_limits",
         "noise",

@@ -8,11 +8,11 @@ from sysstop.study.rules import (
     MetricLimit,
     Plateau,
     PredictedTrainTime,
-    Stop,
     decide,
     effective_signals,
     predicted_train_time,
 )
+from sysstop.study.status import Stop
 
 PLANNED = 500
 

@@ -8,8 +8,7 @@ from mlflow.store.db import utils as mlflow_databases
 from sysstop.results.journal import FinishedTrial, window_columns
 from sysstop.results.tracking import experiment_name, open_store, replace_runs
 from sysstop.run.errors import UserError
-from sysstop.study.rules import Stop
-from sysstop.study.status import Status, TrialEnd
+from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.study.studies import Configuration, Study
 
 STOPPED = TrialEnd(

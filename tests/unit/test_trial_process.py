@@ -11,8 +11,8 @@ import pytest
 
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import MetricLimit, Stop
-from sysstop.study.status import Status, TrialEnd
+from sysstop.study.rules import MetricLimit
+from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess
 from sysstop.trial.training import train
 

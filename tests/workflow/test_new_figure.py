@@ -1,5 +1,7 @@
 """A figure added as one file and one line of the registry, in a finished project."""
 
+import json
+import re
 import shutil
 import zipfile
 
@@ -81,7 +83,12 @@ def test_it_stands_in_snakemakes_own_report_with_its_caption_and_category(drawn)
     run = drawn.snakemake("--report", "report.zip")
     assert run.returncode == 0, run.stderr
     with zipfile.ZipFile(drawn.folder / "report.zip") as archive:
-        pages = {name: archive.read(name) for name in archive.namelist()}
-    assert any(name.endswith(".svg") for name in pages)
-    data = b"".join(pages.values()).decode(errors="ignore")
-    assert CAPTION in data
+        page = archive.read("report/report.html").decode()
+    results, categories = (
+        json.loads(re.search(rf"var {name} = (\{{.*\}});", page)[1])
+        for name in ("results", "categories")
+    )
+    file = "results/figures/rq1_scores/iris.svg"
+    assert results[file]["caption"] == f"<p>{CAPTION}</p>\n"
+    assert results[file]["labels"] == {"figure": "Score of each trial", "data set": "iris"}
+    assert file in categories["RQ1"]["Other"]

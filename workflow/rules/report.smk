@@ -1,7 +1,7 @@
 """The tables for LaTeX and the report in one HTML file."""
 
 from sysstop.report.rendering import TEMPLATES
-from sysstop.report.tables import PAGE_SOURCES, PAPER_SOURCES, PAPER_TABLES
+from sysstop.report.subjects import PAGE_SOURCES, PAPER_SOURCES, PAPER_TABLES
 from sysstop.run.provenance import folder_digest
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 import sysstop_path
 from sysstop.data.split import read_split_summaries
-from sysstop.report.tables import PAPER_TABLES
+from sysstop.report.subjects import PAPER_TABLES
 from sysstop.report.text_tables import ReportData, latex
 from sysstop.run.job import job
 

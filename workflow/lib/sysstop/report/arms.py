@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
     MISSING,
@@ -124,3 +125,7 @@ ARMS_METHOD = (
     "costly to be wanted; a trial that was stopped because it had ceased to improve can. "
     "Diverged trials are results, but never the best."
 )
+
+
+ARMS = Subject(tables=(ARMS_TABLE,), method=lambda data: [ARMS_METHOD])
+ARM_LIMITS = Subject(tables=(ARM_LIMITS_TABLE,))

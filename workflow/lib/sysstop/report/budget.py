@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from sysstop.report.answer import Answer
-from sysstop.report.arms import ARM_LIMITS_TABLE, arm_description
+from sysstop.report.arms import ARM_LIMITS_TABLE, arm_description, arm_limits
 from sysstop.report.noise import noise_sentences
+from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
     algorithm_label,
@@ -257,3 +257,16 @@ def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[
             "one arm than in another, and arms then differ by more than their rule."
         )
     return limitations
+
+
+BUDGET = Subject(
+    tables=(BUDGET_TABLE,),
+    question="RQ2",
+    answer=lambda data: answer_rq2(
+        data.tables["budget"],
+        data.tables["noise"],
+        data.config,
+        arm_limits(data.tables["trials"]),
+    ),
+    limitations=lambda data: budget_limitations(data.tables["budget"], data.config),
+)

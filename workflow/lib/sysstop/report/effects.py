@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from sysstop.report.answer import Answer
-from sysstop.report.cost import cost_model_sentences, step_against_sample
+from sysstop.report.cost import COST_TABLE, cost_model_sentences, step_against_sample
+from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
     MISSING,
@@ -247,4 +247,13 @@ EFFECTS_METHOD = (
 EFFECTS_LIMITATION = (
     "Batch size does not mean what it usually does: scikit-learn updates on one sample at a time inside "
     "a mini-batch, so a larger batch means more updates in a step, not a better gradient."
+)
+
+
+EFFECTS = Subject(
+    tables=(EFFECTS_TABLE, COST_TABLE),
+    question="RQ1",
+    answer=lambda data: answer_rq1(data.tables["effects"], data.tables["cost_model"]),
+    method=lambda data: [EFFECTS_METHOD],
+    limitations=lambda data: [EFFECTS_LIMITATION],
 )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sysstop.analysis.hosts import host_table
+from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import counted, in_words, out_of, spoken
 from sysstop.study.keys import STUDY
@@ -102,3 +103,9 @@ def _unknown_loads(environment: pd.DataFrame) -> list[str]:
         f"How busy {in_words(unknown)} {'was' if len(unknown) == 1 else 'were'} with something else is "
         "not known: load is read only on the host from which a study is searched."
     ]
+
+
+HOSTS = Subject(
+    tables=(HOSTS_TABLE,),
+    limitations=lambda data: host_limitations(data.tables["trials"], data.tables["environment"]),
+)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from sysstop.report.subject import Subject
 from sysstop.report.wording import in_words, number, out_of, pair_label, spoken
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import HYPERPARAMETERS, PAIR, TRIAL
@@ -73,3 +74,11 @@ def incomplete_trials(trials: pd.DataFrame) -> list[str]:
             "configurations are left out of the comparison of arms."
         )
     return notes
+
+
+GRID_AND_TRIALS = Subject(
+    limitations=lambda data: [
+        *grid_limitations(data.tables["trials"], data.tables["budget"]),
+        *incomplete_trials(data.tables["trials"]),
+    ]
+)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
     algorithm_label,
@@ -107,3 +108,9 @@ def _busy_machines(trials: pd.DataFrame, environment: pd.DataFrame) -> list[str]
         f"In {out_of(busy, studies, 'study', 'studies')} the machine was busy with something else; "
         "their times are too long. Repeat them on a quiet machine."
     ]
+
+
+NOISE = Subject(
+    tables=(NOISE_TABLE,),
+    limitations=lambda data: noise_limitations(data.tables["trials"], data.tables["environment"]),
+)

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 
-from sysstop.report import budget, effects, noise, prediction, recommendation, replay, replay_check
-from sysstop.report.answer import Answer
-from sysstop.report.arms import ARMS_METHOD, arm_limits
 from sysstop.report.explorer import explorer_html
 from sysstop.report.figures.registry import ReportFigure
-from sysstop.report.hosts import host_limitations
-from sysstop.report.limitations import grid_limitations, incomplete_trials
 from sysstop.report.rendering import render
-from sysstop.report.study import study_method, study_size
-from sysstop.report.tables import PROVENANCE_TABLES, RESULT_TABLES, STUDY_TABLES
+from sysstop.report.study import study_size
+from sysstop.report.subject import joint_answer
+from sysstop.report.subjects import PROVENANCE, RESULTS, STUDIED, SUBJECTS, tables_of
 from sysstop.report.text_tables import ReportData, html_table
 
 
@@ -27,60 +23,21 @@ def render_report(data: ReportData, figures: Sequence[ReportFigure]) -> str:
     figures
         The figures in the order in which they appear.
     """
-    results = [html_table(table, data) for table in RESULT_TABLES]
+    results = [html_table(table, data) for table in tables_of(RESULTS)]
     page = render(
         "report.html.jinja",
         subtitle=study_size(data.config, data.tables["trials"]),
-        rq1=effects.answer_rq1(data.tables["effects"], data.tables["cost_model"]),
-        rq2=_answer_rq2(data),
+        rq1=joint_answer("RQ1", SUBJECTS, data),
+        rq2=joint_answer("RQ2", SUBJECTS, data),
         explorer=explorer_html(data.tables["replay"], data.tables["signals"]),
         figures={
             question: [figure for figure in figures if figure.category == question]
             for question in ("RQ1", "RQ2")
         },
         result_tables=[table for table in results if table.rows],
-        study_tables=[html_table(table, data) for table in STUDY_TABLES],
-        method=[
-            *study_method(data.config),
-            ARMS_METHOD,
-            effects.EFFECTS_METHOD,
-            replay.REPLAY_METHOD,
-        ],
-        limitations=_limitations(data),
-        provenance_tables=[html_table(table, data) for table in PROVENANCE_TABLES],
+        study_tables=[html_table(table, data) for table in tables_of(STUDIED)],
+        method=[text for subject in SUBJECTS for text in subject.method(data)],
+        limitations=[text for subject in SUBJECTS for text in subject.limitations(data)],
+        provenance_tables=[html_table(table, data) for table in PROVENANCE.tables],
     )
     return str(page)
-
-
-def _answer_rq2(data: ReportData) -> Answer:
-    tables = data.tables
-    limits = arm_limits(tables["trials"])
-    live = budget.answer_rq2(tables["budget"], tables["noise"], data.config, limits)
-    sentences = [live.paragraph, *replay.replay_sentences(tables["replay_summary"])]
-    points = [
-        ("Against random stopping", replay.random_stopping(tables["replay_summary"])),
-        ("Live search against replay", replay_check.live_check(tables["replay_check"])),
-        (
-            "Prediction",
-            prediction.predictions(tables["prediction"], tables["prediction_saving"]),
-        ),
-        (
-            "For an application",
-            recommendation.recommended(tables["recommendations"], data.config["constraints"]),
-        ),
-    ]
-    supported = [(name, text) for name, text in points if text]
-    return Answer(" ".join(sentences), [*live.points, *supported])
-
-
-def _limitations(data: ReportData) -> list[str]:
-    trials, environment = data.tables["trials"], data.tables["environment"]
-    return [
-        *budget.budget_limitations(data.tables["budget"], data.config),
-        *noise.noise_limitations(trials, environment),
-        effects.EFFECTS_LIMITATION,
-        replay.REPLAY_LIMITATION,
-        *grid_limitations(trials, data.tables["budget"]),
-        *incomplete_trials(trials),
-        *host_limitations(trials, environment),
-    ]

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import MISSING, in_words, metric_label, percent, span, tenths
 from sysstop.study.metrics import METRIC_BY_NAME
@@ -98,3 +99,18 @@ def predictions(prediction: pd.DataFrame, saving: pd.DataFrame) -> str:
         f"itself {span(of_limits['saved_on_value'], percent)}; but the prediction stops "
         f"{percent(wrong)} of the trials that would have kept their limit."
     )
+
+
+PREDICTION = Subject(
+    tables=(PREDICTION_TABLE, PREDICTION_SAVING_TABLE),
+    question="RQ2",
+    answer=lambda data: Answer(
+        "",
+        [
+            (
+                "Prediction",
+                predictions(data.tables["prediction"], data.tables["prediction_saving"]),
+            )
+        ],
+    ),
+)

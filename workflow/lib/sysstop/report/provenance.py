@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable, display
 from sysstop.report.wording import spoken
 
@@ -45,3 +46,6 @@ ORIGIN_TABLE = ReportTable(
     in_papers=False,
     digest=lambda data: origin_table(data.provenance),
 )
+
+
+PROVENANCE = Subject(tables=(ENVIRONMENT_TABLE, ORIGIN_TABLE))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable, counts_of
 from sysstop.report.wording import (
     MISSING,
@@ -130,3 +131,18 @@ def _limit_texts(constraints: Mapping[str, float]) -> list[str]:
         f"{metric_label(metric)} at most {with_unit(limit, METRIC_BY_NAME[metric].unit)}"
         for metric, limit in constraints.items()
     ]
+
+
+RECOMMENDATION = Subject(
+    tables=(RECOMMENDATIONS_TABLE,),
+    question="RQ2",
+    answer=lambda data: Answer(
+        "",
+        [
+            (
+                "For an application",
+                recommended(data.tables["recommendations"], data.config["constraints"]),
+            )
+        ],
+    ),
+)

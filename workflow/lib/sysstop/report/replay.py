@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable, counts_of
 from sysstop.report.wording import capitalised, counted, in_words, out_of, percent
 from sysstop.study.keys import PAIR, RULE
@@ -153,4 +154,16 @@ REPLAY_LIMITATION = (
     "A replay assumes that trials would have run as they did in the baseline, and leaves out the "
     "time between trials. With few trials in a grid the best of many limits saves a lot by luck: "
     "trust what a limit saves in other repetitions, not what it saves where it was found."
+)
+
+
+REPLAY = Subject(
+    tables=(REPLAY_TABLE,),
+    question="RQ2",
+    answer=lambda data: Answer(
+        " ".join(replay_sentences(data.tables["replay_summary"])),
+        [("Against random stopping", random_stopping(data.tables["replay_summary"]))],
+    ),
+    method=lambda data: [REPLAY_METHOD],
+    limitations=lambda data: [REPLAY_LIMITATION],
 )

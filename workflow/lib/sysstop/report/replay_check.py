@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import arm_order, counted, in_words, out_of, percent
 
@@ -75,3 +76,12 @@ def live_check(check: pd.DataFrame) -> str:
         f"{out_of(within, len(check), 'study', 'studies')}."
     )
     return " ".join(sentences)
+
+
+REPLAY_CHECK = Subject(
+    tables=(REPLAY_CHECK_TABLE,),
+    question="RQ2",
+    answer=lambda data: Answer(
+        "", [("Live search against replay", live_check(data.tables["replay_check"]))]
+    ),
+)

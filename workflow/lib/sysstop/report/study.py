@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import MISSING, capitalised, counted, in_words, number, percent, spoken
 from sysstop.study.algorithms import ALGORITHMS
@@ -123,3 +124,9 @@ def study_method(config: Mapping[str, Any]) -> list[str]:
         f"rule stop the trial. The first {counted(budget['warmup_steps'], 'step')} do not count "
         "towards step time.",
     ]
+
+
+STUDY = Subject(
+    tables=(DATASETS_TABLE, ALGORITHMS_TABLE, METRICS_TABLE),
+    method=lambda data: study_method(data.config),
+)

@@ -16,8 +16,7 @@ import numpy as np
 
 from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import Stop
-from sysstop.study.status import Status, TrialEnd
+from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.study.studies import Configuration
 
 _FAILED_SEARCHES = "failed_searches"

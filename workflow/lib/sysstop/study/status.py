@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sysstop.study.rules import Stop
-
 BUDGET_USED = "budget"
 """The reason of a trial that ran to its end."""
 
@@ -20,6 +18,16 @@ class Status(StrEnum):
     """its model overflowed, which is a result"""
     FAILED = "failed"
     """its process ended before the trial did"""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A rule's decision to stop: which metric crossed which limit, with which value."""
+
+    rule: str
+    metric: str
+    limit: float
+    value: float
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from sysstop.study.rules.base import ComparingRule, Curves, Rule, RuleStyle, TrialBounds, TrialRule
 from sysstop.study.rules.best_cost import BestCost
-from sysstop.study.rules.decision import Stop, decide, effective_signals
+from sysstop.study.rules.decision import decide, effective_signals
 from sysstop.study.rules.median import MedianRule
 from sysstop.study.rules.metric_limit import MetricLimit
 from sysstop.study.rules.plateau import Plateau
@@ -20,7 +20,6 @@ __all__ = [
     "PredictedTrainTime",
     "Rule",
     "RuleStyle",
-    "Stop",
     "SuccessiveHalving",
     "TrialBounds",
     "TrialRule",

@@ -1,23 +1,11 @@
 """Ask a rule about one trial, or about all windows of many trials at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from sysstop.study.rules.base import NOT_ASKED, Curves, TrialRule
-
-Window = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A rule's decision to stop: which metric crossed which limit, with which value."""
-
-    rule: str
-    metric: str
-    limit: float
-    value: float
+from sysstop.study.status import Stop
 
 
 def effective_signals(
@@ -36,8 +24,13 @@ def effective_signals(
     return signals
 
 
-def decide(rule: TrialRule | None, windows: Sequence[Window], steps_planned: int) -> Stop | None:
-    """Ask a rule whether a trial is to stop after these windows."""
+def decide(
+    rule: TrialRule | None, windows: Sequence[Mapping[str, float]], steps_planned: int
+) -> Stop | None:
+    """Ask a rule whether a trial is to stop after these windows.
+
+    A window has its `step` and its metrics by name.
+    """
     if rule is None:
         return None
     curves = {

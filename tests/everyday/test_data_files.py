@@ -19,8 +19,8 @@ import pytest
 from sysstop.data.checks import check_table, numbers_rows
 from sysstop.data.sources import data_sets_type, fetch_table
 from sysstop.data.splitting import make_split
+from sysstop.plan.config_schema import checked_section
 from sysstop.run.errors import UserError
-from sysstop.study.config_section import checked_section
 
 ROWS = 60
 RNG = np.random.default_rng(20)

@@ -12,7 +12,9 @@ from snakemake.iocontainers import InputFiles, OutputFiles
 from tests.project import ROOT
 
 
-def test_a_batch_that_no_fold_model_can_fill_is_refused_when_the_data_are_split(tmp_path):
+def test_a_batch_that_no_fold_model_can_fill_is_refused_when_the_data_are_split(
+    tmp_path, monkeypatch
+):
     table = tmp_path / "table.parquet"
     pd.DataFrame({"a": [0.5, 1.5, 2.0] * 20, "target": [0, 1] * 30}).to_parquet(table)
     split = tmp_path / "split"
@@ -25,7 +27,9 @@ def test_a_batch_that_no_fold_model_can_fill_is_refused_when_the_data_are_split(
         ),
         config={"grid": {"batch_size": [8, 32], "learning_rate": [0.1], "alpha": [0.1]}},
     )
-    script = str(ROOT / "workflow" / "scripts" / "split.py")
+    scripts = ROOT / "workflow" / "scripts"
+    monkeypatch.syspath_prepend(scripts)  # as Snakemake does
+    script = str(scripts / "split.py")
     with contextlib.redirect_stderr(io.StringIO()) as said, pytest.raises(SystemExit):
         runpy.run_path(script, {"snakemake": snakemake})
     assert "grid.batch_size: [32] is larger than the 21 rows" in said.getvalue()

@@ -10,8 +10,8 @@ rule fetch:
         provenance="results/data/{dataset}/provenance.json",
     log:
         "results/logs/fetch/{dataset}.log",
-    localrule: True
     priority: 1
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -29,8 +29,8 @@ rule split:
         directory("results/data/{dataset}/split"),
     log:
         "results/logs/split/{dataset}.log",
-    localrule: True
     priority: 1
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

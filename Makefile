@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .PHONY: demo test faults test-cluster check docs bench lock
 
@@ -42,6 +43,9 @@ lock: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-		--requirement envs/requirements.lock
+	@# uv installs in parallel, but knows nothing of pip's settings, such as a mirror: then pip does it.
+	sed -n '/^uv==/,/[^\\]$$/p' envs/requirements.lock > .venv/uv.txt
+	$(PIP) --requirement .venv/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode \
+		--requirement envs/requirements.lock || $(PIP) --requirement envs/requirements.lock
 	@touch $@

@@ -13,8 +13,8 @@ import numpy as np
 import yaml
 
 from sysstop.data.split import load_split
+from sysstop.run.environment import LIBRARY_FOLDER, THREAD_LIMITS
 from sysstop.study.studies import Budget, Study, Trial, plan_trials
-from sysstop.trial.process import LIBRARY_FOLDER, THREAD_LIMITS
 from sysstop.trial.training import train
 
 ROOT = Path(__file__).parents[1]

@@ -83,9 +83,8 @@ def fetch_and_split(name, entry, folder):
     output = OutputFiles(fromdict=files)
     run_script("fetch", folder, output=output, params=params, config=config)
     output = OutputFiles([str(place / "split")])
-    run_script(
-        "split", folder, input=InputFiles(fromdict={"table": table}), output=output, params=params
-    )
+    table_file = InputFiles(fromdict={"table": table})
+    run_script("split", folder, input=table_file, output=output, params=params, config=config)
     return load_split(place / "split"), pd.read_parquet(table)
 
 

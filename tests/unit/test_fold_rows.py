@@ -1,7 +1,6 @@
 """The rows that a fold model trains on: the config's check and the real split agree."""
 
 import pytest
-from conftest import random_split
 
 from sysstop.study.studies import rows_for_test, rows_of_fold_model
 
@@ -14,8 +13,10 @@ def test_ten_rows_a_test_part_of_three_tenths_and_five_folds():
 @pytest.mark.parametrize("rows", [10, 11, 29, 100, 101])
 @pytest.mark.parametrize("folds", [2, 3, 5])
 @pytest.mark.parametrize(("task", "classes"), [("regression", 3), ("classification", 2), ("classification", 3)])  # fmt: skip
-def test_every_fold_model_of_a_split_has_at_least_so_many_rows(task, classes, rows, folds):
-    split = random_split(task, rows=rows, folds=folds, classes=classes)
+def test_every_fold_model_of_a_split_has_at_least_so_many_rows(
+    make_random_split, task, classes, rows, folds
+):
+    split = make_random_split(task, rows=rows, folds=folds, classes=classes)
     least = min(len(split.fold_rows(fold)[0]) for fold in range(folds))
     assert least == rows_of_fold_model(rows - rows_for_test(rows, 0.3), folds)
     assert least == split.fold_train_rows

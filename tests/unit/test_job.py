@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.errors import UserError
 from sysstop.run.job import OWNER_VARIABLE, failure_messages, job
-from sysstop.trial.process import LIBRARY_FOLDER
 
 
 @pytest.fixture

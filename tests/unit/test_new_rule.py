@@ -114,7 +114,8 @@ def test_it_stops_a_trial_in_training(classification_split, make_trial):
 
 
 def test_it_stops_a_trial_in_its_own_process(tmp_path, monkeypatch, split_folder, make_trial):
-    from sysstop.trial.process import LIBRARY_FOLDER, SERVER_VARIABLE, Request, TrialProcess
+    from sysstop.run.environment import LIBRARY_FOLDER
+    from sysstop.trial.process import SERVER_VARIABLE, Request, TrialProcess
 
     socket = tmp_path / "trials"
     monkeypatch.setenv(SERVER_VARIABLE, str(socket))

@@ -37,7 +37,7 @@ def test_the_wheel_holds_every_file_of_the_library_and_no_other(installed):
 
 
 def test_the_installed_library_works_without_the_checkout(installed, tmp_path):
-    program = "import sysstop.report.page, sysstop.trial.process as p; print(p.LIBRARY_FOLDER)"
+    program = "import sysstop.report.page, sysstop.run.environment as p; print(p.LIBRARY_FOLDER)"
     run = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,

@@ -58,12 +58,33 @@ def test_comments_layout_and_docstrings_change_nothing(project, text):
     assert project.digest("search") == before
 
 
+WORDS = [
+    ("study/wording.py", "\nANSWER = 42\n"),
+    ("study/rules/metric_colours.py", "\nANSWER = 42\n"),
+    (
+        "study/rules/plateau.py",
+        "\n    @for_readers\n    def motto(self):\n        return 'enough'\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("module", "text"), WORDS, ids=[module for module, _ in WORDS])
+def test_words_and_colours_of_a_rule_change_what_shows_them_and_nothing_that_measures(
+    project, module, text
+):
+    scripts = ("search", "export", "test_scores", "replay", "report", "paper_tables", "plan")
+    before = {script: project.digest(script) for script in scripts}
+    project.append(module, text)
+    changed = {script for script in scripts if project.digest(script) != before[script]}
+    assert changed == {"report", "paper_tables", "plan"}
+
+
 def test_all_digests_of_the_workflow_read_each_module_once(monkeypatch):
     """Every run of Snakemake computes them all, so each module is analysed once."""
     parsed = []
     parse = ast.parse
     monkeypatch.setattr(ast, "parse", lambda source: parsed.append(source) or parse(source))
-    provenance._names_and_code.cache_clear()
+    provenance._codes.cache_clear()
     for script in (ROOT / "workflow" / "scripts").glob("*.py"):
         code_digest(script)
     assert len(parsed) == len(set(parsed)) > 50

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.folder import OWNER_VARIABLE, own_run_folder, run_folder
-from sysstop.trial.process import LIBRARY_FOLDER
 
 RUN = """
 import os, sys

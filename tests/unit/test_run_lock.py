@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.lock import alone_in, release_stale_lock
-from sysstop.trial.process import LIBRARY_FOLDER
 
 HOLD = """
 import sys, time

@@ -13,6 +13,7 @@ import pytest
 from ray.air.execution._internal import RayActorManager
 
 from sysstop.results.journal import Journal, read_trials
+from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.errors import UserError
 from sysstop.search.ray_session import ray_cores, ray_session
 from sysstop.search.settings import SearchSettings
@@ -20,7 +21,6 @@ from sysstop.search.tune import StudyObserver, run_search
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit
 from sysstop.study.studies import Budget, Study, plan_trials
-from sysstop.trial.process import LIBRARY_FOLDER
 
 pytestmark = pytest.mark.machine
 

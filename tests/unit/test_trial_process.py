@@ -9,10 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit
 from sysstop.study.status import Status, Stop, TrialEnd
-from sysstop.trial.process import LIBRARY_FOLDER, SERVER_VARIABLE, Ended, Request, TrialProcess
+from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess
 from sysstop.trial.training import train
 
 pytestmark = pytest.mark.machine

@@ -13,6 +13,12 @@ from snakemake.utils import update_config
 
 sys.path.insert(0, str(WORKFLOW / "lib"))
 
+from sysstop.run.environment import choose_environment, look_last_in_working_directory
+
+# Before anything else is imported, and for all jobs.
+look_last_in_working_directory()
+choose_environment()
+
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, needs_baseline
 from sysstop.plan.config_check import check_config

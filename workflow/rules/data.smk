@@ -1,6 +1,7 @@
 """Raw tables with their provenance, and their split into training and test parts and folds."""
 
 
+# All data sets come before the first search: a mistake in one of them should not end a study late.
 rule fetch:
     input:
         source_file,
@@ -9,6 +10,7 @@ rule fetch:
         provenance="results/data/{dataset}/provenance.json",
     log:
         "results/logs/fetch/{dataset}.log",
+    priority: 1
     localrule: True
     conda:
         "../../envs/environment.yaml"
@@ -27,6 +29,7 @@ rule split:
         directory("results/data/{dataset}/split"),
     log:
         "results/logs/split/{dataset}.log",
+    priority: 1
     localrule: True
     conda:
         "../../envs/environment.yaml"

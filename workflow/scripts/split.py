@@ -9,6 +9,7 @@ from sysstop.data.checks import check_table
 from sysstop.data.split import write_split
 from sysstop.data.splitting import make_split
 from sysstop.run.job import job
+from sysstop.study.studies import grid_configurations
 
 with job(snakemake):
     params = snakemake.params
@@ -24,4 +25,7 @@ with job(snakemake):
         folds=params.folds,
         seed=params.seed,
     )
+    # Known from here on, so that no search has to be over before it is said. Not a parameter of the
+    # rule: another grid needs no other split.
+    grid_configurations(snakemake.config["grid"], split.fold_train_rows, params.name)
     write_split(split, Path(snakemake.output[0]))

@@ -1,6 +1,7 @@
 """Is a raw table usable? Each reason for refusing one comes with what its owner can do about it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -8,6 +9,16 @@ import pandas as pd
 import psutil
 from pandas.api import types
 
+from sysstop.data.cells import (
+    DECIMAL_COMMA,
+    GROUPED_DIGITS,
+    MISSING_MARKS,
+    PERCENT_OR_CURRENCY,
+    is_text,
+    numbers_in,
+    present_texts,
+    strays_among_numbers,
+)
 from sysstop.run.errors import UserError, printable, shortened
 
 TARGET = "target"
@@ -22,6 +33,11 @@ MAX_COLUMNS = 100_000
 LARGEST_VALUE = 1e100
 AS_IF_INFINITE = f"(a number beyond {LARGEST_VALUE:g} counts as such)"
 LONGEST_LISTED = 60
+
+# Names that pandas, or Arrow for pandas, gives to the numbers of rows when a table is saved.
+NAME_OF_ROW_NUMBERS = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
+# Whole numbers of fewer rows may be in a row by chance.
+FEWEST_NUMBERED_ROWS = 10
 
 
 def check_memory(name: str, what: str, needed_bytes: float, remedy: str) -> None:
@@ -48,7 +64,8 @@ def check_column_names(name: str, columns: Sequence[str]) -> None:
         raise _unusable(
             name,
             f"no name in the header for column number {listed(unnamed)}",
-            "Name each column in the file, or remove it if it only numbers the rows",
+            f'Leave it out by `datasets.{name}.drop: [""]` if it only numbers the rows, or name each '
+            "column in the file",
         )
     repeated = columns[columns.duplicated()].unique()
     if len(repeated):
@@ -76,8 +93,9 @@ def check_counts(name: str, table: pd.DataFrame, entry: Mapping) -> None:
 def check_table(name: str, table: pd.DataFrame, entry: Mapping, folds: int) -> None:
     """Raise UserError where no model can be trained on the table.
 
-    `table` has its target in the column `target`. The checks apply to the table as it is after the
-    treatments that the entry names (`missing`, `categorical`).
+    `table` has its target in the column `target`. The rules hold for the table as it is after the
+    treatments that the entry names (`missing`, `categorical`). Columns that its `keep` names may look
+    like row numbers, identifiers, or numbers with stray texts.
     """
     check_column_names(name, table.columns)
     if table.shape[1] < 2:
@@ -86,6 +104,7 @@ def check_table(name: str, table: pd.DataFrame, entry: Mapping, folds: int) -> N
         )
     if table.empty:
         raise _unusable(name, "no rows", "Check that the file holds more than its header")
+    _check_row_numbers(name, table.drop(columns=TARGET), entry)
     _check_missing_target(name, table[TARGET], entry)
     _check_missing_features(name, table, entry)
     usable = without_dropped_rows(table, entry)
@@ -97,6 +116,7 @@ def check_table(name: str, table: pd.DataFrame, entry: Mapping, folds: int) -> N
             "Correct these rows in the file, or empty the cells and set "
             f"`datasets.{name}.missing` to `drop`",
         )
+    _check_strays(name, usable, entry)
     if entry["task"] == "classification":
         _check_class_labels(name, usable[TARGET])
     else:
@@ -242,33 +262,145 @@ def _check_types(name: str, features: pd.DataFrame, entry: Mapping) -> None:
     if categories and "categorical" not in entry:
         raise _unusable(
             name,
-            f"text instead of numbers in the feature columns {listed(categories)}"
-            + _hint_at_stray_text(features[categories]),
+            f"text instead of numbers in the feature columns {listed(categories)}",
             f"Set `datasets.{name}.categorical` to `one_hot` (a 0/1 column per category) or "
-            "`ordinal` (the category's place in sorted order), or remove the columns",
+            "`ordinal` (the category's place in sorted order), or leave the columns out by "
+            f"`datasets.{name}.drop`",
         )
     identifiers = [
         column
         for column in categories
-        if features[column].nunique() > MAX_DISTINCT_SHARE * len(features)
+        if column not in (entry.get("keep") or ())
+        and features[column].nunique() > MAX_DISTINCT_SHARE * len(features)
     ]
     if identifiers:
         raise _unusable(
             name,
             f"a different text in almost every row of the feature columns {listed(identifiers)}",
-            "These look like identifiers, not categories: remove the columns",
+            "These look like identifiers, not categories: leave the columns out by "
+            f"`datasets.{name}.drop`, or use them all the same by `datasets.{name}.keep`",
         )
 
 
-def _hint_at_stray_text(columns: pd.DataFrame) -> str:
-    """Point at text such as '?' in columns of numbers, the usual mark of a missing value."""
-    hints = []
-    for column in columns:
-        values = columns[column].dropna()
-        not_numbers = values[pd.to_numeric(values, errors="coerce").isna()]
-        if 0 < len(not_numbers) < len(values) / 2:
-            hints.append(f"{column} holds numbers and {listed(map(repr, not_numbers.unique()), 3)}")
-    return f" ({'; '.join(hints)}: leave the cell empty where a value is missing)" if hints else ""
+def _check_row_numbers(name: str, features: pd.DataFrame, entry: Mapping) -> None:
+    """Refuse columns that number the rows: in a sorted file they tell the target."""
+    found = {}
+    for column in features:
+        if column in (entry.get("keep") or ()):
+            continue
+        if NAME_OF_ROW_NUMBERS.fullmatch(column):
+            found[column] = "the name that row numbers get when a table is saved"
+        elif numbers_rows(features[column]):
+            found[column] = f"{listed(features[column].iloc[:3])}, ..."
+    if found:
+        raise _unusable(
+            name,
+            "row numbers in the feature columns "
+            + listed(f"{column} ({reason})" for column, reason in found.items()),
+            "They say where a row stands and not what it is, so a model that learns them is useless "
+            f"elsewhere: leave the columns out by `datasets.{name}.drop: [{quoted(found)}]`, or use "
+            f"them all the same by `datasets.{name}.keep`",
+        )
+
+
+def numbers_rows(column: pd.Series) -> bool:
+    """Return whether a column's values number its rows.
+
+    They do where they are whole numbers of which each is one more (or each is one less) than that
+    of the row before, from whatever start, and where they are the numbers 0 to n-1 or 1 to n of n
+    rows in any order. Sorted measurements are not taken for row numbers, because they have ties,
+    gaps or fractions; a year or rank without any must be named in `keep`.
+    """
+    if len(column) < FEWEST_NUMBERED_ROWS or column_kind(column) != "number":
+        return False
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.isfinite(values).all() or (values % 1 != 0).any():
+        return False
+    steps = np.diff(values)
+    if (steps == 1).all() or (steps == -1).all():
+        return True
+    first = values.min()
+    return first in (0, 1) and bool((np.sort(values) == first + np.arange(len(values))).all())
+
+
+def quoted(values: Iterable[str]) -> str:
+    """Return texts as a config lists them, cut short where there are many."""
+    return listed(f'"{value}"' for value in values)
+
+
+def _check_strays(name: str, table: pd.DataFrame, entry: Mapping) -> None:
+    """Refuse texts that stand among numbers, and numbers that are written as no number is read."""
+    notation = {"decimal": entry.get("decimal") or ".", "thousands": entry.get("thousands")}
+    found, texts = [], []
+    for column in table:
+        values = table[column]
+        known_as = entry.get("target", TARGET) if column == TARGET else column
+        if known_as in (entry.get("keep") or ()) or not is_text(values):
+            continue
+        strays = strays_among_numbers(values, **notation)
+        if column == TARGET and entry["task"] == "classification":
+            # Class labels may be numbers and texts; a mark of a missing value is hardly a label.
+            strays = strays[strays.index.str.casefold().isin(MISSING_MARKS)]
+        if len(strays):
+            listing = listed((f"'{text}'" for text in strays.index), 3)
+            found.append(f"{known_as} ({listing} in {strays.sum()} of {len(values)} rows)")
+            texts += strays.index.to_list()
+    if found:
+        raise _unusable(
+            name,
+            f"texts among the numbers of the columns {listed(found)}",
+            " ".join(_remedies_of_strays(name, pd.Series(texts)))
+            + f" Leave such columns out by `datasets.{name}.drop`, or use them with all their texts as "
+            f"categories by `datasets.{name}.keep`",
+        )
+    _check_numbers_saved_as_text(name, table.drop(columns=TARGET), entry, notation)
+
+
+def _remedies_of_strays(name: str, texts: pd.Series) -> Iterator[str]:
+    grouped = texts.str.fullmatch(GROUPED_DIGITS)
+    comma = texts.str.fullmatch(DECIMAL_COMMA) & ~grouped
+    signed = texts.str.fullmatch(PERCENT_OR_CURRENCY)
+    key = f"datasets.{name}"
+    if comma.any():
+        yield f'Set `{key}.decimal: ","` for numbers with a decimal comma.'
+    if grouped.any():
+        sign = re.search(r"\D", texts[grouped].iloc[0].lstrip("+-"))[0]
+        yield (
+            f'Set `{key}.thousands: "{sign}"` for numbers with groups of digits'
+            + (' (or `decimal: ","` if it is a decimal comma).' if sign == "," else ".")
+        )
+    if signed.any():
+        yield "Write percentages and amounts of money as plain numbers."
+    point = numbers_in(texts).notna()
+    if point.any():
+        yield "Write all numbers of the file with the same decimal sign."
+    others = texts[~(grouped | comma | signed | point)].drop_duplicates()
+    if len(others):
+        yield (
+            "Where a text stands for a missing value, leave the cell empty or set "
+            f"`{key}.missing_values: [{quoted(others)}]`."
+        )
+
+
+def _check_numbers_saved_as_text(
+    name: str, features: pd.DataFrame, entry: Mapping, notation: Mapping
+) -> None:
+    """Refuse what only a file with types can hold: numbers that are texts, but no categories."""
+    found = [
+        column
+        for column in features
+        if column not in (entry.get("keep") or ())
+        and not isinstance(features[column].dtype, pd.CategoricalDtype)
+        and is_text(features[column])
+        and numbers_in(present_texts(features[column]), **notation).notna().all()
+    ]
+    if found:
+        raise _unusable(
+            name,
+            f"numbers that are saved as text in the feature columns {listed(found)}",
+            f'Set `datasets.{name}.decimal: "{notation["decimal"]}"` to have such columns read as '
+            f"numbers, or name them in `datasets.{name}.keep` to use them as categories",
+        )
 
 
 def _check_infinite(name: str, features: pd.DataFrame) -> None:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
 from pydantic import (
+    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
     TypeAdapter,
@@ -34,11 +35,12 @@ from sysstop.data.checks import (
     check_memory,
     listed,
 )
-from sysstop.data.files import checked_content, read_table, table_format
-from sysstop.run.errors import UserError
+from sysstop.data.files import checked_content, read_table
+from sysstop.run.errors import UserError, unknown_name
 from sysstop.study.config_section import (
     AsNumber,
     ConfigSection,
+    Distinct,
     NumberFrom0,
     OrNull,
     Seed,
@@ -62,6 +64,21 @@ FilePath = Annotated[
         title="a path without braces, angle brackets and control characters",
     ),
 ]
+CellValue = Annotated[
+    str | int | float,
+    Field(union_mode="left_to_right"),
+]
+
+
+def _check_encoding(encoding: str) -> str:
+    try:
+        "a".encode(encoding)
+    except (LookupError, ValueError):
+        raise mistake(
+            f"found {encoding!r}, which is no encoding of texts that Python knows; use a name such as "
+            "utf-8, utf-16, cp1252 or latin-1"
+        ) from None
+    return encoding
 
 
 @dataclass(frozen=True)
@@ -98,6 +115,13 @@ class DataSet(ConfigSection):
     missing: OrNull[Literal["drop", "impute"]] = None
     """What to do with missing values: `drop` the row, or `impute` the training part's median (numbers) or
     most frequent value (text). Missing values are refused when absent."""
+
+    drop: OrNull[Distinct[str]] = None
+    """Names of columns that are left out, as if the source did not have them; an empty name stands for
+    columns without one."""
+    keep: OrNull[Distinct[str]] = None
+    """Names of columns that are used as they are, although they look like row numbers or identifiers, or like
+    numbers with stray texts among them, which are then categories."""
 
     @field_validator("classes")
     @classmethod
@@ -148,8 +172,8 @@ class PmlbDataSet(DataSet):
             self.sha256,
             "Remove the file to have it downloaded again, or correct the key.",
         )
-        # pmlb.fetch_data would open the file again, which may have been replaced by then.
-        table = read_table(name, file, content, "tsv")
+        # pmlb.fetch_data would open the file again, which may be another one by then.
+        table = read_table(name, file, content, file_format="tsv")
         return table, Origin(pmlb_address(self.name), str(file), sha256, downloaded)
 
 
@@ -177,9 +201,30 @@ class FileDataSet(DataSet):
     target: Annotated[str, Field(min_length=1)]
     """Name of the column to predict."""
     format: OrNull[Literal["csv", "tsv", "parquet"]] = None
-    """The file's format; when absent, taken from its name (.csv, .tsv, .parquet, .csv.gz, .tsv.gz)."""
+    """The file's format. When absent, Parquet and compression (gzip, bzip2, xz, zstd, zip) are known by the
+    content, and the separator of a text by the ending (.csv, .tsv, .tab) or else by the header."""
+    separator: OrNull[Literal[",", "\t", ";", "|"]] = None
+    """What separates the fields of a text file, where it is not that of the format."""
+    encoding: OrNull[Annotated[str, AfterValidator(_check_encoding)]] = None
+    """The encoding of a text file by its name in Python, such as `cp1252`; UTF-8 when absent."""
+    decimal: OrNull[Literal[".", ","]] = None
+    """The decimal sign of numbers; a point when absent. When given, texts of a Parquet file that are numbers
+    are read as such."""
+    thousands: OrNull[Literal[",", ".", " ", "'"]] = None
+    """What separates groups of three digits in numbers."""
+    missing_values: OrNull[Distinct[CellValue]] = None
+    """What stands for a missing value besides an empty cell: texts such as `?` or NA, or numbers such as
+    -999."""
     sha256: OrNull[Sha256] = None
     """SHA-256 of the file as it is, checked before it is opened when given."""
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> Self:
+        if self.thousands == (self.decimal or "."):
+            raise mistake(
+                f"`decimal` and `thousands` are both '{self.thousands}'; correct one of them"
+            )
+        return self
 
     @property
     def target_column(self) -> str:
@@ -194,11 +239,22 @@ class FileDataSet(DataSet):
                 f"Data set '{name}': there is no file {file} (key `datasets.{name}.path`). The path is "
                 f"relative to the working directory, {Path.cwd()}."
             )
-        file_format = table_format(name, file, self.format)
         content, sha256 = checked_content(
             name, file, self.sha256, "Restore the file, or correct or remove the key."
         )
-        table = read_table(name, file, content, file_format)
+        table = read_table(
+            name,
+            file,
+            content,
+            file_format=self.format,
+            separator=self.separator,
+            encoding=self.encoding or "utf-8",
+            decimal=self.decimal,
+            thousands=self.thousands,
+            missing_values=[str(value) for value in self.missing_values or ()],
+            keep=self.keep or (),
+            target=self.target,
+        )
         return table, Origin(str(file), str(file), sha256)
 
 
@@ -334,6 +390,7 @@ def fetch_table(
     data_set = TypeAdapter(data_set_type()).validate_python(entry)
     table, origin = data_set.fetch(name, [f for f in (pmlb_cache, download_folder) if f])
     table.columns = [str(column) if pd.notna(column) else None for column in table.columns]
+    table = _without_columns(name, table, data_set.drop or (), data_set.target_column)
     check_column_names(name, table.columns)
     table = _with_target_last(name, table, data_set.target_column)
     check_counts(name, table, data_set.model_dump())
@@ -365,6 +422,24 @@ def write_table(
         part = file.with_name(file.name + ".part")
         write(part)
         part.replace(file)
+
+
+def _without_columns(
+    name: str, table: pd.DataFrame, dropped: Sequence[str], target: str
+) -> pd.DataFrame:
+    columns = ["" if pd.isna(column) else column for column in table.columns]
+    if target in dropped:
+        raise UserError(
+            f"Data set '{name}': `datasets.{name}.drop` names the target column '{target}'. Take it "
+            "out of the list, or name another target."
+        )
+    unknown = [column for column in dropped if column not in columns]
+    if unknown:
+        raise UserError(
+            f"Data set '{name}': `datasets.{name}.drop`: "
+            + "; ".join(unknown_name(f"column '{column}'", column, columns) for column in unknown)
+        )
+    return table.loc[:, [column not in dropped for column in columns]]
 
 
 def _with_target_last(name: str, table: pd.DataFrame, target: str) -> pd.DataFrame:

@@ -21,6 +21,7 @@ import numpy as np
 from sysstop.data.split import load_split
 from sysstop.plan.trial_cost import Calibration, Overhead, Reading, sample_least_s
 from sysstop.results.journal import FinishedTrial, Journal, read_trials
+from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.errors import UserError
 from sysstop.run.folder import own_run_folder
 from sysstop.run.provenance import environment, folder_digest
@@ -37,7 +38,6 @@ from sysstop.study.studies import (
     derive_seed,
     grid_configurations,
 )
-from sysstop.trial.process import LIBRARY_FOLDER
 
 BATCH_SIZES = 5  # calibrated, from the grid's smallest to its largest
 PROBE_WINDOWS, WINDOWS = 2, 3

@@ -38,7 +38,7 @@ def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
     """
     _die_with_owner()
     log = Path(snakemake.log[0])
-    log.write_text("")
+    log.write_text("", encoding="utf-8")
 
     def give_up(message: str) -> NoReturn:
         _report(log, message)
@@ -62,7 +62,7 @@ def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
                 f"again; finished trials are kept. ({error.strerror})",
             )
         summary = f"{ERROR_MARK}{type(error).__name__}: {error}"
-        log.write_text(f"{traceback.format_exc()}\n{summary}\n")
+        log.write_text(f"{traceback.format_exc()}\n{summary}\n", encoding="utf-8")
         raise
 
 
@@ -89,15 +89,18 @@ def _report(log: Path, message: str) -> None:
     message = f"{ERROR_MARK}{message}"
     print(message, file=sys.stderr, flush=True)
     with contextlib.suppress(OSError):
-        log.write_text(message + "\n")
+        log.write_text(message + "\n", encoding="utf-8")
 
 
 def failure_messages(snakemake_log: Path) -> list[str]:
-    """Return the error messages of failed jobs, from the logs that Snakemake's own log names."""
-    named = re.findall(r"^\s+log: (.+?)(?: \(check log|$)", snakemake_log.read_text(), re.MULTILINE)
+    """Return what failed jobs said, from the logs of rules that Snakemake's own log names."""
+    written = snakemake_log.read_text(
+        errors="replace"
+    )  # Snakemake writes it in the locale's encoding
+    named = re.findall(r"^\s+log: (.+?)(?: \(check log|$)", written, re.MULTILINE)
     messages = []
     for log in map(Path, dict.fromkeys(named)):
-        text = log.read_text() if log.exists() else ""
+        text = log.read_text(encoding="utf-8") if log.exists() else ""
         *_, last = re.split(rf"^(?={ERROR_MARK})", text, flags=re.MULTILINE)
         if last.startswith(ERROR_MARK):
             messages.append(last.strip())

@@ -7,39 +7,64 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 import sysstop
 
 LIBRARY = Path(sysstop.__file__).parent
+Part = TypeVar("Part")
 PACKAGES = ("scikit-learn", "numpy", "scipy", "ray", "mlflow", "psutil", "snakemake", "pandas")
+
+
+def for_readers(part: Part) -> Part:
+    """Mark a function of which people alone see the result: words, colours, messages.
+
+    `code_digest` leaves it out for scripts that have nothing to do with the report, together with
+    the imports that it alone needs. So a new wording of what is measured measures nothing again.
+    """
+    return part
 
 
 def code_digest(script: Path) -> str:
     """Return a digest of the modules of this library that a script imports, directly or not.
 
-    Modules in nested packages count together with the `__init__.py` of every enclosing package, and
-    so do modules named in strings, such as those that run in a separate process (`python -m NAME`).
-    Comments, docstrings and formatting do not count. Snakemake does not see changes in imported
-    modules; used as a rule's parameter, the digest makes it rerun what depends on them and nothing
-    else.
+    Modules of nested packages count together with the `__init__.py` of every package around them,
+    and so do modules that a string names, such as those that run in a process of their own
+    (`python -m NAME`). Comments, docstrings and layout do not count, nor does what is `for_readers`
+    where no module of the report is among them. Snakemake does not see changes in imported modules;
+    as a rule's parameter the digest makes it rerun what depends on them, and nothing else.
     """
+    codes = _code_behind(script, complete=False)
+    if any(name.startswith(f"{LIBRARY.name}.report.") for name in codes):
+        codes = _code_behind(script, complete=True)
     files = _library_files()
-    codes: dict[str, str] = {}
-    waiting = [*_names_and_code(script.read_text())[0]]
-    while waiting:
-        name = waiting.pop()
-        if name in files and name not in codes:
-            names, codes[name] = _names_and_code(files[name].read_text())
-            waiting += names
     lines = [
         f"{files[name].relative_to(LIBRARY).as_posix()} {codes[name]}" for name in sorted(codes)
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _code_behind(script: Path, *, complete: bool) -> dict[str, str]:
+    """Return the code of each module that a script imports, by its dotted name.
+
+    It is complete, or without what is `for_readers`.
+    """
+    files = _library_files()
+    codes: dict[str, str] = {}
+    waiting = [*_code_of(script, complete).names]
+    while waiting:
+        name = waiting.pop()
+        if name in files and name not in codes:
+            code = _code_of(files[name], complete)
+            codes[name] = code.text
+            waiting += code.names
+    return codes
 
 
 def _library_files() -> dict[str, Path]:
@@ -51,20 +76,59 @@ def _library_files() -> dict[str, Path]:
     return files
 
 
+@dataclass(frozen=True)
+class _Code:
+    """A module's code without docstrings, and the dotted names that it may import."""
+
+    text: str
+    names: Set[str]
+
+
+def _code_of(file: Path, complete: bool) -> _Code:
+    whole, without_readers = _codes(file.read_text(encoding="utf-8"))
+    return whole if complete else without_readers
+
+
 @functools.cache
-def _names_and_code(source: str) -> tuple[Set[str], str]:
-    """Return the dotted names that a module may import, and its code without docstrings."""
+def _codes(source: str) -> tuple[_Code, _Code]:
+    """Return a module's code: the whole of it, and without what is `for_readers`."""
     tree = ast.parse(source)
-    nodes = list(ast.walk(tree))
-    names = {name for node in nodes for name in _names(node)}
-    for node in nodes:
+    _remove(tree, _is_docstring)
+    whole = _as_code(tree)
+    if not _remove(tree, _is_for_readers):
+        return whole, whole
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound = {name: name.asname or name.name.split(".")[0] for name in node.names}
+            node.names = [name for name in node.names if bound[name] in used]
+    _remove(tree, lambda part: isinstance(part, ast.Import | ast.ImportFrom) and not part.names)
+    return whole, _as_code(tree)
+
+
+def _as_code(tree: ast.AST) -> _Code:
+    return _Code(ast.unparse(tree), {name for node in ast.walk(tree) for name in _names(node)})
+
+
+def _remove(tree: ast.AST, unwanted: Callable[[ast.AST], bool]) -> bool:
+    """Remove the unwanted statements of all bodies; return whether there were any."""
+    found = False
+    for node in list(ast.walk(tree)):
         if isinstance(body := getattr(node, "body", None), list):
-            node.body = [part for part in body if not _is_docstring(part)] or [ast.Pass()]
-    return names, ast.unparse(tree)
+            kept = [part for part in body if not unwanted(part)]
+            found |= len(kept) < len(body)
+            node.body = kept or [ast.Pass()]
+    return found
+
+
+def _is_for_readers(statement: ast.AST) -> bool:
+    """Return whether a statement is a function with that decorator."""
+    decorators = getattr(statement, "decorator_list", [])
+    return any(isinstance(d, ast.Name) and d.id == for_readers.__name__ for d in decorators)
 
 
 def _is_docstring(statement: ast.AST) -> bool:
-    """Return whether a statement is just a string, such as the docstring of a function."""
+    """Return whether a statement is but a text, such as the docstring of a function or an attribute."""
     match statement:
         case ast.Expr(value=ast.Constant(value=str())):
             return True

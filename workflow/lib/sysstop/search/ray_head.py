@@ -19,8 +19,9 @@ from pathlib import Path
 
 import psutil
 
+from sysstop.run.environment import measured_environment
 from sysstop.run.folder import OWNER_VARIABLE, RAY_FOLDER, own_run_folder, run_folder
-from sysstop.trial.process import LIBRARY_FOLDER, SERVER_VARIABLE, THREAD_LIMITS
+from sysstop.trial.process import SERVER_VARIABLE
 
 START_TIMEOUT_S = 120
 OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a few bytes
@@ -97,7 +98,7 @@ def _start(cores: int, folder: Path) -> None:
                 os.environ[OWNER_VARIABLE],
                 str(cores),
             ],
-            env=os.environ | THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+            env=measured_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

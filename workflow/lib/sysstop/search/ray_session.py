@@ -15,10 +15,10 @@ os.environ |= {
 
 import ray
 
+from sysstop.run.environment import LIBRARY_FOLDER, THREAD_LIMITS
 from sysstop.run.errors import UserError
 from sysstop.search.ray_head import private_ray
 from sysstop.study.studies import LOCAL_RAY
-from sysstop.trial.process import LIBRARY_FOLDER, THREAD_LIMITS
 
 # A cluster's head is given up after being unreachable for this long. It is less than the minute
 # after which Ray ends this process without a message.
@@ -47,7 +47,7 @@ def ray_session(
         private = private_ray(workers)
         if give_up:
             _watch_private(private.head_pid, over, give_up)
-        ray.init(address=private.address, **SETTINGS)
+        _init(address=private.address)
     else:
         _join(address)
         if give_up:
@@ -100,6 +100,12 @@ def _connect(address: str) -> None:
     socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_INTERVAL_S).close()
 
 
+def _init(**settings: Any) -> None:
+    """Connect to Ray, whose workers look for modules in the driver's working directory first."""
+    with contextlib.chdir(LIBRARY_FOLDER):
+        ray.init(**settings, **SETTINGS)
+
+
 def _join(address: str) -> None:
     """Connect to a cluster, whose nodes receive the library from here."""
     library = str(LIBRARY_FOLDER / "sysstop")
@@ -107,7 +113,7 @@ def _join(address: str) -> None:
     try:
         if ":" in address:
             _connect(address)  # Ray itself would try for many minutes
-        ray.init(address=address, runtime_env=runtime_env, **SETTINGS)
+        _init(address=address, runtime_env=runtime_env)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
         reason = str(error).strip().splitlines()[0].rstrip(".")

@@ -9,6 +9,7 @@ from typing import Any
 
 from sysstop.data.split import load_split
 from sysstop.results.journal import Journal, count_failed_search
+from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.provenance import folder_digest, git_state
 from sysstop.search.host_load import busy_warning
 from sysstop.search.node_data import put_folder
@@ -18,7 +19,6 @@ from sysstop.search.tune import run_search
 from sysstop.study.rules import TrialRule
 from sysstop.study.status import Status
 from sysstop.study.studies import LOCAL_RAY, Budget, Study, Trial, order_seed, plan_trials
-from sysstop.trial.process import LIBRARY_FOLDER
 
 
 def search_study(

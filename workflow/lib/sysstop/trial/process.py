@@ -16,22 +16,15 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
+from sysstop.run.environment import measured_environment
 from sysstop.study.rules import TrialRule
 from sysstop.study.studies import Trial
 from sysstop.trial.window import Window
 
-LIBRARY_FOLDER = Path(__file__).parents[2]
-# A template's own work takes milliseconds.
+# What a template has to do takes it milliseconds.
 TEMPLATE_TIMEOUT_S = 10.0
 # Names the socket of the run's own server of templates, where there is one.
 SERVER_VARIABLE = "SYSSTOP_TRIAL_SERVER"
-
-# One thread per worker: the study measures one core, and trials run side by side.
-THREAD_LIMITS = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -117,7 +110,7 @@ class TrialProcess:
         self._template = subprocess.Popen(
             [sys.executable, "-m", "sysstop.trial.template", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env=os.environ | THREAD_LIMITS | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+            env=measured_environment(),
         )
         theirs.close()
         return ours

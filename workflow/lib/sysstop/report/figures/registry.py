@@ -40,7 +40,7 @@ def declared_figure(module: str) -> FigureKind:
         If there is no such module, or it does not declare `FIGURE = FigureKind(...)` in literals.
     """
     file = _file_of(module)
-    for statement in ast.parse(file.read_text()).body:
+    for statement in ast.parse(file.read_text(encoding="utf-8")).body:
         match statement:
             case ast.Assign(
                 targets=[ast.Name(id="FIGURE")], value=ast.Call(args=[], keywords=given)
@@ -56,7 +56,7 @@ def declared_figure(module: str) -> FigureKind:
 def figure_digest(module: str) -> str:
     """Return a digest of the code behind a figure: of its module and of those that it imports."""
     file = _file_of(module)
-    code = [ast.unparse(ast.parse(file.read_text())), code_digest(file)]
+    code = [ast.unparse(ast.parse(file.read_text(encoding="utf-8"))), code_digest(file)]
     return hashlib.sha256("\n".join(code).encode()).hexdigest()[:16]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import pandas as pd
 import seaborn
@@ -50,13 +50,16 @@ LEAST_SPAN = 0.02
 # Values that differ by more than this factor are shown on a logarithmic axis.
 LOG_FROM_FACTOR = 10.0
 
-styled = matplotlib.rc_context(STYLE)
+# Matplotlib's own defaults below it, and not those of a user's matplotlibrc.
+_COMPLETE_STYLE = ["default", STYLE]
+
+styled = matplotlib.style.context(_COMPLETE_STYLE)
 """Decorator of the figure functions: what they draw follows the shared style."""
 
 
 def save(figure: Figure, svg: Path, pdf: Path) -> None:
     """Write a figure as SVG and PDF, byte for byte the same each time."""
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.style.context(_COMPLETE_STYLE):
         figure.savefig(svg, metadata={"Date": None})
         figure.savefig(pdf, metadata={"CreationDate": None})
 

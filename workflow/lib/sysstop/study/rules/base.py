@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from sysstop.run.errors import unknown_name
+from sysstop.run.provenance import for_readers
 from sysstop.study.metrics import METRIC_BY_NAME
 from sysstop.study.wording import capitalised, metric_label, with_unit
 
@@ -103,39 +104,47 @@ class Rule(ABC):
         return cls(**{name: types[name](value) for name, value in parameters.items()})
 
     @property
+    @for_readers
     def quantity(self) -> str:
         """What is compared with the limit, within a sentence: "step time"."""
         return metric_label(self.metric)
 
     @property
+    @for_readers
     def unit(self) -> str:
         """The unit of the limit, which may be empty."""
         return METRIC_BY_NAME[self.metric].unit
 
     @property
+    @for_readers
     def axis_label(self) -> str:
         """What is compared with the limit, with its unit, for an axis or a list."""
         return capitalised(f"{self.quantity} ({self.unit})" if self.unit else self.quantity)
 
     @property
+    @for_readers
     def label(self) -> str:
         """What the rule is, as a noun within a sentence: "limit on step time"."""
         return f"limit on {self.quantity}"
 
     @property
+    @for_readers
     def family(self) -> str:
         """The title of the panel in which the rule is drawn."""
         return OTHER_RULES
 
     @property
     @abstractmethod
+    @for_readers
     def style(self) -> RuleStyle:
         """How the rule is drawn, and its label in a figure."""
 
+    @for_readers
     def limit_text(self, digits: int = 3) -> str:
         """Return the limit with its unit: "1.9 ms"."""
         return with_unit(self.limit, self.unit, digits)
 
+    @for_readers
     def description(self, limit: str = "") -> str:
         """Return when the rule stops a trial, as the end of a sentence.
 
@@ -144,6 +153,7 @@ class Rule(ABC):
         return f"as soon as its {self.quantity} exceeds {limit or self.limit_text()}"
 
     @classmethod
+    @for_readers
     def mistakes(
         cls, key: str, parameters: Mapping[str, Any], bounds: TrialBounds
     ) -> Iterator[str]:
@@ -152,6 +162,7 @@ class Rule(ABC):
         yield from mistakes or cls.value_mistakes(key, parameters, bounds)
 
     @classmethod
+    @for_readers
     def value_mistakes(
         cls, key: str, parameters: Mapping[str, Any], bounds: TrialBounds
     ) -> Iterator[str]:
@@ -178,6 +189,7 @@ class Rule(ABC):
             yield f"{key}.limit: found {limit}; a positive number is needed"
 
     @classmethod
+    @for_readers
     def _form_mistakes(cls, key: str, parameters: Mapping[str, Any]) -> Iterator[str]:
         """Yield which parameters are unknown, missing or of the wrong type."""
         fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -204,6 +216,7 @@ class Rule(ABC):
                 yield f"{key}.{name}: found {value!r}, {_TYPE_NAMES[wanted]} is needed"
 
     @classmethod
+    @for_readers
     def _metric_mistakes(cls, key: str, metric: object) -> Iterator[str]:
         allowed = cls.watched_metrics()
         if not isinstance(metric, str) or metric not in METRIC_BY_NAME:

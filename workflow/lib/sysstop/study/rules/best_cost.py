@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from sysstop.run.provenance import for_readers
 from sysstop.study.rules.base import NOT_ASKED, ComparingRule, Curves, RuleStyle
 from sysstop.study.wording import number
 
@@ -36,19 +37,23 @@ class BestCost(ComparingRule):
         return own / finished[0] if finished else NOT_ASKED
 
     @property
+    @for_readers
     def label(self) -> str:
         """What the rule is, as a noun within a sentence."""
         return f"multiple of the least {self.quantity}"
 
     @property
+    @for_readers
     def style(self) -> RuleStyle:
         """The green of the median rule, dashed."""
         return RuleStyle("Multiple of least time", "#117a43", dashed=True)
 
+    @for_readers
     def limit_text(self, digits: int = 3) -> str:
         """Return the multiple: "2 times"."""
         return f"{number(self.limit, digits)} times"
 
+    @for_readers
     def description(self, limit: str = "") -> str:
         """Return when the rule stops a trial, as the end of a sentence."""
         return (

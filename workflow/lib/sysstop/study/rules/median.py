@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from sysstop.run.provenance import for_readers
 from sysstop.study.rules.base import NOT_ASKED, SHARES, ComparingRule, Curves, RuleStyle
 from sysstop.study.wording import with_unit
 
@@ -45,19 +46,23 @@ class MedianRule(ComparingRule):
         return bisect_left(others, own) / len(others)
 
     @property
+    @for_readers
     def label(self) -> str:
         """What the rule is, as a noun within a sentence."""
         return f"median rule on {self.quantity}"
 
     @property
+    @for_readers
     def style(self) -> RuleStyle:
         """A middle green."""
         return RuleStyle("Median rule", "#117a43")
 
+    @for_readers
     def limit_text(self, digits: int = 3) -> str:
         """Return the share of the others in percent."""
         return with_unit(100 * self.limit, "%", digits)
 
+    @for_readers
     def description(self, limit: str = "") -> str:
         """Return when the rule stops a trial, as the end of a sentence."""
         return (

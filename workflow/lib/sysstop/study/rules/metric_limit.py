@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from sysstop.run.provenance import for_readers
 from sysstop.study.metrics import METRIC_BY_NAME, limitable_metrics, metric_names
 from sysstop.study.rules.base import (
     LIMITS_ON_CPU_AND_MEMORY,
@@ -16,19 +17,10 @@ from sysstop.study.rules.base import (
     TrialBounds,
     TrialRule,
 )
+from sysstop.study.rules.metric_colours import COLOURS, SPARE_COLOURS
 from sysstop.study.wording import capitalised
 
 TIME_UNITS = ("µs", "ms", "s")
-# One hue for time, another for CPU and memory; colour and whether it is dashed.
-COLOURS = {
-    "step_time_ms": ("#08306b", False),
-    "sample_time_us": ("#74add6", False),
-    "train_time_s": ("#2171b5", False),
-    "cpu_percent": ("#5f2a00", False),
-    "memory_mb": ("#e6850e", False),
-    "memory_peak_mb": ("#b04a00", True),
-}
-SPARE_COLOURS = ("#7b3294", "#c2a5cf", "#01665e", "#80cdc1")
 
 
 @dataclass(frozen=True)
@@ -58,6 +50,7 @@ class MetricLimit(TrialRule):
         return [cls(metric, limit=np.inf) for metric in metric_names("system")]
 
     @classmethod
+    @for_readers
     def value_mistakes(
         cls, key: str, parameters: Mapping[str, Any], bounds: TrialBounds
     ) -> Iterator[str]:
@@ -82,12 +75,14 @@ class MetricLimit(TrialRule):
             )
 
     @property
+    @for_readers
     def family(self) -> str:
         """The limits on time, or those on CPU and memory."""
         timed = METRIC_BY_NAME[self.metric].unit in TIME_UNITS
         return LIMITS_ON_TIME if timed else LIMITS_ON_CPU_AND_MEMORY
 
     @property
+    @for_readers
     def style(self) -> RuleStyle:
         """The metric's colour; metrics without one share a few spare colours."""
         label = capitalised(self.quantity)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from sysstop.run.provenance import for_readers
 from sysstop.study.metrics import METRICS
 from sysstop.study.rules.base import Curves, RuleStyle, TrialBounds, TrialRule
 from sysstop.study.wording import counted, number
@@ -62,6 +63,7 @@ class Plateau(TrialRule):
         return [cls(patience=0, min_improvement=least)]
 
     @classmethod
+    @for_readers
     def value_mistakes(
         cls, key: str, parameters: Mapping[str, Any], bounds: TrialBounds
     ) -> Iterator[str]:
@@ -78,19 +80,23 @@ class Plateau(TrialRule):
             )
 
     @property
+    @for_readers
     def label(self) -> str:
         """What the rule is, as a noun within a sentence."""
         return f"plateau of {self.quantity}"
 
     @property
+    @for_readers
     def style(self) -> RuleStyle:
         """The darkest green."""
         return RuleStyle("Plateau of loss", "#00441b")
 
+    @for_readers
     def limit_text(self, digits: int = 3) -> str:
         """Return the patience in windows."""
         return counted(round(self.limit), "window")
 
+    @for_readers
     def description(self, limit: str = "") -> str:
         """Return when the rule stops a trial, as the end of a sentence."""
         by = f" by more than {number(self.min_improvement)}" if self.min_improvement else ""

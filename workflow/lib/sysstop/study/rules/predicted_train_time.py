@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from sysstop.run.provenance import for_readers
 from sysstop.study.rules.base import LIMITS_ON_TIME, Curves, RuleStyle, TrialRule
 from sysstop.study.wording import capitalised, metric_label
 
@@ -39,16 +40,19 @@ class PredictedTrainTime(TrialRule):
         return [cls(limit=np.inf)]
 
     @property
+    @for_readers
     def quantity(self) -> str:
         """The metric, as predicted."""
         return f"predicted {metric_label(self.metric)}"
 
     @property
+    @for_readers
     def family(self) -> str:
         """The limits on time."""
         return LIMITS_ON_TIME
 
     @property
+    @for_readers
     def style(self) -> RuleStyle:
         """The colour of the limit on the training time itself, dashed."""
         return RuleStyle(capitalised(self.quantity), "#2171b5", dashed=True)

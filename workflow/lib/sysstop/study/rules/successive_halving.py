@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from sysstop.run.provenance import for_readers
 from sysstop.study.rules.base import SHARES, ComparingRule, Curves, RuleStyle
 from sysstop.study.wording import with_unit
 
@@ -41,19 +42,23 @@ class SuccessiveHalving(ComparingRule):
         return bisect_left(others, own) / (len(others) + 1)
 
     @property
+    @for_readers
     def label(self) -> str:
         """What the rule is, as a noun within a sentence."""
         return f"successive halving on {self.quantity}"
 
     @property
+    @for_readers
     def style(self) -> RuleStyle:
         """A light green."""
         return RuleStyle("Successive halving", "#6cc070")
 
+    @for_readers
     def limit_text(self, digits: int = 3) -> str:
         """Return the share that is kept at a rung, in percent."""
         return with_unit(100 * self.limit, "%", digits)
 
+    @for_readers
     def description(self, limit: str = "") -> str:
         """Return when the rule stops a trial, as the end of a sentence."""
         return f"once its {self.quantity} is not among the lowest {limit or self.limit_text()} at a rung"

@@ -1,0 +1,120 @@
+"""The environment of the processes that a run starts, whatever the user's shell holds.
+
+What would change results, break imports or bend figures is set or removed here, and nowhere else. What
+says where things are and how to reach them stays as it is: PATH, HOME, TMPDIR, proxies, certificates,
+MLFLOW_TRACKING_*, PMLB_CACHE, Ray's own settings (RAY_ and small letters). So does what belongs to the
+machine: CPU kernels (OPENBLAS_CORETYPE, NPY_*), memory allocators (LD_PRELOAD, MALLOC_*, GLIBC_TUNABLES).
+"""
+
+import os
+import sys
+from collections.abc import Mapping, MutableSequence
+from pathlib import Path
+
+import sysstop
+
+LIBRARY_FOLDER = Path(sysstop.__file__).parents[1]
+
+SETTINGS = {
+    # Python files that happen to lie in the working directory are not imported instead of libraries.
+    "PYTHONSAFEPATH": "1",
+    # Files are UTF-8 on every machine, so that digests and reports do not depend on the locale.
+    "PYTHONUTF8": "1",
+    # Figures go to files. A notebook names a backend that only its own environment has.
+    "MPLBACKEND": "agg",
+}
+
+REMOVED = {
+    # Options of Python that change what is measured or printed, or keep a script from ending.
+    "PYTHONDEVMODE",
+    "PYTHONINSPECT",
+    "PYTHONIOENCODING",
+    "PYTHONMALLOC",
+    "PYTHONMALLOCSTATS",
+    "PYTHONOPTIMIZE",
+    "PYTHONPROFILEIMPORTTIME",
+    "PYTHONTRACEMALLOC",
+    "PYTHONVERBOSE",
+    "PYTHONWARNINGS",
+    # Runs of MLflow are written to the experiment and run that the config leads to, before a job ends.
+    "MLFLOW_ACTIVE_MODEL_ID",
+    "MLFLOW_ENABLE_ASYNC_LOGGING",
+    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING",
+    "MLFLOW_EXPERIMENT_ID",
+    "MLFLOW_EXPERIMENT_NAME",
+    "MLFLOW_RUN_ID",
+    # `search.ray_address` says which Ray is used.
+    "RAY_ADDRESS",
+    "RAY_CLIENT_MODE",
+    "RAY_JOB_CONFIG_JSON_ENV_VAR",
+    "RAY_NAMESPACE",
+    "RAY_RUNTIME_ENV_HOOK",
+    # An experimental way of SciPy's and scikit-learn's to compute.
+    "SCIPY_ARRAY_API",
+}
+
+REMOVED_PREFIXES = (
+    # OpenMP binds processes to cores as soon as a library that brings it is imported, so that all
+    # trials share one; it also lets threads wait busily. Numbers of threads are set where it matters.
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    # Defaults of computations.
+    "JOBLIB_",
+    "PANDAS_",
+    "SKLEARN_",
+    "TUNE_",
+)
+
+# One thread per trial: a study measures one core, and trials run side by side.
+THREAD_LIMITS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+def chosen_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with what this module chooses in the place of what was given."""
+    chosen = {
+        name: value
+        for name, value in given.items()
+        if name not in REMOVED and not name.startswith(REMOVED_PREFIXES)
+    }
+    paths = [
+        path
+        for path in given.get("PYTHONPATH", "").split(os.pathsep)
+        if not _is_working_directory(path)
+    ]
+    if paths:
+        chosen["PYTHONPATH"] = os.pathsep.join(paths)
+    else:
+        chosen.pop("PYTHONPATH", None)
+    return chosen | SETTINGS
+
+
+def choose_environment() -> None:
+    """Choose the environment that the processes inherit which this one starts from here on."""
+    chosen = chosen_environment(os.environ)
+    for name in os.environ.keys() - chosen.keys():
+        del os.environ[name]
+    os.environ.update(chosen)
+
+
+def measured_environment() -> dict[str, str]:
+    """Return the environment of processes that run trials, or start such: the library, one thread."""
+    chosen = chosen_environment(os.environ)
+    paths = [str(LIBRARY_FOLDER), *filter(None, [chosen.get("PYTHONPATH")])]
+    return chosen | THREAD_LIMITS | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def look_last_in_working_directory(path: MutableSequence[str] = sys.path) -> None:
+    """Have modules of the working directory imported only where no other place has one of the name.
+
+    Snakemake, and `python -m`, look there first.
+    """
+    path.sort(key=_is_working_directory)
+
+
+def _is_working_directory(path: str) -> bool:
+    return not path or Path(path).absolute() == Path.cwd() or Path(path).resolve() == Path.cwd()

@@ -1,4 +1,4 @@
-"""Files as people have them: each is used for what it holds, or refused with the reason and a remedy.
+"""Files as people have them: each is used as what it is, or refused with the reason and a remedy.
 
 The cases are public reports about other tools, rebuilt with small data of our own.
 """
@@ -75,7 +75,7 @@ def use(tmp_path):
 
 @pytest.fixture
 def refusal(use):
-    """A function that returns what is said of a file that cannot be used."""
+    """A function that returns the message about a file that cannot be used."""
 
     def refused(*arguments, **entry):
         with pytest.raises(UserError) as raised:
@@ -85,7 +85,7 @@ def refusal(use):
     return refused
 
 
-# Text cells that are numbers, or are not
+# Cells of text that are numbers, or are not
 
 CARS = {"weight": cells(WEIGHT), "origin": ORIGIN, "label": LABEL}
 
@@ -382,16 +382,16 @@ def test_semicolons_are_read_where_the_config_says_so(use, refusal):
 
 def test_another_encoding_is_read_where_the_config_says_so(use, refusal):
     content = text(größe=cells(WEIGHT), label=LABEL).decode()
-    for encoding, told in (("cp1252", "cp1252"), ("utf-16", "to utf-16")):
+    for encoding, expected in (("cp1252", "cp1252"), ("utf-16", "to utf-16")):
         message = refusal(content.encode(encoding))
-        assert "not in UTF-8" in message and told in message
+        assert "not in UTF-8" in message and expected in message
         assert use(content.encode(encoding), encoding=encoding).features == ["größe"]
     message = refusal(content.encode(), encoding="ansi-german")
     assert "datasets.mine.encoding" in message and "cp1252" in message
 
 
 @pytest.mark.parametrize(
-    ("content", "file", "told"),
+    ("content", "file", "expected"),
     [
         (zipped(b"", "[Content_Types].xml"), "flats.csv", "is an Excel workbook"),
         (zipped(TEXT, "notes.txt"), "flats.zip", "holds 2 files (folder/flats.csv, notes.txt)"),
@@ -407,8 +407,8 @@ def test_another_encoding_is_read_where_the_config_says_so(use, refusal):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_such_table_is_refused_with_what_it_is(refusal, content, file, told):
-    assert told in refusal(content, file)
+def test_what_is_no_such_table_is_refused_with_what_it_is(refusal, content, file, expected):
+    assert expected in refusal(content, file)
 
 
 def test_a_format_that_the_content_contradicts_is_refused(refusal):

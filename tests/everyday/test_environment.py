@@ -1,4 +1,4 @@
-"""What a user's shell and working directory hold changes no result."""
+"""What is in a user's shell and working directory changes no result."""
 
 import os
 import subprocess

@@ -25,7 +25,7 @@ with job(snakemake):
         folds=params.folds,
         seed=params.seed,
     )
-    # Known from here on, so that no search has to be over before it is said. Not a parameter of the
-    # rule: another grid needs no other split.
+    # Checked as soon as it is known, and not after the first searches. Not a parameter of the rule:
+    # another grid needs no other split.
     grid_configurations(snakemake.config["grid"], split.fold_train_rows, params.name)
     write_split(split, Path(snakemake.output[0]))

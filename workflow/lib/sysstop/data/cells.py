@@ -1,4 +1,4 @@
-"""What the cells of a table hold: numbers and in which notation, texts, or nothing."""
+"""What the cells of a table hold: numbers and in which notation, text, or nothing."""
 
 import re
 from collections.abc import Collection
@@ -10,7 +10,7 @@ _MARKS = """
 ? - -- --- \u2013 \u2014 . .. * # \\n na n/a n.a. n.a #n/a #na <na> nan -nan 1.#ind -1.#ind 1.#qnan -1.#qnan
 null none nil nat missing unknown undefined #value! #div/0! #ref! #null! #num! #name?
 """
-# Usual marks of a missing value, in any case. They are pointed at, and only removed on demand.
+# Usual marks of a missing value, in any case. They are pointed out, and only removed on demand.
 MISSING_MARKS = frozenset(_MARKS.split()) | {"not available", "#n/a n/a"}
 TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 
@@ -24,7 +24,7 @@ HUGE_WHOLE_NUMBER = r"[+-]?\d{20,}"
 
 
 def is_text(column: pd.Series) -> bool:
-    """Return whether a column holds texts, be they categories or not, and nothing else."""
+    """Return whether a column holds nothing but text, as categories or not."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.cat.categories.to_series()
     if types.is_numeric_dtype(column):
@@ -33,15 +33,15 @@ def is_text(column: pd.Series) -> bool:
 
 
 def present_texts(column: pd.Series) -> pd.Series:
-    """Return a column's texts without the blanks around them and without missing cells."""
+    """Return a column's texts without surrounding blanks and without missing cells."""
     return column.dropna().astype(str).str.strip()
 
 
 def numbers_in(texts: pd.Series, decimal: str = ".", thousands: str | None = None) -> pd.Series:
-    """Return the number that each text is; NaN where it is none.
+    """Return the number that each text denotes; NaN where it denotes none.
 
     `thousands` separates groups of three digits only, so that a date is never a number. A blank
-    stands for the no-break blanks as well, a straight apostrophe for the curved one.
+    also stands for no-break blanks, a straight apostrophe for the curved one.
     """
     plain = texts
     if thousands is not None:
@@ -63,11 +63,11 @@ def with_cells_read(
     thousands: str | None = None,
     to_numbers: bool = True,
 ) -> pd.Series:
-    """Return a column with its cells taken for what the user says they are.
+    """Return a column with its cells read as the user says.
 
-    Blank texts and `missing_values` become missing: texts by what they are without the blanks around
-    them, numbers by their value. With `to_numbers`, a column whose texts are all numbers in the
-    given notation, or all true or false, becomes one of numbers or truths.
+    Blank texts and `missing_values` become missing: texts are compared without surrounding blanks,
+    numbers by their value. With `to_numbers`, a column whose texts are all numbers in the given
+    notation, or all true or false, becomes one of numbers or booleans.
     """
     if not is_text(column):
         return _without_numbers(column, missing_values)
@@ -108,12 +108,11 @@ def has_huge_numbers(column: pd.Series) -> bool:
 def strays_among_numbers(
     column: pd.Series, decimal: str = ".", thousands: str | None = None
 ) -> pd.Series:
-    """Return how often each text stands among a column's numbers, most frequent first.
+    """Return how often each text occurs among a column's numbers, most frequent first.
 
-    A number in another notation counts as a number, and is a stray text all the same. Nothing is
-    returned where all texts are numbers, and where the column is not one of numbers: where no cell
-    is a number, or where half of the cells or more are neither numbers nor usual marks of a missing
-    value.
+    A number in another notation counts as a number, but is a stray text all the same. Nothing is
+    returned if all texts are numbers, or if the column is not numeric: if no cell is a number, or
+    if half of the cells or more are neither numbers nor usual marks of a missing value.
     """
     texts = present_texts(column)
     plain = numbers_in(texts, decimal, thousands).notna()
@@ -125,6 +124,6 @@ def strays_among_numbers(
 
 
 def is_number_in_any_notation(texts: pd.Series) -> pd.Series:
-    """Return whether each text is a number, be it with a comma, groups of digits, % or a currency."""
+    """Return whether each text is a number, also with comma, groups of digits, % or a currency."""
     written = texts.str.fullmatch("|".join((DECIMAL_COMMA, GROUPED_DIGITS, PERCENT_OR_CURRENCY)))
     return written | numbers_in(texts).notna()

@@ -36,7 +36,7 @@ LONGEST_LISTED = 60
 
 # Names that pandas, or Arrow for pandas, gives to the numbers of rows when a table is saved.
 NAME_OF_ROW_NUMBERS = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
-# Whole numbers of fewer rows may be in a row by chance.
+# With fewer rows, whole numbers may be consecutive by chance.
 FEWEST_NUMBERED_ROWS = 10
 
 
@@ -93,9 +93,9 @@ def check_counts(name: str, table: pd.DataFrame, entry: Mapping) -> None:
 def check_table(name: str, table: pd.DataFrame, entry: Mapping, folds: int) -> None:
     """Raise UserError where no model can be trained on the table.
 
-    `table` has its target in the column `target`. The rules hold for the table as it is after the
-    treatments that the entry names (`missing`, `categorical`). Columns that its `keep` names may look
-    like row numbers, identifiers, or numbers with stray texts.
+    `table` has its target in the column `target`. The checks apply to the table as it is after the
+    treatments that the entry names (`missing`, `categorical`). Columns that its `keep` names may
+    look like row numbers, identifiers, or numbers with stray texts.
     """
     check_column_names(name, table.columns)
     if table.shape[1] < 2:
@@ -283,7 +283,7 @@ def _check_types(name: str, features: pd.DataFrame, entry: Mapping) -> None:
 
 
 def _check_row_numbers(name: str, features: pd.DataFrame, entry: Mapping) -> None:
-    """Refuse columns that number the rows: in a sorted file they tell the target."""
+    """Refuse columns that number the rows: in a sorted file they reveal the target."""
     found = {}
     for column in features:
         if column in (entry.get("keep") or ()):
@@ -297,7 +297,7 @@ def _check_row_numbers(name: str, features: pd.DataFrame, entry: Mapping) -> Non
             name,
             "row numbers in the feature columns "
             + listed(f"{column} ({reason})" for column, reason in found.items()),
-            "They say where a row stands and not what it is, so a model that learns them is useless "
+            "They say where a row is and not what it is, so a model that learns them is useless "
             f"elsewhere: leave the columns out by `datasets.{name}.drop: [{quoted(found)}]`, or use "
             f"them all the same by `datasets.{name}.keep`",
         )
@@ -306,10 +306,10 @@ def _check_row_numbers(name: str, features: pd.DataFrame, entry: Mapping) -> Non
 def numbers_rows(column: pd.Series) -> bool:
     """Return whether a column's values number its rows.
 
-    They do where they are whole numbers of which each is one more (or each is one less) than that
-    of the row before, from whatever start, and where they are the numbers 0 to n-1 or 1 to n of n
-    rows in any order. Sorted measurements are not taken for row numbers, because they have ties,
-    gaps or fractions; a year or rank without any must be named in `keep`.
+    They do if they are whole numbers and each is one more (or each is one less) than that of the
+    row before, from whatever start, or if they are the numbers 0 to n-1 or 1 to n of n rows in any
+    order. Sorted measurements are not mistaken for row numbers, because they have ties, gaps or
+    fractions; a year or rank without any must be named in `keep`.
     """
     if len(column) < FEWEST_NUMBERED_ROWS or column_kind(column) != "number":
         return False
@@ -324,12 +324,12 @@ def numbers_rows(column: pd.Series) -> bool:
 
 
 def quoted(values: Iterable[str]) -> str:
-    """Return texts as a config lists them, cut short where there are many."""
+    """Return strings as a config lists them, cut short if there are many."""
     return listed(f'"{value}"' for value in values)
 
 
 def _check_strays(name: str, table: pd.DataFrame, entry: Mapping) -> None:
-    """Refuse texts that stand among numbers, and numbers that are written as no number is read."""
+    """Refuse text among numbers, and numbers in a notation that is not read as a number."""
     notation = {"decimal": entry.get("decimal") or ".", "thousands": entry.get("thousands")}
     found, texts = [], []
     for column in table:
@@ -339,7 +339,7 @@ def _check_strays(name: str, table: pd.DataFrame, entry: Mapping) -> None:
             continue
         strays = strays_among_numbers(values, **notation)
         if column == TARGET and entry["task"] == "classification":
-            # Class labels may be numbers and texts; a mark of a missing value is hardly a label.
+            # Class labels may be numbers and text; a mark of a missing value is hardly a label.
             strays = strays[strays.index.str.casefold().isin(MISSING_MARKS)]
         if len(strays):
             listing = listed((f"'{text}'" for text in strays.index), 3)
@@ -385,7 +385,7 @@ def _remedies_of_strays(name: str, texts: pd.Series) -> Iterator[str]:
 def _check_numbers_saved_as_text(
     name: str, features: pd.DataFrame, entry: Mapping, notation: Mapping
 ) -> None:
-    """Refuse what only a file with types can hold: numbers that are texts, but no categories."""
+    """Refuse what only a typed file can hold: numbers stored as text that are not categories."""
     found = [
         column
         for column in features

@@ -1,4 +1,4 @@
-"""Read a table from a file, which may be anything and is judged by its content."""
+"""Read a table from a file that may contain anything; its content decides how it is read."""
 
 import bz2
 import codecs
@@ -41,7 +41,7 @@ COMPRESSION_MARKS = {
 }
 ZIPPED_KINDS = {"[Content_Types].xml": "an Excel workbook", "mimetype": "a spreadsheet document"}
 COMPRESSION_ENDINGS = {".gz", ".gzip", ".bz2", ".xz", ".zst", ".zstd", ".zip"}
-# What else is offered for a table, by how it begins.
+# Other kinds of files that people try to use as tables, by how they begin.
 OTHER_KINDS = {
     "a Git LFS pointer, not the data (run `git lfs pull`)": rb"version https://git-lfs",
     "an old Excel workbook": rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
@@ -109,30 +109,30 @@ def read_table(
 ) -> pd.DataFrame:
     """Return the table in a file's content.
 
-    Compression and Parquet are recognised by the content. The separator of a text is the one given,
-    or else that of the format given, of the file's ending, or of the header.
+    Compression and Parquet are recognised by the content. The separator of a text file is the one
+    given, or else that of the format given, of the file's ending, or of the header.
 
     Parameters
     ----------
     name
         The data set's name in the registry, used in messages.
     file
-        The file's path. Its ending tells the separator of a text where nothing else does.
+        The file's path. Its ending implies the separator of a text file where nothing else does.
     content
         The file's content, compressed or not.
     file_format
         `csv`, `tsv` or `parquet`, if the user says so.
     separator
-        What separates the fields of a text.
+        What separates the fields of a text file.
     encoding
-        The encoding of a text, by Python's name.
+        The encoding of a text file, by Python's name.
     decimal, thousands
-        The decimal sign and the separator of groups of three digits in texts that are numbers. In a
-        Parquet file only where one of these, or `missing_values`, is given.
+        The decimal sign and the separator of groups of three digits in text that denotes numbers. In
+        a Parquet file only where one of these, or `missing_values`, is given.
     missing_values
         What stands for a missing value, besides an empty cell.
     keep
-        Columns whose texts stay texts. Columns of pandas' index are left out unless they are among
+        Columns whose text stays text. Columns of pandas' index are left out unless they are among
         these.
     target
         The column to predict, which may be one of pandas' index.
@@ -140,7 +140,7 @@ def read_table(
     Raises
     ------
     UserError
-        Where the content is no such table, with the reason.
+        Where the content is not such a table, with the reason.
     """
     compression = _kind(content, COMPRESSION_MARKS)
     attempted = file_format or _ending(file).removeprefix(".") or "a table"
@@ -167,7 +167,7 @@ def read_table(
             )
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # there is no end to what readers raise on content that is none
+    except Exception as error:  # readers may raise anything on bad content
         if isinstance(error, UnicodeDecodeError) and attempted != "parquet":
             raise _wrongly_encoded(name, file, encoding, start, error) from error
         if compression:
@@ -175,10 +175,10 @@ def read_table(
         reason = [*str(error).strip().splitlines(), type(error).__name__][0].rstrip(".")
         raise UserError(
             f"Data set '{name}': the file {file} cannot be read as {attempted}: {reason}. Check "
-            "that it is whole and in this format, or name its format by "
+            "that it is whole and in this format, or name its format with "
             f"`datasets.{name}.format` (csv, tsv or parquet)."
         ) from error
-    # Where the user declares nothing, texts in a Parquet file are meant to be texts.
+    # If the user declares nothing, text in a Parquet file is meant to be text.
     to_numbers = not is_parquet or declared
     for place, column in enumerate(table.columns):
         written = table.iloc[:, place]
@@ -195,12 +195,12 @@ def read_table(
 
 
 def _kind(content: bytes, marks: Mapping[str, bytes]) -> str | None:
-    """Return the kind of file that begins as this content does, if it is one of these."""
+    """Return the kind of file that begins like this content, if it is one of these."""
     return next((kind for kind, mark in marks.items() if re.match(mark, content)), None)
 
 
 def _ending(file: Path) -> str:
-    """Return a file's ending in small letters, without that of a compression."""
+    """Return a file's ending in lower case, without that of a compression."""
     endings = [ending.lower() for ending in file.suffixes]
     while endings and endings[-1] in COMPRESSION_ENDINGS:
         endings.pop()
@@ -210,7 +210,7 @@ def _ending(file: Path) -> str:
 def _opener(
     name: str, file: Path, content: bytes, compression: str | None
 ) -> Callable[[], IO[bytes]]:
-    """Return what opens the content, decompressed block by block as it is read."""
+    """Return a function that opens the content, decompressed block by block as it is read."""
     if compression == "gzip":
         return lambda: gzip.GzipFile(fileobj=io.BytesIO(content))
     if compression == "bzip2":
@@ -237,7 +237,7 @@ def _opener(
 
 
 def _is_parquet(name: str, file: Path, start: bytes, file_format: str | None) -> bool:
-    """Return whether the content is Parquet; raise UserError where it can be no table at all."""
+    """Return whether the content is Parquet; raise UserError if it cannot be a table at all."""
     if start.startswith(PARQUET_MARK):
         if file_format not in (None, "parquet"):
             raise UserError(
@@ -254,7 +254,7 @@ def _is_parquet(name: str, file: Path, start: bytes, file_format: str | None) ->
     if file_format == "parquet" or (file_format is None and _ending(file) in PARQUET_ENDINGS):
         raise UserError(
             f"Data set '{name}': the file {file} cannot be read as parquet: it does not begin as a "
-            "Parquet file does. Check that it is whole, or name its format by "
+            "Parquet file does. Check that it is whole, or name its format with "
             f"`datasets.{name}.format` (csv or tsv)."
         )
     return False
@@ -284,7 +284,7 @@ def _wrongly_encoded(
 def _read_parquet(
     name: str, file: Path, open_content: Callable[[], IO[bytes]], wanted: Collection[str]
 ) -> pd.DataFrame:
-    """Return the columns of a Parquet file, by its own types and not those that pandas noted in it.
+    """Return the columns of a Parquet file, with its own types, not those that pandas noted in it.
 
     Columns of pandas' index are left out unless they are wanted.
     """
@@ -345,7 +345,7 @@ def _as_pandas(name: str, field: pa.Field, values: pa.ChunkedArray) -> pd.Series
 
 
 def _separator(name: str, file: Path, start: bytes, encoding: str, file_format: str | None) -> str:
-    """Return what separates the fields of a text: by its format, its ending or its header."""
+    """Return what separates the fields of a text file: by its format, its ending or its header."""
     known = file_format or TEXT_ENDINGS.get(_ending(file))
     if known:
         return SEPARATORS[known]
@@ -370,9 +370,9 @@ def _read_text(
     missing_values: Collection[str],
     infer: bool,
 ) -> pd.DataFrame:
-    """Return the table in a text; without `infer` its cells are texts, whatever they hold."""
+    """Return the table in a text file; without `infer` its cells are text, whatever they hold."""
     # pandas renames repeated columns (a, a.1); the header's own names let them be refused. A column
-    # may be called NA or None, but not nothing.
+    # may be called NA or None, but not be empty.
     with open_content() as opened:
         header = pd.read_csv(
             opened,
@@ -391,7 +391,7 @@ def _read_text(
             open_content() as opened,
             warnings.catch_warnings(action="error", category=pd.errors.ParserWarning),
         ):
-            # Without index_col=False, pandas takes a surplus first field for row names in silence.
+            # Without index_col=False, pandas silently takes a surplus first field for row names.
             table = pd.read_csv(
                 opened,
                 sep=separator,
@@ -434,7 +434,7 @@ def _only_one_column(name: str, file: Path, separator: str, header: str) -> User
 def _check_text(
     name: str, file: Path, open_content: Callable[[], IO[bytes]], start: bytes, separator: str
 ) -> None:
-    """Raise UserError where a text, once decompressed, is too large for the memory or too wide.
+    """Raise UserError where text, once decompressed, is too large for memory or too wide.
 
     It is decompressed block by block, because a few megabytes can hold many gigabytes.
     """

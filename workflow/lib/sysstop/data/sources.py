@@ -75,7 +75,7 @@ def _check_encoding(encoding: str) -> str:
         "a".encode(encoding)
     except (LookupError, ValueError):
         raise mistake(
-            f"found {encoding!r}, which is no encoding of texts that Python knows; use a name such as "
+            f"found {encoding!r}, which is not a text encoding that Python knows; use a name such as "
             "utf-8, utf-16, cp1252 or latin-1"
         ) from None
     return encoding
@@ -120,8 +120,8 @@ class DataSet(ConfigSection):
     """Names of columns that are left out, as if the source did not have them; an empty name stands for
     columns without one."""
     keep: OrNull[Distinct[str]] = None
-    """Names of columns that are used as they are, although they look like row numbers or identifiers, or like
-    numbers with stray texts among them, which are then categories."""
+    """Names of columns that are used as they are, although they look like row numbers or identifiers, or
+    like numbers with stray text among them, which are then categories."""
 
     @field_validator("classes")
     @classmethod
@@ -172,7 +172,7 @@ class PmlbDataSet(DataSet):
             self.sha256,
             "Remove the file to have it downloaded again, or correct the key.",
         )
-        # pmlb.fetch_data would open the file again, which may be another one by then.
+        # pmlb.fetch_data would open the file again, which may have been replaced by then.
         table = read_table(name, file, content, file_format="tsv")
         return table, Origin(pmlb_address(self.name), str(file), sha256, downloaded)
 
@@ -201,20 +201,21 @@ class FileDataSet(DataSet):
     target: Annotated[str, Field(min_length=1)]
     """Name of the column to predict."""
     format: OrNull[Literal["csv", "tsv", "parquet"]] = None
-    """The file's format. When absent, Parquet and compression (gzip, bzip2, xz, zstd, zip) are known by the
-    content, and the separator of a text by the ending (.csv, .tsv, .tab) or else by the header."""
+    """The file's format. When absent, Parquet and compression (gzip, bzip2, xz, zstd, zip) are recognised
+    by the content, and the separator of a text file by the ending (.csv, .tsv, .tab) or else by the
+    header."""
     separator: OrNull[Literal[",", "\t", ";", "|"]] = None
-    """What separates the fields of a text file, where it is not that of the format."""
+    """What separates the fields of a text file, if it is not that of the format."""
     encoding: OrNull[Annotated[str, AfterValidator(_check_encoding)]] = None
     """The encoding of a text file by its name in Python, such as `cp1252`; UTF-8 when absent."""
     decimal: OrNull[Literal[".", ","]] = None
-    """The decimal sign of numbers; a point when absent. When given, texts of a Parquet file that are numbers
-    are read as such."""
+    """The decimal sign of numbers; a point when absent. When given, text in a Parquet file that denotes
+    numbers is read as such."""
     thousands: OrNull[Literal[",", ".", " ", "'"]] = None
     """What separates groups of three digits in numbers."""
     missing_values: OrNull[Distinct[CellValue]] = None
-    """What stands for a missing value besides an empty cell: texts such as `?` or NA, or numbers such as
-    -999."""
+    """What stands for a missing value besides an empty cell: strings such as `?` or NA, or numbers such
+    as -999."""
     sha256: OrNull[Sha256] = None
     """SHA-256 of the file as it is, checked before it is opened when given."""
 

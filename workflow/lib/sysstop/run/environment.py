@@ -1,9 +1,10 @@
-"""The environment of the processes that a run starts, whatever the user's shell holds.
+"""The environment of the processes that a run starts, whatever the user's shell has set.
 
-What would change results, break imports or bend figures is set or removed here, and nowhere else. What
-says where things are and how to reach them stays as it is: PATH, HOME, TMPDIR, proxies, certificates,
-MLFLOW_TRACKING_*, PMLB_CACHE, Ray's own settings (RAY_ and small letters). So does what belongs to the
-machine: CPU kernels (OPENBLAS_CORETYPE, NPY_*), memory allocators (LD_PRELOAD, MALLOC_*, GLIBC_TUNABLES).
+What would change results, break imports or distort figures is set or removed here, and nowhere
+else. What says where things are and how to reach them stays as it is: PATH, HOME, TMPDIR, proxies,
+certificates, MLFLOW_TRACKING_*, PMLB_CACHE, Ray's own settings (RAY_ and small letters). So does
+what belongs to the machine: CPU kernels (OPENBLAS_CORETYPE, NPY_*), memory allocators (LD_PRELOAD,
+MALLOC_*, GLIBC_TUNABLES).
 """
 
 import os
@@ -16,7 +17,7 @@ import sysstop
 LIBRARY_FOLDER = Path(sysstop.__file__).parents[1]
 
 SETTINGS = {
-    # Python files that happen to lie in the working directory are not imported instead of libraries.
+    # Python files that happen to be in the working directory are not imported instead of libraries.
     "PYTHONSAFEPATH": "1",
     # Files are UTF-8 on every machine, so that digests and reports do not depend on the locale.
     "PYTHONUTF8": "1",
@@ -36,7 +37,8 @@ REMOVED = {
     "PYTHONTRACEMALLOC",
     "PYTHONVERBOSE",
     "PYTHONWARNINGS",
-    # Runs of MLflow are written to the experiment and run that the config leads to, before a job ends.
+    # MLflow runs are written to the experiment and run that follow from the config, before a job
+    # ends.
     "MLFLOW_ACTIVE_MODEL_ID",
     "MLFLOW_ENABLE_ASYNC_LOGGING",
     "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING",
@@ -49,13 +51,14 @@ REMOVED = {
     "RAY_JOB_CONFIG_JSON_ENV_VAR",
     "RAY_NAMESPACE",
     "RAY_RUNTIME_ENV_HOOK",
-    # An experimental way of SciPy's and scikit-learn's to compute.
+    # An experimental way of computing in SciPy and scikit-learn.
     "SCIPY_ARRAY_API",
 }
 
 REMOVED_PREFIXES = (
-    # OpenMP binds processes to cores as soon as a library that brings it is imported, so that all
-    # trials share one; it also lets threads wait busily. Numbers of threads are set where it matters.
+    # OpenMP binds processes to cores as soon as a library that includes it is imported, so that all
+    # trials would share one; it also lets threads busy-wait. Numbers of threads are set where it
+    # matters.
     "OMP_",
     "GOMP_",
     "KMP_",
@@ -75,7 +78,7 @@ THREAD_LIMITS = {
 
 
 def chosen_environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment with what this module chooses in the place of what was given."""
+    """Return an environment with this module's choices in place of what was given."""
     chosen = {
         name: value
         for name, value in given.items()
@@ -94,7 +97,7 @@ def chosen_environment(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def choose_environment() -> None:
-    """Choose the environment that the processes inherit which this one starts from here on."""
+    """Choose the environment that all processes inherit that this one starts from here on."""
     chosen = chosen_environment(os.environ)
     for name in os.environ.keys() - chosen.keys():
         del os.environ[name]
@@ -102,14 +105,14 @@ def choose_environment() -> None:
 
 
 def measured_environment() -> dict[str, str]:
-    """Return the environment of processes that run trials, or start such: the library, one thread."""
+    """Return the environment of processes that run or start trials: the library, one thread."""
     chosen = chosen_environment(os.environ)
     paths = [str(LIBRARY_FOLDER), *filter(None, [chosen.get("PYTHONPATH")])]
     return chosen | THREAD_LIMITS | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def look_last_in_working_directory(path: MutableSequence[str] = sys.path) -> None:
-    """Have modules of the working directory imported only where no other place has one of the name.
+    """Have modules in the working directory imported only if no other place has one of that name.
 
     Snakemake, and `python -m`, look there first.
     """

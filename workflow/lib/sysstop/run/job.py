@@ -93,7 +93,7 @@ def _report(log: Path, message: str) -> None:
 
 
 def failure_messages(snakemake_log: Path) -> list[str]:
-    """Return what failed jobs said, from the logs of rules that Snakemake's own log names."""
+    """Return the error messages of failed jobs, from the logs that Snakemake's own log names."""
     written = snakemake_log.read_text(
         errors="replace"
     )  # Snakemake writes it in the locale's encoding

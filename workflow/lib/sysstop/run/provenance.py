@@ -23,10 +23,10 @@ PACKAGES = ("scikit-learn", "numpy", "scipy", "ray", "mlflow", "psutil", "snakem
 
 
 def for_readers(part: Part) -> Part:
-    """Mark a function of which people alone see the result: words, colours, messages.
+    """Mark a function whose result only people see: words, colours, messages.
 
     `code_digest` leaves it out for scripts that have nothing to do with the report, together with
-    the imports that it alone needs. So a new wording of what is measured measures nothing again.
+    the imports that only it needs. So a change of wording does not repeat any measurement.
     """
     return part
 
@@ -34,11 +34,11 @@ def for_readers(part: Part) -> Part:
 def code_digest(script: Path) -> str:
     """Return a digest of the modules of this library that a script imports, directly or not.
 
-    Modules of nested packages count together with the `__init__.py` of every package around them,
-    and so do modules that a string names, such as those that run in a process of their own
-    (`python -m NAME`). Comments, docstrings and layout do not count, nor does what is `for_readers`
-    where no module of the report is among them. Snakemake does not see changes in imported modules;
-    as a rule's parameter the digest makes it rerun what depends on them, and nothing else.
+    Modules in nested packages count together with the `__init__.py` of every enclosing package, and
+    so do modules named in strings, such as those that run in a separate process (`python -m NAME`).
+    Comments, docstrings and formatting do not count, nor does what is `for_readers` if no module of
+    the report is among them. Snakemake does not see changes in imported modules; used as a rule's
+    parameter, the digest makes it rerun what depends on them and nothing else.
     """
     codes = _code_behind(script, complete=False)
     if any(name.startswith(f"{LIBRARY.name}.report.") for name in codes):
@@ -91,7 +91,7 @@ def _code_of(file: Path, complete: bool) -> _Code:
 
 @functools.cache
 def _codes(source: str) -> tuple[_Code, _Code]:
-    """Return a module's code: the whole of it, and without what is `for_readers`."""
+    """Return a module's code: all of it, and without what is `for_readers`."""
     tree = ast.parse(source)
     _remove(tree, _is_docstring)
     whole = _as_code(tree)
@@ -128,7 +128,7 @@ def _is_for_readers(statement: ast.AST) -> bool:
 
 
 def _is_docstring(statement: ast.AST) -> bool:
-    """Return whether a statement is but a text, such as the docstring of a function or an attribute."""
+    """Return whether a statement is just a string, such as the docstring of a function."""
     match statement:
         case ast.Expr(value=ast.Constant(value=str())):
             return True

@@ -21,7 +21,7 @@ from sysstop.study.rules import TrialRule
 from sysstop.study.studies import Trial
 from sysstop.trial.window import Window
 
-# What a template has to do takes it milliseconds.
+# A template's own work takes milliseconds.
 TEMPLATE_TIMEOUT_S = 10.0
 # Names the socket of the run's own server of templates, where there is one.
 SERVER_VARIABLE = "SYSSTOP_TRIAL_SERVER"

@@ -137,7 +137,7 @@ TEXT = {
     "missing": Case(with_cells(0, [""]), "missing values in the feature columns area"),
     "missing, dropped": Case(with_cells(0, ["", " "]), None, {"missing": "drop"}),
     "missing, imputed": Case(with_cells(0, ["", '""']), None, {"missing": "impute"}),
-    "missing, as said": Case(
+    "missing, as declared": Case(
         with_cells(0, ["", "nan", "-999", " NA"]),
         None,
         {"missing": "impute", "missing_values": ["nan", "NA", -999]},
@@ -207,7 +207,7 @@ TEXT = {
     # Bytes
     "semicolons": Case(csv(separator=";"), "a semicolon seems to separate them"),
     "tabs": Case(csv(separator="\t"), "a tab seems to separate them"),
-    "tabs as said": Case(csv(separator="\t"), None, {"format": "tsv"}),
+    "tabs as declared": Case(csv(separator="\t"), None, {"format": "tsv"}),
     "decimal commas": Case(csv(separator=";").replace(b".", b","), "a semicolon seems"),
     "byte order mark": Case(b"\xef\xbb\xbf" + PLAIN, None),
     "UTF-16": Case(PLAIN.decode().encode("utf-16"), "not in UTF-8"),

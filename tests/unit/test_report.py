@@ -126,7 +126,7 @@ def test_names_of_the_user_stay_text(tmp_path):
     pairs = [(name, "logistic_regression")]
     study = config(pairs, repetitions=1) | {"constraints": {}}
     study["datasets"][name]["licence"] = name
-    # What the split says of classes, and the provenance of features, files and licences.
+    # What the split says about classes, and the provenance of features, files and licences.
     notes = {"train_and_test": f"classes of a single row: {name}", "folds": name}
     summary = {"rows": 9, "classes": 3, "stratification": notes}
     about = {"columns": [name], "file": name, "address": name, "licence": name}

@@ -1,4 +1,4 @@
-"""What the report says of the limits that quantiles of the baseline became."""
+"""What the report says about the limits that quantiles of the baseline became."""
 
 import pytest
 from generated_tables import ARMS, PAIRS, budget, config, trials_and_windows

@@ -1,4 +1,4 @@
-"""What the report says of each arm's savings, of their price, and of the noise."""
+"""What the report says about each arm's savings, their price, and the noise."""
 
 import pytest
 from generated_tables import ARMS, PAIRS, budget, config, trials_and_windows

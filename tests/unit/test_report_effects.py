@@ -1,4 +1,4 @@
-"""What the report says of the hyperparameters' effects and of what a step costs."""
+"""What the report says about the hyperparameters' effects and what a step costs."""
 
 import pytest
 from generated_tables import PAIRS, trials_and_windows

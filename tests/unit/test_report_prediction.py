@@ -1,4 +1,4 @@
-"""What the report says of early predictions and of the recommended configurations."""
+"""What the report says about early predictions and the recommended configurations."""
 
 import pytest
 from generated_tables import PAIRS, replay_results, trials_and_windows

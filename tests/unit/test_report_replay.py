@@ -1,4 +1,4 @@
-"""What the report says of the replay, and of how far live searches agree with it."""
+"""What the report says about the replay, and about how far live searches agree with it."""
 
 import pandas as pd
 import pytest

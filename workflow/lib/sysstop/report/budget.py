@@ -89,7 +89,7 @@ BUDGET_TABLE = ReportTable(
         "best score minus the arm's, test regret the same on the held-out part, and a dash means "
         "that no trial was left. The noise floor is the largest share by which the training time "
         "of one of the pair's studies differed from the baseline's in the trials that it did not "
-        "stop; a smaller saving of time cannot be told from noise. With several "
+        "stop; a smaller saving of time cannot be distinguished from noise. With several "
         "repetitions, time saved has its "
         "95 % bootstrap interval. Winner stopped counts the repetitions in which the arm stopped "
         "the trial that the full budget chose."

@@ -27,7 +27,7 @@ FIGURE = FigureKind(
     caption=(
         "How much of a system metric's variance each hyperparameter explains beyond the others, "
         "in percent (omega squared; on a logarithmic scale, except CPU). Only completed trials of "
-        "the full-budget baseline count. Brackets mark effects that cannot be told from noise: "
+        "the full-budget baseline count. Brackets mark effects that cannot be distinguished from noise: "
         "their p value, adjusted for the number of tests, is 0.05 or more. A pale column is a "
         "result too: that hyperparameter does not change what training costs."
     ),
@@ -45,7 +45,7 @@ def draw(effects: pd.DataFrame) -> Figure:
     """
     pairs = list(effects.groupby(PAIR, sort=False))
     if effects["effect_size"].isna().all():
-        return message_figure("Too few trials of the baseline completed to tell effects.")
+        return message_figure("Too few trials of the baseline completed to show effects.")
     columns = min(COLUMNS, len(pairs))
     rows = math.ceil(len(pairs) / columns)
     figure = new_figure(2.35 * rows + 0.7, width_inches=1.6 + 1.75 * columns + 0.6)

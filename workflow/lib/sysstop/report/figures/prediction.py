@@ -1,4 +1,4 @@
-"""RQ2: how early a trial's final training time, memory and step time can be told."""
+"""RQ2: how early a trial's final training time, memory and step time can be predicted."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ FIGURE = FigureKind(
     title="Error of early predictions",
     category="RQ2",
     caption=(
-        "How early do a few windows tell what a trial will cost in the end? A thin line is a data "
+        "How well do the first windows predict what a trial will cost in the end? A thin line is a data "
         "set and an algorithm, the black line their median. The error is the distance between "
         "prediction and final value in percent of the latter; above its median over the trials, "
         "below what 90 % of the trials stay within. Training time is extrapolated from the steps "

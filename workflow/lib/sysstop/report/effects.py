@@ -84,8 +84,8 @@ def answer_rq1(effects: pd.DataFrame, cost_model: pd.DataFrame) -> Answer:
     tested = effects.dropna(subset=["effect_size", "p_adjusted"])
     if tested.empty:
         return Answer(
-            "This run cannot answer the question: too few trials of the baseline completed to distinguish "
-            "an effect of any hyperparameter from noise.",
+            "This run cannot answer the question: too few trials of the baseline completed to "
+            "distinguish an effect of any hyperparameter from noise.",
             [],
         )
     sentences = [

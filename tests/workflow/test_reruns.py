@@ -112,10 +112,10 @@ def test_the_limits_of_an_application_rerun_no_search(finished):
     assert rules == {"recommendations", "figure_pareto", "paper_tables", "report"}
 
 
-def test_more_workers_rerun_the_replay_of_a_search_and_no_search(finished):
+def test_another_number_of_workers_reruns_nothing(finished):
+    """The replay takes the number of workers from the searches themselves."""
     config = finished.write_config("changed.yaml", search__workers=1)
-    rules = rules_of(finished.planned_jobs(config=config))
-    assert rules == {"replay", "figure_replay", "paper_tables", "report"}
+    assert finished.planned_jobs(config=config) == set()
 
 
 def test_the_time_limit_of_a_trial_reruns_nothing(finished):

@@ -29,6 +29,7 @@ from sysstop.run.provenance import code_digest
 from sysstop.search.ray_head import private_environment
 from sysstop.search.settings import expected_trials_at_once, trials_at_once
 from sysstop.plan.resources import search_memory_mb, search_runtime_min
+from sysstop.report.figures.registry import FIGURES
 from sysstop.run.folder import become_owner
 from sysstop.run.lock import release_stale_lock
 from sysstop.data.split import read_summary
@@ -97,6 +98,16 @@ def code(script):
 def of_studies(path):
     """One path for each planned study."""
     return [path.format(**asdict(study)) for study in STUDIES]
+
+
+def figure_files(category):
+    """The SVG files of all figures of a research question."""
+    return [
+        file
+        for figure in FIGURES.values()
+        if figure.category == category
+        for file in expand(f"results/figures/{figure.path}.svg", dataset=DATASETS)
+    ]
 
 
 def dataset_entry(wildcards):

@@ -1,16 +1,6 @@
 """Figures as SVG for the web and PDF for LaTeX, and a target for all results of each question."""
 
-from sysstop.report.figures.registry import FIGURES, figure_digest
-
-
-def figure_files(category):
-    """The SVG files of all figures of a research question."""
-    return [
-        file
-        for figure in FIGURES.values()
-        if figure.category == category
-        for file in expand(f"results/figures/{figure.path}.svg", dataset=DATASETS)
-    ]
+from sysstop.report.figures.registry import figure_digest
 
 
 rule rq1:
@@ -46,8 +36,7 @@ for module, figure in FIGURES.items():
             ),
             pdf=f"results/figures/{figure.path}.pdf",
         log:
-            f"results/logs/figure_{figure.name}"
-            + ("/{dataset}.log" if figure.per_dataset else ".log"),
+            f"results/logs/figures/{figure.path}.log",
         localrule: True
         conda:
             "../../envs/environment.yaml"

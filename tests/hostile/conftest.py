@@ -18,8 +18,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("hostile")
-# Hypothesis keeps a folder of examples, by default in the working directory.
-configuration.set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
+# Hypothesis keeps a folder of examples, by default in the working directory. This one ends with the tests.
+EXAMPLES = tempfile.TemporaryDirectory(prefix="hypothesis-")
+configuration.set_hypothesis_home_dir(EXAMPLES.name)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -217,9 +217,12 @@ def test_a_job_over_its_time_limit_goes_on_with_a_larger_one(cluster, submit, pr
     assert 3 <= len(kept) < 32
     assert run.wait() == 0, run.said[-3000:]
     assert "SLURM status is: 'TIMEOUT'" in run.said
-    first, second = cluster.jobs()
-    assert [first.state, second.state] == ["TIMEOUT", "COMPLETED"]
-    assert [first.limit, second.limit] == ["1:00", "2:00"]
+    # On a busy machine the second job may be too short as well.
+    *ended, last = cluster.jobs()
+    assert {job.state for job in ended} == {"TIMEOUT"}
+    assert last.state == "COMPLETED"
+    limits = [job.limit for job in (*ended, last)]
+    assert limits == [f"{minutes}:00" for minutes in range(1, len(limits) + 1)]
     assert_complete(project)
     assert_kept(project, kept)
 

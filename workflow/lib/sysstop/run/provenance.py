@@ -7,7 +7,7 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -40,22 +40,21 @@ def code_digest(script: Path) -> str:
     the report is among them. Snakemake does not see changes in imported modules; used as a rule's
     parameter, the digest makes it rerun what depends on them and nothing else.
     """
-    codes = _code_behind(script, complete=False)
-    if any(name.startswith(f"{LIBRARY.name}.report.") for name in codes):
-        codes = _code_behind(script, complete=True)
     files = _library_files()
+    codes = _code_behind(script, files, complete=False)
+    if any(name.startswith(f"{LIBRARY.name}.report.") for name in codes):
+        codes = _code_behind(script, files, complete=True)
     lines = [
         f"{files[name].relative_to(LIBRARY).as_posix()} {codes[name]}" for name in sorted(codes)
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _code_behind(script: Path, *, complete: bool) -> dict[str, str]:
+def _code_behind(script: Path, files: Mapping[str, Path], *, complete: bool) -> dict[str, str]:
     """Return the code of each module that a script imports, by its dotted name.
 
     It is complete, or without what is `for_readers`.
     """
-    files = _library_files()
     codes: dict[str, str] = {}
     waiting = [*_code_of(script, complete).names]
     while waiting:

@@ -37,7 +37,7 @@ def point_of(trials, arm):
 )
 def test_a_quantile_is_said_with_the_number_that_it_became(limits, said):
     described = plain(arm_description(ARMS["step_time"], limits))
-    assert described == f"as soon as its step time exceeds {said}"
+    assert described == f"as soon as its steady step time exceeds {said}"
 
 
 def test_the_answer_names_the_limit_of_a_single_data_set(trials):
@@ -60,8 +60,8 @@ def test_limits_of_different_data_sets_are_no_range_but_rows_of_a_table(trials):
         "Data set",
         "Algorithm",
         "memory: Peak memory (MB)",
-        "predicted_time: Predicted training time (s)",
-        "step_time: Step time (ms)",
+        "predicted_time: Predicted steady training time (s)",
+        "step_time: Steady step time (ms)",
     ]
     of_first = trials[(trials["algorithm"] == PAIRS[0][1]) & (trials["arm"] == "memory")]
     low, high = sorted(of_first["limit"].unique())

@@ -337,7 +337,7 @@ def _f_test(model: EffectModel, values: np.ndarray) -> float:
 
 
 def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the straight line of steady step time over batch size, one row per data set and algorithm.
+    """Return the line of steady step time over batch size, one row per data set and algorithm.
 
     steady step time = fixed_ms + batch size * per_sample_us / 1000, from the completed trials of the
     baseline arm. `half_batch_size` = fixed / per sample is the batch size at which half of a step

@@ -42,7 +42,7 @@ class Recording:
         return np.take_along_axis(self.curves[metric], windows_used[:, None] - 1, axis=1)[:, 0]
 
     def saved_time_fraction(self, windows_used: np.ndarray) -> float:
-        """Return the share of the steady training time that trials save which end after so many windows.
+        """Return the share of the steady training time that ending after so many windows saves.
 
         It is never negative: rounding errors can make a saving of nothing so.
         """

@@ -75,7 +75,9 @@ def replay_check_table(
         recorded = {
             arm: {
                 tuple(keys[name] for name in REPLICATE): recording
-                for keys, recording in recordings(of_pair, windows_of[pair], arm)
+                for keys, recording in recordings(
+                    of_pair, windows_of.get(pair, windows.iloc[:0]), arm
+                )
             }
             for arm in of_pair["arm"].unique()
         }

@@ -89,11 +89,12 @@ BUDGET_TABLE = ReportTable(
         "Means over the repetitions. Time and steps saved are compared with the full budget. "
         "Scores are accuracy, or minus RMSE in the target's unit; regret is the full budget's "
         "best score minus the arm's, test regret the same on the held-out part, and a dash means "
-        "that no trial was left. The noise floor is the largest share by which the steady training "
-        "time of one of the pair's studies differed from the baseline's in the trials that it did "
-        "not stop; a smaller saving of steady time cannot be distinguished from noise. With "
-        "several repetitions, steady time saved has its 95 % bootstrap interval. Winner stopped counts the repetitions in which the arm stopped "
-        "the trial that the full budget chose."
+        "that no trial was left. The noise floor is the largest share by which the steady "
+        "training time of one of the pair's studies differed from the baseline's in the trials "
+        "that it did not stop; a smaller saving of steady time cannot be distinguished from "
+        "noise. With several repetitions, steady time saved has its 95 % bootstrap interval. "
+        "Winner stopped counts the repetitions in which the arm stopped the trial that the full "
+        "budget chose."
     ),
 )
 

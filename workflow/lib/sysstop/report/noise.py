@@ -5,12 +5,14 @@ import pandas as pd
 from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
+    NO_BREAK,
     algorithm_label,
     counted,
     in_words,
     metric_label,
     out_of,
     percent,
+    rough,
     span,
 )
 from sysstop.results.stability import CRITERIA
@@ -95,8 +97,20 @@ def noise_limitations(trials: pd.DataFrame, environment: pd.DataFrame) -> list[s
         "The machine's speed drifts, all the more if others use it too. Arms run one after the other, "
         "so a saving of wall time includes such drift. Steady time leaves most of it out, and the noise "
         "floor shows what is left; the share of steps saved has none.",
+        *_slowdown(trials),
         *_unstable_readings(trials),
         *_busy_machines(trials, environment),
+    ]
+
+
+def _slowdown(trials: pd.DataFrame) -> list[str]:
+    known = trials["slowdown"].dropna()
+    if known.empty:
+        return []
+    usual = known.quantile([0.05, 0.95])
+    return [
+        f"In 90{NO_BREAK}% of the trials the reference step took {span(usual, rough)} times its nominal "
+        "CPU time; the further from 1, the more steady time relies on it."
     ]
 
 
@@ -112,7 +126,7 @@ def _unstable_readings(trials: pd.DataFrame) -> list[str]:
     ]
     share = out_of(int(unstable.ne("").sum()), len(baseline), "trial")
     return [
-        f"The step time in wall time of {share} of the baseline is unstable by the criteria of pyperf: "
+        f"The wall-clock step time of {share} of the baseline is unstable by the criteria of pyperf: "
         f"{'; '.join(reasons)}. The column step_time_unstable marks them."
     ]
 

@@ -35,13 +35,13 @@ FIGURE = FigureKind(
     category="RQ2",
     caption=(
         "Each row is an arm. The bar is the steady training time that the arm used of the "
-        "full-budget baseline's, the mean over repetitions; the pale part is saved, black dots are single "
-        "repetitions, and the number is the time used. Beside it stands the price: regret is the "
-        "baseline's best score minus the arm's, in the score's own unit, so that further right is "
-        "worse; each repetition is a marker. An open marker says that the arm stopped the very "
-        "trial that the baseline chose. After a limit that trial is lost; after the plateau rule "
-        "it may still be chosen, as it was when it stopped. A cross says that no trial was left "
-        "to choose from."
+        "full-budget baseline's, the mean over repetitions; the pale part is saved, black dots "
+        "are single repetitions, and the number is the time used. Beside it stands the price: "
+        "regret is the baseline's best score minus the arm's, in the score's own unit, so that "
+        "further right is worse; each repetition is a marker. An open marker says that the arm "
+        "stopped the very trial that the baseline chose. After a limit that trial is lost; after "
+        "the plateau rule it may still be chosen, as it was when it stopped. A cross says that "
+        "no trial was left to choose from."
     ),
     tables=("budget",),
 )

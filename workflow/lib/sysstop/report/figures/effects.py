@@ -27,9 +27,10 @@ FIGURE = FigureKind(
     caption=(
         "How much of a system metric's variance each hyperparameter explains beyond the others, "
         "in percent (omega squared; on a logarithmic scale, except CPU; times are steady). Only "
-        "completed trials of the full-budget baseline count. Brackets mark effects that cannot be distinguished from noise: "
-        "their p value, adjusted for the number of tests, is 0.05 or more. A pale column is a "
-        "result too: that hyperparameter does not change what training costs."
+        "completed trials of the full-budget baseline count. Brackets mark effects that cannot "
+        "be distinguished from noise: their p value, adjusted for the number of tests, is 0.05 "
+        "or more. A pale column is a result too: that hyperparameter does not change what "
+        "training costs."
     ),
     tables=("effects",),
 )

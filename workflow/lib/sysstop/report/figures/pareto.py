@@ -30,12 +30,13 @@ FIGURE = FigureKind(
     caption=(
         "What does more of the score cost? Each dot is a configuration that completed in every "
         "repetition of the baseline: its mean score, better further up, against the median of a "
-        "system metric; wall times are there only if you limit them. On the coloured front no other configuration is as good for less. A front "
-        "that is level says that a costlier configuration buys hardly any score. The star is the "
-        "best score, where you gave limits the best that keeps them all in every repetition; "
-        "configurations beyond a limit are open, and a limit is a dashed line or, if it lies "
-        "beyond the panel, named above it with an arrow. RMSE runs downwards. Triangles are "
-        "scores so far below most that they are drawn at the edge instead."
+        "system metric; wall times are there only if you limit them. On the coloured front no "
+        "other configuration is as good for less. A front that is level says that a costlier "
+        "configuration buys hardly any score. The star is the best score, where you gave limits "
+        "the best that keeps them all in every repetition; configurations beyond a limit are "
+        "open, and a limit is a dashed line or, if it lies beyond the panel, named above it with "
+        "an arrow. RMSE runs downwards. Triangles are scores so far below most that they are "
+        "drawn at the edge instead."
     ),
     tables=("pareto",),
     config=("constraints",),

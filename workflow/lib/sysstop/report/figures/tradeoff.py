@@ -30,11 +30,11 @@ FIGURE = FigureKind(
     category="RQ2",
     caption=(
         "Each marker is one study: how much of the baseline's steady training time it saved, and "
-        "by how much its best score is worse. Good arms lie to the lower right. Open markers are studies "
-        "in which the arm stopped the baseline's best trial, crosses at the top studies without "
-        "any trial left. Regret is in units of accuracy for classification; for regression it is "
-        "relative to the baseline's error, because target units of different data sets cannot "
-        "share an axis."
+        "by how much its best score is worse. Good arms lie to the lower right. Open markers are "
+        "studies in which the arm stopped the baseline's best trial, crosses at the top studies "
+        "without any trial left. Regret is in units of accuracy for classification; for "
+        "regression it is relative to the baseline's error, because target units of different "
+        "data sets cannot share an axis."
     ),
     tables=("budget",),
 )

@@ -42,12 +42,12 @@ def test_a_quantile_is_said_with_the_number_that_it_became(limits, said):
 
 def test_the_answer_names_the_limit_of_a_single_data_set(trials):
     one = trials[trials["algorithm"] == PAIRS[0][1]]
-    limits = one.loc[one["arm"] == "step_time", "limit"].unique()
+    limits = one.loc[one["arm"] == "memory", "limit"].unique()
     assert len(limits) == 2
-    text = point_of(one, "step_time")
+    text = point_of(one, "memory")
     assert f"exceeds {limits.mean():.3g}" in text
     assert "the 75 % quantile of the baseline" in text
-    assert f"{min(limits):.3g} to {max(limits):.3g} ms over repetitions" in text
+    assert f"{min(limits):.3g} to {max(limits):.3g} MB over repetitions" in text
 
 
 def test_limits_of_different_data_sets_are_no_range_but_rows_of_a_table(trials):

@@ -120,7 +120,7 @@ MISTAKES = {
     "batch size": (
         "grid.batch_size",
         "all",
-        "grid.batch_size: found 'all', expected `powers_of_two` or a list of",
+        "grid.batch_size: found 'all', expected `powers_of_two`, a list of",
     ),
     "unknown data set": (
         "study.datasets",

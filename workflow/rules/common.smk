@@ -24,10 +24,12 @@ from sysstop.study.arms import arm_entry, needs_baseline
 from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
 from sysstop.run.job import print_failures
+from sysstop.run.machine import this_machine
 from sysstop.results.journal import read_failed_searches
 from sysstop.run.provenance import code_digest
+from sysstop.run.requirements import check_requirements
 from sysstop.search.ray_head import private_environment
-from sysstop.search.settings import expected_trials_at_once, trials_at_once
+from sysstop.search.settings import expected_trials_at_once, few_cores_warning, trials_at_once
 from sysstop.plan.resources import search_memory_mb, search_runtime_min
 from sysstop.report.figures.registry import FIGURES
 from sysstop.run.folder import become_owner
@@ -52,6 +54,7 @@ def placed(path):
 
 config = complete_config(config)
 try:
+    check_requirements(Path(placed("results")))
     config = check_config(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -144,6 +147,12 @@ def search_threads():
     return workers if workflow.remote_exec else workflow.resource_settings.cores or workers
 
 
+def search_cores():
+    """The cores that the trials of a search have, here or on a cluster's node, of which nothing is known here."""
+    threads = search_threads()
+    return min(threads, this_machine().whole_cores) if workflow.resource_settings.cores else threads
+
+
 def split_summary(split):
     """How a data set was split; without a split yet, Snakemake asks again."""
     os.stat(split)
@@ -167,3 +176,9 @@ def search_runtime(wildcards, input, threads, attempt):
 def failed_searches(wildcards):
     """How many searches of a study had failed trials; one more reruns it, to retry these."""
     return read_failed_searches(Path(PLACED_STUDY.format(**wildcards)))
+
+
+if workflow.is_main_process and workflow.resource_settings.cores:
+    warning = few_cores_warning(config["search"], search_threads())
+    if warning:
+        print(warning, file=sys.stderr)

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import psutil
 from pandas.api import types
 
 from sysstop.data.cells import (
@@ -20,6 +19,7 @@ from sysstop.data.cells import (
     strays_among_numbers,
 )
 from sysstop.run.errors import UserError, printable, shortened
+from sysstop.run.machine import this_machine
 
 TARGET = "target"
 
@@ -41,8 +41,8 @@ FEWEST_NUMBERED_ROWS = 10
 
 
 def check_memory(name: str, what: str, needed_bytes: float, remedy: str) -> None:
-    """Raise UserError where something would take more memory than this machine has."""
-    memory_bytes = psutil.virtual_memory().total
+    """Raise UserError where something would take more memory than this machine has for us."""
+    memory_bytes = this_machine().memory_bytes
     if needed_bytes > memory_bytes:
         raise UserError(
             f"Data set '{name}': {what} would take {needed_bytes / 2**30:.3g} GiB of memory or more; "

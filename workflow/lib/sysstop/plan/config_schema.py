@@ -173,6 +173,9 @@ def _values_of_type(node: Mapping[str, Any], plural: bool) -> str:
         return f"a list of {count}{allowed_values(node['items'], plural=True)}"
     if kind == "string":
         return "strings" if plural else node.get("title", "a string")
+    if "const" in node.get("propertyNames", {}):
+        values = allowed_values(node["additionalProperties"], plural)
+        return f"`{node['propertyNames']['const']}:` with {values}"
     return {"null": "null", "boolean": "true or false"}.get(kind, "a mapping of keys to values")
 
 

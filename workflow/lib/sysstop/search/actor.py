@@ -88,10 +88,13 @@ def _failure(ended: Ended | None, limit_s: float | None) -> str:
     """Say why a trial's process ended before the trial did."""
     if ended is None:
         return f"it was not done after search.trial_timeout_s = {limit_s:g} s"
-    if ended.error:
-        return ended.error
+    if ended.exit_code > 0 and ended.last_words:
+        return ended.last_words
     if ended.exit_code == -signal.SIGKILL:
-        return (
-            "its process was killed, as Linux does when memory runs out; try fewer search.workers"
-        )
-    return f"its process ended with exit code {ended.exit_code}"
+        reason = "was killed, as Linux does when memory runs out; try fewer search.workers"
+    elif ended.exit_code < 0:
+        reason = f"was ended by {signal.Signals(-ended.exit_code).name}"
+    else:
+        reason = f"ended with exit code {ended.exit_code}"
+    quoted = f"; its last words: {ended.last_words}" if ended.last_words else ""
+    return f"its process {reason}{quoted}"

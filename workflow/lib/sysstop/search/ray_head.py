@@ -21,7 +21,7 @@ import psutil
 
 from sysstop.run.environment import measured_environment
 from sysstop.run.folder import OWNER_VARIABLE, RAY_FOLDER, own_run_folder, run_folder
-from sysstop.trial.process import SERVER_VARIABLE
+from sysstop.trial.process import SERVER_VARIABLE, printed_by
 
 START_TIMEOUT_S = 120
 OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a few bytes
@@ -39,14 +39,17 @@ def private_environment(owner_pid: int) -> dict[str, str]:
     """Return the environment of the processes that share the owner's private Ray.
 
     It holds the token that Ray requires of every client and the socket of the trials' templates,
-    and keeps Ray on the loopback interface. Ray reads it when it is imported, so it must be set
-    before a process starts.
+    and keeps Ray on the loopback interface. It switches off Ray's memory monitor, which ends
+    workers when the host's memory is nearly full, whoever filled it: the workers are small here,
+    and the trials run outside of them. Ray reads it when it is imported, so it must be set before
+    a process starts.
     """
     folder = run_folder(owner_pid) / RAY_FOLDER
     return {
         OWNER_VARIABLE: str(owner_pid),
         # Ray's switch between clusters, which other hosts must reach, and one host's own use.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_memory_monitor_refresh_ms": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
         SERVER_VARIABLE: str(folder / "trials"),
@@ -120,9 +123,13 @@ def main() -> None:
     folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
     # A file descriptor of a process becomes readable when it ends, whatever the reason.
     owner = os.pidfd_open(owner_pid)
-    templates = subprocess.Popen(
-        [sys.executable, "-m", "sysstop.trial.template", os.environ[SERVER_VARIABLE]]
-    )
+    server = Path(os.environ[SERVER_VARIABLE])
+    with printed_by(server).open("wb") as printed:
+        templates = subprocess.Popen(
+            [sys.executable, "-m", "sysstop.trial.template", str(server)],
+            stdout=printed,
+            stderr=printed,
+        )
     import ray  # here, because the templates can already import what they need
 
     # The short name keeps Ray's socket paths within Linux's 107 bytes; Ray opens its own folder to

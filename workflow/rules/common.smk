@@ -22,6 +22,7 @@ choose_environment()
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, needs_baseline
 from sysstop.plan.config_check import check_config
+from sysstop.plan.config_files import check_config_files
 from sysstop.run.errors import UserError
 from sysstop.run.job import print_failures
 from sysstop.run.machine import this_machine
@@ -55,6 +56,7 @@ def placed(path):
 config = complete_config(config)
 try:
     check_requirements(Path(placed("results")))
+    check_config_files(workflow.overwrite_configfiles)
     config = check_config(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None

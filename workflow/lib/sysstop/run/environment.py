@@ -8,8 +8,10 @@ MALLOC_*, GLIBC_TUNABLES).
 """
 
 import os
+import site
 import sys
 from collections.abc import Mapping, MutableSequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import sysstop
@@ -69,6 +71,10 @@ REMOVED_PREFIXES = (
     "TUNE_",
 )
 
+# Packages that users installed for themselves (`pip install --user`) are not imported instead of those
+# of the environment. Python looks there first, unless the environment is a virtual one.
+OWN_PACKAGES_ONLY = {"PYTHONNOUSERSITE": "1"}
+
 # One thread per trial: a study measures one core, and trials run side by side.
 THREAD_LIMITS = {
     "OMP_NUM_THREADS": "1",
@@ -93,7 +99,7 @@ def chosen_environment(given: Mapping[str, str]) -> dict[str, str]:
         chosen["PYTHONPATH"] = os.pathsep.join(paths)
     else:
         chosen.pop("PYTHONPATH", None)
-    return chosen | SETTINGS
+    return chosen | SETTINGS | (OWN_PACKAGES_ONLY if _environment_is_whole() else {})
 
 
 def choose_environment() -> None:
@@ -117,6 +123,13 @@ def look_last_in_working_directory(path: MutableSequence[str] = sys.path) -> Non
     Snakemake, and `python -m`, look there first.
     """
     path.sort(key=_is_working_directory)
+
+
+def _environment_is_whole() -> bool:
+    """Return whether Ray, for one, is installed elsewhere than among the user's own packages."""
+    user_packages = site.getusersitepackages()
+    others = [path for path in sys.path if path != user_packages]
+    return PathFinder.find_spec("ray", others) is not None
 
 
 def _is_working_directory(path: str) -> bool:

@@ -93,6 +93,15 @@ def test_packages_of_the_users_own_are_not_imported_for_those_of_the_environment
     assert "PYTHONNOUSERSITE" not in chosen_environment({})  # all is installed there
 
 
+def test_a_user_that_the_system_does_not_know_gets_a_name(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert chosen_environment({})["USER"] == "user-54321"
+    assert chosen_environment({"LOGNAME": "ada"}) == chosen_environment({"LOGNAME": "ada"}) | {
+        "LOGNAME": "ada"
+    }
+    assert "USER" not in chosen_environment({"LOGNAME": "ada"})
+
+
 # Figures
 
 DRAW = """

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 sys.path.insert(0, str(WORKFLOW / "lib"))
@@ -24,7 +23,7 @@ from sysstop.study.arms import arm_entry, needs_baseline
 from sysstop.plan.config_check import check_config
 from sysstop.plan.config_files import check_config_files
 from sysstop.run.errors import UserError
-from sysstop.run.job import print_failures
+from sysstop.run.job import ERROR_MARK, print_failures
 from sysstop.run.machine import this_machine
 from sysstop.results.journal import read_failed_searches
 from sysstop.run.provenance import code_digest
@@ -59,7 +58,8 @@ try:
     check_config_files(workflow.overwrite_configfiles)
     config = check_config(config)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    # A WorkflowError would name a line of this file, and say so again behind the message.
+    raise SystemExit(f"{ERROR_MARK}{error}") from None
 
 # A job on a cluster's node reads this file too. Its run holds the lock, on another host.
 if workflow.is_main_process:

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from sysstop.data.cells import (
+    ALIKE,
     DECIMAL_COMMA,
     GROUPED_DIGITS,
     MISSING_MARKS,
@@ -364,7 +365,8 @@ def _remedies_of_strays(name: str, texts: pd.Series) -> Iterator[str]:
     if comma.any():
         yield f'Set `{key}.decimal: ","` for numbers with a decimal comma.'
     if grouped.any():
-        sign = re.search(r"\D", texts[grouped].iloc[0].lstrip("+-"))[0]
+        found = re.search(r"\D", texts[grouped].iloc[0].lstrip("+-"))[0]
+        sign = next((plain for plain, alike in ALIKE.items() if found in alike), found)
         yield (
             f'Set `{key}.thousands: "{sign}"` for numbers with groups of digits'
             + (' (or `decimal: ","` if it is a decimal comma).' if sign == "," else ".")

@@ -128,7 +128,7 @@ def shared_core_limitations(trials: pd.DataFrame) -> list[str]:
     ]
     return [
         f"{out_of(len(concerned), len(trials), 'trial').capitalize()} did not have a core for "
-        f"themselves: {'; '.join(reasons)}. Their wall times are too long, their CPU times much less so "
+        f"themselves: {'; '.join(reasons)}. Their wall times are too long; steady times hardly "
         f"({'; '.join(pairs)}). The column core_share of trials.parquet marks them."
     ]
 

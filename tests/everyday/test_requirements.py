@@ -21,9 +21,9 @@ def refusal(tmp_path, monkeypatch):
     """The message about this host; empty if it has everything."""
     monkeypatch.chdir(tmp_path)
 
-    def check(results="results"):
+    def check(results="results", searches_here=True):
         try:
-            check_requirements(Path(results))
+            check_requirements(Path(results), searches_here=searches_here)
         except UserError as error:
             return str(error)
         return ""
@@ -67,6 +67,7 @@ def test_too_little_memory_is_refused_with_what_is_needed(refusal, monkeypatch):
     monkeypatch.setattr(requirements, "this_machine", lambda: Machine(512 * MB, 2.0))
     assert f"{LEAST_MEMORY_MB} MB of memory are needed at least" in refusal()
     assert "has 512 MB" in refusal()
+    assert refusal(searches_here=False) == ""  # as on a cluster's login node
 
 
 def test_a_broken_link_for_the_results_is_refused_with_its_target(refusal, tmp_path):

@@ -54,7 +54,9 @@ def placed(path):
 
 config = complete_config(config)
 try:
-    check_requirements(Path(placed("results")))
+    # Snakemake is given cores unless it only submits to a cluster.
+    searches_here = bool(workflow.resource_settings.cores)
+    check_requirements(Path(placed("results")), searches_here=searches_here)
     check_config_files(workflow.overwrite_configfiles)
     config = check_config(config)
 except UserError as error:
@@ -180,7 +182,7 @@ def failed_searches(wildcards):
     return read_failed_searches(Path(PLACED_STUDY.format(**wildcards)))
 
 
-if workflow.is_main_process and workflow.resource_settings.cores:
+if workflow.is_main_process and searches_here:
     warning = few_cores_warning(config["search"], search_threads())
     if warning:
         print(warning, file=sys.stderr)

@@ -91,10 +91,18 @@ def _log_uncaught(log: Path, error: Exception) -> None:
 
 
 def _die_with_owner() -> None:
-    """Kill this process as soon as the one that `OWNER_VARIABLE` names has ended."""
+    """Kill this process as soon as the one that `OWNER_VARIABLE` names has ended.
+
+    Raises `UserError` if it has ended already.
+    """
     if OWNER_VARIABLE not in os.environ:
         return
-    owner = os.pidfd_open(int(os.environ[OWNER_VARIABLE]))
+    try:
+        owner = os.pidfd_open(int(os.environ[OWNER_VARIABLE]))
+    except ProcessLookupError:
+        raise UserError(
+            "The run that this job belongs to has ended, so the job ends too. Run the same command again."
+        ) from None
 
     def wait() -> None:
         select.select([owner], [], [])

@@ -15,12 +15,15 @@ LEAST_MEMORY_MB = 2000
 SELF = Path("/proc/self")
 
 
-def check_requirements(results: Path = Path("results")) -> None:
+def check_requirements(results: Path, *, searches_here: bool) -> None:
     """Raise a `UserError` that lists everything that this host lacks, one line each.
 
-    `results` is the folder of the results, which may not exist yet.
+    `results` is the folder of the results, which may not exist yet; `searches_here` is whether
+    searches run on this host, and not on a cluster's nodes.
     """
-    missing = [*_missing_of_linux(), *_missing_of_memory(), *_missing_folders(results)]
+    missing = [*_missing_of_linux(), *_missing_folders(results)]
+    if searches_here:
+        missing += _missing_of_memory()
     if missing:
         raise UserError("sysstop cannot run here:\n" + "\n".join(f"  - {line}" for line in missing))
 

@@ -192,6 +192,46 @@ def test_groups_of_digits_are_read_where_the_config_says_so(use, thousands, blan
     assert used.table["new"].tolist() == [row % 2 == 1 for row in range(ROWS)]
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f", "\u2019"])
+def test_the_key_for_groups_of_digits_is_named_as_it_may_be_written(use, refusal, blank):
+    content = text(**CARS | {"weight": [f"1{blank}{weight % 1000:03d}" for weight in WEIGHT]})
+    sign = "'" if blank == "\u2019" else " "
+    assert f'datasets.mine.thousands: "{sign}"' in refusal(content, drop=["origin"])
+    assert use(content, drop=["origin"], thousands=sign).features == ["weight"]
+
+
+@pytest.mark.parametrize("notation", ["{:.1f}D+03", "{:.1f}d-01", "\u2212{}", "  {}  "])
+def test_numbers_of_fortran_and_of_word_processors_are_numbers(use, notation):
+    content = text(**CARS | {"weight": [notation.format(weight) for weight in WEIGHT]})
+    weight = use(content, drop=["origin"]).table["weight"]
+    assert weight.dtype.kind in "if"
+    expected = notation.format(WEIGHT[0]).lower().replace("d", "e").replace("\u2212", "-")
+    assert weight[0] == float(expected)
+
+
+@pytest.mark.parametrize("separator", [", ", "  ,  "])
+def test_blanks_around_cells_and_names_belong_to_neither(use, separator):
+    lines = [*map(separator.join, [CARS, *zip(*CARS.values(), strict=True)])]
+    lines[1] = lines[1] + " "  # would be another class
+    used = use("\n".join(lines).encode(), categorical="one_hot")
+    assert used.classes == ["high", "low"]
+    assert used.features == ["weight", "origin=europe", "origin=japan", "origin=usa"]
+
+
+def test_blanks_around_the_texts_of_a_parquet_file_make_no_category_of_their_own(use):
+    frame = pd.DataFrame({"origin": ORIGIN, "label": LABEL})
+    for kind in (str, "category"):
+        padded = frame.assign(
+            origin=[f"{origin} " if row % 2 else origin for row, origin in enumerate(ORIGIN)]
+        )
+        used = use(parquet(padded.astype({"origin": kind})), "cars.parquet", categorical="one_hot")
+        assert used.features == ["origin=europe", "origin=japan", "origin=usa"]
+
+
+def test_a_first_line_that_is_no_header_is_shown(refusal):
+    assert "only one column, '# saved by a tool'" in refusal(b"# saved by a tool\n" + text(**CARS))
+
+
 def test_dates_are_no_numbers_with_groups_of_digits(refusal):
     content = text(day=[f"0{1 + row % 9}.02.2023" for row in range(ROWS)], **CARS)
     assert "text instead of numbers" in refusal(content, decimal=",", thousands=".")

@@ -1,8 +1,11 @@
 """What is in a user's shell and working directory changes no result."""
 
 import os
+import site
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +83,23 @@ def test_the_working_directory_is_the_last_place_to_import_from(tmp_path, monkey
     path = ["", str(tmp_path), "/usr/lib", ".", str(link), "/workflow"]
     look_last_in_working_directory(path)
     assert path == ["/usr/lib", "/workflow", "", str(tmp_path), ".", str(link)]
+
+
+def test_packages_of_the_users_own_are_not_imported_for_those_of_the_environment(monkeypatch):
+    assert chosen_environment({})["PYTHONNOUSERSITE"] == "1"
+    ray_folder = str(Path(find_spec("ray").origin).parents[1])
+    monkeypatch.setattr(site, "getusersitepackages", lambda: ray_folder)
+    monkeypatch.setattr(sys, "path", [ray_folder])
+    assert "PYTHONNOUSERSITE" not in chosen_environment({})  # all is installed there
+
+
+def test_a_user_that_the_system_does_not_know_gets_a_name(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert chosen_environment({})["USER"] == "user-54321"
+    assert chosen_environment({"LOGNAME": "ada"}) == chosen_environment({"LOGNAME": "ada"}) | {
+        "LOGNAME": "ada"
+    }
+    assert "USER" not in chosen_environment({"LOGNAME": "ada"})
 
 
 # Figures

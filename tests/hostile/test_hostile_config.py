@@ -21,6 +21,7 @@ from snakemake.utils import update_config
 from snakemake_interface_common.exceptions import WorkflowError
 
 from sysstop.plan.config_check import check_config
+from sysstop.plan.config_files import check_config_files
 from sysstop.run.errors import UserError
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, make_rule, needs_baseline
@@ -95,6 +96,7 @@ def through_the_door(*files):
     config = {}
     for file in files:
         update_config(config, load_configfile(str(file)))
+    check_config_files(files)
     return check_config(config)
 
 

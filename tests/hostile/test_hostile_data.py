@@ -25,6 +25,7 @@ from sysstop.data import sources as data_sources
 from sysstop.data.split import ARRAYS, load_split
 from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
+from sysstop.run.machine import Machine
 from sysstop.study.studies import Budget, Configuration, Trial
 from sysstop.trial.training import train
 from tests.hostile.ending import TRIED, assert_clear, folder_of_case, watched
@@ -219,8 +220,7 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("case", TOO_LARGE.values(), ids=TOO_LARGE)
 def test_what_outgrows_the_memory_is_refused_before_it_is_there(case, monkeypatch):
-    memory = SimpleNamespace(total=8 * 2**20)
-    monkeypatch.setattr(data_checks.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(data_checks, "this_machine", lambda: Machine(8 * 2**20, 1.0))
     assert f"{case.expected} would take" in (try_data(case.make, entry_of(case)) or "it was used")
 
 

@@ -209,6 +209,7 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
         environment={"host": "127.0.0.1"},
         windows={name: [window[name] for window in windows] for name in window_columns()},
         losses=np.array([]),
+        core=0,
     )
 
 

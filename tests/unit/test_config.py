@@ -120,7 +120,22 @@ MISTAKES = {
     "batch size": (
         "grid.batch_size",
         "all",
-        "grid.batch_size: found 'all', expected `powers_of_two` or a list of",
+        "grid.batch_size: found 'all', expected `powers_of_two`, a list of",
+    ),
+    "batch sizes as far as something else": (
+        "grid.batch_size",
+        {"up_to": [8]},
+        "grid.batch_size: the name 'up_to' cannot be used (Samples in a mini-batch",
+    ),
+    "batch sizes as far as the rows": (
+        "grid.batch_size",
+        {"up_to_rows": [0]},
+        "grid.batch_size.up_to_rows.0: found 0, expected a whole number of at least 1",
+    ),
+    "no batch sizes": (
+        "grid.batch_size",
+        {"up_to_rows": []},
+        "grid.batch_size.up_to_rows: found [], expected a list of one or more whole numbers",
     ),
     "unknown data set": (
         "study.datasets",

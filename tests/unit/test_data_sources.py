@@ -522,7 +522,8 @@ def test_a_wrong_delimiter_is_reported_with_the_likely_one(tmp_path, separator, 
     file = tmp_path / "flowers.csv"
     file.write_text(f"a{separator}species\n1{separator}daisy\n")
     message = refusal(file)
-    assert f"{file} has only one column when its fields are separated by a comma" in message
+    assert f"{file} has only one column, " in message
+    assert "when the fields of its first line are separated by a comma" in message
     assert f"a {word} seems to separate them" in message
     assert "`datasets.mine.format`" in message
 

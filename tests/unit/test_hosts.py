@@ -6,7 +6,8 @@ import pytest
 from generated_tables import trials_and_windows
 
 from sysstop.analysis.hosts import host_table
-from sysstop.report.hosts import host_limitations
+from sysstop.report.hosts import host_limitations, shared_core_limitations
+from sysstop.results.core_share import core_share_warning
 
 MIXED = [f"node{number % 2}" for number in range(320)]
 
@@ -77,3 +78,21 @@ def test_hosts_that_share_no_configuration_are_not_compared(trials):
     table = host_table(once, environment(*sorted(once["host"].unique())))
     assert table[["steady_step_time_ratio", "step_time_ratio"]].isna().all(axis=None)
     assert (table["compared_configurations"] == 0).all()
+
+
+def test_trials_that_did_not_have_a_core_for_themselves_are_a_limitation(trials):
+    assert shared_core_limitations(trials.assign(core_share="")) == []
+    shares = ["unpinned,shared", "shared", "shared", *[""] * (len(trials) - 3)]
+    (text,) = shared_core_limitations(trials.assign(core_share=shares))
+    assert "3 of 320 trials did not have a core for themselves" in text
+    assert "all cores were reserved for other trials (1 trial)" in text
+    assert "less than 90 % of the training's time on it (3 trials)" in text
+    assert ": 3)" in text  # of the data set and algorithm
+
+
+def test_a_search_warns_of_trials_that_did_not_have_a_core_for_themselves():
+    assert core_share_warning([]) == core_share_warning(["", ""]) == ""
+    warning = core_share_warning(["", "unpinned,shared", "shared"])
+    assert warning.startswith("WARNING: 2 of 3 trials did not have a core for themselves")
+    assert "other trials (1) and a core spent less" in warning
+    assert "--forcerun search" in warning

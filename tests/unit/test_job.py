@@ -54,6 +54,15 @@ def test_a_file_that_may_not_be_written_is_named(snakemake, tmp_path, capsys):
     assert f"error: {tmp_path / 'trials.parquet'}: It may not be" in capsys.readouterr().err
 
 
+def test_a_job_whose_run_has_ended_before_it_began_says_so(snakemake, capsys, monkeypatch):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    monkeypatch.setenv(OWNER_VARIABLE, str(gone.pid))
+    with pytest.raises(SystemExit), job(snakemake):
+        pytest.fail("the job began")
+    assert capsys.readouterr().err.startswith("error: The run that this job belongs to has ended")
+
+
 def test_what_failed_jobs_said_is_found_through_snakemakes_log(snakemake, tmp_path):
     with pytest.raises(SystemExit), job(snakemake):
         raise UserError("data.path: no such file,\nwrite another")

@@ -10,6 +10,7 @@ import time
 import psutil
 import pytest
 
+from sysstop.run.errors import UserError
 from sysstop.run.folder import run_folder
 from sysstop.search.ray_head import private_environment, private_ray
 
@@ -111,7 +112,7 @@ def test_two_owners_have_a_ray_and_a_token_each(owner, ray_of):
 def test_an_owner_that_is_gone_gets_no_ray(ray_of):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    with pytest.raises(RuntimeError, match="Ray did not start"):
+    with pytest.raises(UserError, match="did not start on this machine"):
         ray_of(gone)
     wait_until(lambda: not folder_of(gone).exists())
 

@@ -1,14 +1,18 @@
 """Real searches with real Ray on a small grid."""
 
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 from ray.air.execution._internal import RayActorManager
 
@@ -223,6 +227,38 @@ def test_a_trial_that_hangs_is_ended_and_the_others_go_on(search):
     assert "search.trial_timeout_s = 20 s" in finished[name].end.reason
     others = [trial.end.status for trial_id, trial in finished.items() if trial_id != name]
     assert others == ["completed"] * 3
+
+
+def test_a_trial_whose_worker_of_ray_dies_before_its_first_report_fails_with_the_whole_reason(
+    search,
+):
+    """As Ray's memory monitor ends workers on a full machine."""
+    name, trial = next(iter(TRIALS.items()))
+    endless = replace(BUDGET, steps=10**9, window_steps=10**9)
+    endless_trial = replace(trial, steps_planned=10**9, budget=endless)
+
+    def kill_the_worker():
+        while not (found := workers_that_wait_for_a_window()):
+            time.sleep(0.1)
+        found[0].kill()
+
+    killer = threading.Thread(target=kill_the_worker, daemon=True)
+    killer.start()
+    finished, _ = search(trials={name: endless_trial}, workers=1, max_failed_fraction=1.0)
+    killer.join()
+    assert finished[name].end.status == "failed"
+    assert finished[name].end.reason.startswith("its worker of Ray died: The actor died")
+    assert "SIGKILL" in finished[name].end.reason  # among Ray's guesses, in the middle of its text
+
+
+def workers_that_wait_for_a_window():
+    """Ray's workers whose trial has been running for a while."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.cmdline()[:1] == ["ray::TrialActor.train"]:
+                found.append(process)
+    return found
 
 
 def test_short_trials_share_as_many_actors_as_there_are_workers(search, monkeypatch):

@@ -21,12 +21,14 @@ from sysstop.study.studies import Configuration, Study
 STUDY = Study("d", "logistic_regression", "memory", 1)
 
 
-def finished_trial(trial_id="t", status=Status.COMPLETED, losses=(), **windows):
+def finished_trial(trial_id="t", status=Status.COMPLETED, losses=(), core=1, **windows):
     """A trial whose metrics were all 2 in the first of two windows and 4 in the second."""
     values = {name: [2.0, 4.0] for name in window_columns()} | {"step": [100, 200]} | windows
     end = TrialEnd(Status(status), "budget")
     configuration, environment = Configuration(2, 0.1, 0.1), {"host": "node1"}
-    return FinishedTrial(trial_id, configuration, 300, end, environment, values, np.array(losses))
+    return FinishedTrial(
+        trial_id, configuration, 300, end, environment, values, np.array(losses), core
+    )
 
 
 def tables(*trials, stopped_is_candidate=False, limit=None):
@@ -44,6 +46,19 @@ def test_the_limit_of_the_arms_rule_is_in_every_trials_row():
     trials = finished_trial("a"), finished_trial("b", "stopped")
     assert tables(*trials, limit=1.9)[0]["limit"].tolist() == [1.9, 1.9]
     assert tables(*trials)[0]["limit"].isna().all()
+
+
+def test_a_trial_that_did_not_have_a_core_for_itself_is_marked():
+    whole = {"cpu_percent": [99.0, 98.0]}
+    trials, _ = tables(
+        finished_trial("a", **whole),
+        finished_trial("b", core=None, **whole),
+        finished_trial("c", cpu_percent=[95.0, 60.0]),
+        finished_trial("d", core=None, cpu_percent=[50.0, 50.0]),
+        finished_trial("e", "failed", core=None, **{key: [] for key in window_columns()}),
+    )
+    assert trials["core_share"].tolist() == ["", "unpinned", "shared", "unpinned,shared", ""]
+    assert trials["core"].isna().tolist() == [False, True, False, True, True]
 
 
 def test_a_score_that_is_missing_in_the_end_is_missing():

@@ -1,6 +1,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit
 from sysstop.study.status import Status, Stop, TrialEnd
-from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess
+from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess, printed_by
 from sysstop.trial.training import train
 
 pytestmark = pytest.mark.machine
@@ -30,10 +31,13 @@ def make_process(request, tmp_path, monkeypatch):
     if request.param == "the run's templates":
         socket = tmp_path / "trials"
         monkeypatch.setenv(SERVER_VARIABLE, str(socket))
-        server = subprocess.Popen(
-            [sys.executable, "-m", TEMPLATE, str(socket)],
-            env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
-        )
+        with printed_by(socket).open("wb") as printed:
+            server = subprocess.Popen(
+                [sys.executable, "-m", TEMPLATE, str(socket)],
+                env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
+                stdout=printed,
+                stderr=printed,
+            )
         wait_until(socket.exists)
 
     def make(**settings):
@@ -215,7 +219,42 @@ def test_closing_ends_a_template_that_hangs(make_process, request_for, no_hangin
 def test_an_exception_in_a_trial_is_reported(process, request_for):
     process.start(request_for(algorithm="no such algorithm"))
     ended = process.next_window()
-    assert (ended.exit_code, "no such algorithm" in ended.error) == (1, True)
+    assert ended == Ended(1, "KeyError: 'no such algorithm'")
+
+
+def test_the_last_words_of_a_trial_that_crashes_are_kept(process, request_for):
+    start_endless_window(process, request_for)
+    (trial,) = busy_trials()
+    os.kill(trial.pid, signal.SIGSEGV)
+    ended = process.next_window()
+    assert ended.exit_code == -signal.SIGSEGV
+    assert ended.last_words.startswith("Fatal Python error: Segmentation fault")
+    assert "training.py" in ended.last_words and "Extension modules" not in ended.last_words
+
+
+def test_the_last_words_of_a_template_that_crashes_are_kept(process, request_for):
+    start_endless_window(process, request_for)
+    (trial,) = busy_trials()
+    os.kill(trial.parent().pid, signal.SIGSEGV)
+    with pytest.raises(RuntimeError, match="Fatal Python error: Segmentation fault"):
+        process.next_window()
+
+
+def test_a_trial_says_which_core_is_its_own_and_stays_unpinned_while_there_is_none(
+    process, request_for
+):
+    cores = os.sched_getaffinity(0)
+    reservations = [socket.socket(socket.AF_UNIX) for _ in cores]
+    for core, reservation in zip(cores, reservations, strict=True):
+        reservation.bind(f"\0sysstop-core-{core}")
+    unpinned = run_to_the_end(process, request_for())
+    for reservation in reservations:
+        reservation.close()
+    assert {window.core for window in unpinned} == {None}
+    # The next trial's process waits already; the one after it finds a core.
+    run_to_the_end(process, request_for())
+    windows = run_to_the_end(process, request_for())
+    assert {window.core for window in windows} <= cores
 
 
 def test_two_trials_at_a_time_are_pinned_to_two_cores(make_process, request_for):

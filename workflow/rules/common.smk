@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 sys.path.insert(0, str(WORKFLOW / "lib"))
@@ -22,12 +21,15 @@ choose_environment()
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, needs_baseline
 from sysstop.plan.config_check import check_config
+from sysstop.plan.config_files import check_config_files
 from sysstop.run.errors import UserError
-from sysstop.run.job import print_failures
+from sysstop.run.job import ERROR_MARK, print_failures
+from sysstop.run.machine import this_machine
 from sysstop.results.journal import read_failed_searches
 from sysstop.run.provenance import code_digest
+from sysstop.run.requirements import check_requirements
 from sysstop.search.ray_head import private_environment
-from sysstop.search.settings import expected_trials_at_once, trials_at_once
+from sysstop.search.settings import expected_trials_at_once, few_cores_warning, trials_at_once
 from sysstop.plan.resources import search_memory_mb, search_runtime_min
 from sysstop.report.figures.registry import FIGURES
 from sysstop.run.folder import become_owner
@@ -52,9 +54,14 @@ def placed(path):
 
 config = complete_config(config)
 try:
+    # Snakemake is given cores unless it only submits to a cluster.
+    searches_here = bool(workflow.resource_settings.cores)
+    check_requirements(Path(placed("results")), searches_here=searches_here)
+    check_config_files(workflow.overwrite_configfiles)
     config = check_config(config)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    # A WorkflowError would name a line of this file, and say so again behind the message.
+    raise SystemExit(f"{ERROR_MARK}{error}") from None
 
 # A job on a cluster's node reads this file too. Its run holds the lock, on another host.
 if workflow.is_main_process:
@@ -144,6 +151,12 @@ def search_threads():
     return workers if workflow.remote_exec else workflow.resource_settings.cores or workers
 
 
+def search_cores():
+    """The cores that the trials of a search have, here or on a cluster's node, of which nothing is known here."""
+    threads = search_threads()
+    return min(threads, this_machine().whole_cores) if workflow.resource_settings.cores else threads
+
+
 def split_summary(split):
     """How a data set was split; without a split yet, Snakemake asks again."""
     os.stat(split)
@@ -167,3 +180,9 @@ def search_runtime(wildcards, input, threads, attempt):
 def failed_searches(wildcards):
     """How many searches of a study had failed trials; one more reruns it, to retry these."""
     return read_failed_searches(Path(PLACED_STUDY.format(**wildcards)))
+
+
+if workflow.is_main_process and searches_here:
+    warning = few_cores_warning(config["search"], search_threads())
+    if warning:
+        print(warning, file=sys.stderr)

@@ -60,6 +60,6 @@ rule plan:
     params:
         arms=RUN_ARMS,
         study_folders=of_studies(PLACED_STUDY),
-        cores=search_threads(),
+        cores=search_cores(),
     script:
         "../scripts/plan.py"

@@ -1,9 +1,10 @@
 """Put the studies' tables together."""
 
+import sysstop_path
+
 import json
 from pathlib import Path
 
-import sysstop_path
 from sysstop.results.tables import concatenate, environment_table, trials_schema, windows_schema
 from sysstop.run.job import job
 

@@ -1,8 +1,9 @@
 """Compute what each study used, saved and lost."""
 
+import sysstop_path
+
 import pandas as pd
 
-import sysstop_path
 from sysstop.analysis.budgets import budget_table
 from sysstop.run.job import job
 

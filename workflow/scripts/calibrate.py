@@ -1,12 +1,13 @@
 """Measure what trials of a data set and algorithm cost."""
 
+import sysstop_path
+
 from pathlib import Path
 
-import sysstop_path
 from sysstop.plan.calibration import calibrate
 from sysstop.plan.trial_cost import write_json
 from sysstop.run.job import job
-from sysstop.search.settings import expected_trials_at_once
+from sysstop.search.settings import trials_at_once_here
 from sysstop.study.studies import BASELINE_ARM, Study
 
 with job(snakemake):
@@ -18,7 +19,7 @@ with job(snakemake):
         grid=params.grid,
         window_steps=params.window_steps,
         seed=params.seed,
-        workers=expected_trials_at_once(settings, snakemake.threads),
+        workers=trials_at_once_here(settings, snakemake.threads),
         ray_address=settings["ray_address"],
     )
     write_json(calibration, Path(snakemake.output[0]))

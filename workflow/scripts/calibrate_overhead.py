@@ -1,12 +1,13 @@
 """Measure what a study costs besides its trials."""
 
+import sysstop_path
+
 from pathlib import Path
 
-import sysstop_path
 from sysstop.plan.calibration import measure_overhead
 from sysstop.plan.trial_cost import write_json
 from sysstop.run.job import job
-from sysstop.search.settings import expected_trials_at_once
+from sysstop.search.settings import trials_at_once_here
 from sysstop.study.studies import BASELINE_ARM, Budget, Study
 
 with job(snakemake):
@@ -17,7 +18,7 @@ with job(snakemake):
         grid=params.grid,
         budget=Budget(**params.budget),
         seed=params.seed,
-        workers=expected_trials_at_once(settings, snakemake.threads),
+        workers=trials_at_once_here(settings, snakemake.threads),
         ray_address=settings["ray_address"],
     )
     write_json(overhead, Path(snakemake.output[0]))

@@ -1,8 +1,9 @@
 """Estimate the effects of hyperparameters on system metrics, and fit the cost model."""
 
+import sysstop_path
+
 import pandas as pd
 
-import sysstop_path
 from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.run.job import job
 

@@ -1,9 +1,10 @@
 """Track a study's trials in MLflow and put them into parquet tables."""
 
+import sysstop_path
+
 import json
 from pathlib import Path
 
-import sysstop_path
 from sysstop.results.journal import read_trials
 from sysstop.results.tables import study_tables, write_train_losses
 from sysstop.results.tracking import open_store, replace_runs

@@ -1,9 +1,10 @@
 """Fetch a data set's raw table and record where it came from."""
 
+import sysstop_path
+
 import os
 from pathlib import Path
 
-import sysstop_path
 from sysstop.data.sources import fetch_table, write_table
 from sysstop.run.job import job
 

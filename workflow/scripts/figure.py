@@ -1,6 +1,7 @@
 """Draw a figure."""
 
 import sysstop_path
+
 from sysstop.report.figures.drawing import draw_figure
 from sysstop.report.figures.style import save
 from sysstop.run.job import job

@@ -1,8 +1,9 @@
 """Estimate the noise floor of each metric from trials that ran twice."""
 
+import sysstop_path
+
 import pandas as pd
 
-import sysstop_path
 from sysstop.analysis.noise import noise_table
 from sysstop.run.job import job
 

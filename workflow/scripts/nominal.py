@@ -1,8 +1,9 @@
 """Measure what the reference step of a data set takes while nothing else runs."""
 
+import sysstop_path
+
 from pathlib import Path
 
-import sysstop_path
 from sysstop.run.job import job
 from sysstop.trial.nominal import measure_nominal_apart, write_nominal
 

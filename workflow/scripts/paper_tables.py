@@ -1,10 +1,11 @@
 """Write the tables of the report for LaTeX."""
 
+import sysstop_path
+
 from pathlib import Path
 
 import pandas as pd
 
-import sysstop_path
 from sysstop.data.split import read_split_summaries
 from sysstop.report.subjects import PAPER_TABLES
 from sysstop.report.text_tables import ReportData, latex

@@ -1,8 +1,9 @@
 """Print what the studies will take and, where they have run, what they took."""
 
+import sysstop_path
+
 from pathlib import Path
 
-import sysstop_path
 from sysstop.plan.plan import plan_table, plan_text
 from sysstop.plan.trial_cost import read_calibration, read_overhead
 from sysstop.run.job import job

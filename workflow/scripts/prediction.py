@@ -1,8 +1,9 @@
 """Compute how early final readings can be predicted, and what stopping on that saves."""
 
+import sysstop_path
+
 import pandas as pd
 
-import sysstop_path
 from sysstop.analysis.prediction import prediction_saving_table, prediction_table
 from sysstop.run.job import job
 

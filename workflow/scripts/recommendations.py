@@ -1,8 +1,9 @@
 """Recommend a configuration within the constraints, and a rule that finds it."""
 
+import sysstop_path
+
 import pandas as pd
 
-import sysstop_path
 from sysstop.analysis.recommendations import configuration_table, pareto_table, recommendation_table
 from sysstop.analysis.replay import replayed_rules
 from sysstop.run.job import job

@@ -1,11 +1,12 @@
 """Replay every rule at many limits on the baseline's windows."""
 
+import sysstop_path
+
 import json
 from pathlib import Path
 
 import pandas as pd
 
-import sysstop_path
 from sysstop.analysis.replay import (
     baseline_workers,
     replay_summary,

@@ -1,8 +1,9 @@
 """Compare each live arm with its replay."""
 
+import sysstop_path
+
 import pandas as pd
 
-import sysstop_path
 from sysstop.analysis.replay_check import replay_check_table
 from sysstop.run.job import job
 

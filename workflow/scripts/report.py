@@ -1,11 +1,12 @@
 """Render the report."""
 
+import sysstop_path
+
 import json
 from pathlib import Path
 
 import pandas as pd
 
-import sysstop_path
 from sysstop.data.split import read_split_summaries
 from sysstop.report.figures.registry import report_figures
 from sysstop.report.page import render_report

@@ -1,14 +1,15 @@
 """Search one study's grid and summarise the search."""
 
+import sysstop_path
+
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-import sysstop_path
 from sysstop.run.job import job
 from sysstop.run.lock import alone_in
-from sysstop.search.settings import SearchSettings, expected_trials_at_once
+from sysstop.search.settings import SearchSettings, trials_at_once_here
 from sysstop.search.study import search_study
 from sysstop.study.arms import make_rule
 from sysstop.study.studies import Budget, Study
@@ -27,7 +28,7 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
         grid=params.grid,
         budget=Budget(**params.budget),
         settings=SearchSettings(
-            workers=expected_trials_at_once(search, snakemake.threads),
+            workers=trials_at_once_here(search, snakemake.threads),
             ray_address=search["ray_address"],
             seed=params.seed,
             code=params.code,

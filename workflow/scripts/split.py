@@ -1,10 +1,11 @@
 """Check a raw table and split it into training part, test part and folds."""
 
+import sysstop_path
+
 from pathlib import Path
 
 import pandas as pd
 
-import sysstop_path
 from sysstop.data.checks import check_table
 from sysstop.data.split import write_split
 from sysstop.data.splitting import make_split

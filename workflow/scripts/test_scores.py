@@ -1,10 +1,11 @@
 """Refit the best trial of every arm and repetition and score it on the test part."""
 
+import sysstop_path
+
 from pathlib import Path
 
 import pandas as pd
 
-import sysstop_path
 from sysstop.analysis.budgets import best_trials
 from sysstop.analysis.holdout import score_winners
 from sysstop.data.split import load_split

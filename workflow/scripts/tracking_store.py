@@ -1,6 +1,7 @@
 """Create the MLflow store, or check that it can be used."""
 
 import sysstop_path
+
 from sysstop.results.tracking import open_store
 from sysstop.run.job import job
 

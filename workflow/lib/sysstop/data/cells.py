@@ -20,6 +20,9 @@ _ANY_NUMBER = rf"[+-]?\d[\d{_GROUPING}]*"
 DECIMAL_COMMA = r"[+-]?\d*,\d+"
 GROUPED_DIGITS = rf"[+-]?\d{{1,3}}(?:[{_GROUPING}]\d{{3}})+(?:[.,]\d+)?"
 PERCENT_OR_CURRENCY = rf"[$€£¥]\s*{_ANY_NUMBER}|{_ANY_NUMBER}\s*[%‰$€£¥]"
+# Numbers as Fortran writes them, and with the minus sign of word processors.
+FORTRAN_EXPONENT = r"^([+-]?\d*\.\d*)[dD]([+-]\d+)$"
+MINUS_SIGN = "\u2212"
 HUGE_WHOLE_NUMBER = r"[+-]?\d{20,}"
 
 
@@ -41,9 +44,11 @@ def numbers_in(texts: pd.Series, decimal: str = ".", thousands: str | None = Non
     """Return the number that each text denotes; NaN where it denotes none.
 
     `thousands` separates groups of three digits only, so that a date is never a number. A blank
-    also stands for no-break blanks, a straight apostrophe for the curved one.
+    also stands for no-break blanks, a straight apostrophe for the curved one. Whatever the
+    notation, \u2212 is a minus sign and Fortran's 1.5D+03 is 1500.
     """
-    plain = texts
+    plain = texts.str.replace(MINUS_SIGN, "-", regex=False)
+    plain = plain.str.replace(FORTRAN_EXPONENT, r"\1e\2", regex=True)
     if thousands is not None:
         group = f"[{re.escape(ALIKE.get(thousands, thousands))}]"
         groups = rf"[+-]?\d{{1,3}}(?:{group}\d{{3}})+(?:{re.escape(decimal)}\d*)?"
@@ -65,13 +70,16 @@ def with_cells_read(
 ) -> pd.Series:
     """Return a column with its cells read as the user says.
 
-    Blank texts and `missing_values` become missing: texts are compared without surrounding blanks,
-    numbers by their value. With `to_numbers`, a column whose texts are all numbers in the given
+    Texts lose surrounding blanks, so that they do not make another class or category of the same
+    word. Blank texts and `missing_values` become missing; numbers are compared by their value. With `to_numbers`, a column whose texts are all numbers in the given
     notation, or all true or false, becomes one of numbers or booleans.
     """
     if not is_text(column):
         return _without_numbers(column, missing_values)
-    missing = column.astype(object).str.strip().isin(["", *missing_values])
+    stripped = column.astype(object).str.strip()
+    if not stripped.equals(column.astype(object)):
+        column = stripped
+    missing = stripped.isin(["", *missing_values])
     if missing.any():
         column = column.mask(missing)
         if isinstance(column.dtype, pd.CategoricalDtype):

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import psutil
 from pandas.api import types
 
 from sysstop.data.cells import (
+    ALIKE,
     DECIMAL_COMMA,
     GROUPED_DIGITS,
     MISSING_MARKS,
@@ -20,6 +20,7 @@ from sysstop.data.cells import (
     strays_among_numbers,
 )
 from sysstop.run.errors import UserError, printable, shortened
+from sysstop.run.machine import this_machine
 
 TARGET = "target"
 
@@ -41,8 +42,8 @@ FEWEST_NUMBERED_ROWS = 10
 
 
 def check_memory(name: str, what: str, needed_bytes: float, remedy: str) -> None:
-    """Raise UserError where something would take more memory than this machine has."""
-    memory_bytes = psutil.virtual_memory().total
+    """Raise UserError where something would take more memory than this machine has for us."""
+    memory_bytes = this_machine().memory_bytes
     if needed_bytes > memory_bytes:
         raise UserError(
             f"Data set '{name}': {what} would take {needed_bytes / 2**30:.3g} GiB of memory or more; "
@@ -364,7 +365,8 @@ def _remedies_of_strays(name: str, texts: pd.Series) -> Iterator[str]:
     if comma.any():
         yield f'Set `{key}.decimal: ","` for numbers with a decimal comma.'
     if grouped.any():
-        sign = re.search(r"\D", texts[grouped].iloc[0].lstrip("+-"))[0]
+        found = re.search(r"\D", texts[grouped].iloc[0].lstrip("+-"))[0]
+        sign = next((plain for plain, alike in ALIKE.items() if found in alike), found)
         yield (
             f'Set `{key}.thousands: "{sign}"` for numbers with groups of digits'
             + (' (or `decimal: ","` if it is a decimal comma).' if sign == "," else ".")

@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from sysstop.data.cells import has_huge_numbers, with_cells_read
 from sysstop.data.checks import MAX_COLUMNS, check_memory, listed
-from sysstop.run.errors import UserError
+from sysstop.run.errors import UserError, shortened
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 SEPARATOR_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar"}
@@ -379,11 +379,13 @@ def _read_text(
             sep=separator,
             encoding=encoding,
             header=None,
+            skipinitialspace=True,
             nrows=1,
             dtype=str,
             keep_default_na=False,
             na_values=[""],
         ).iloc[0]
+        header = header.str.strip()
     if len(header) == 1:
         raise _only_one_column(name, file, separator, str(header[0]))
     try:
@@ -396,6 +398,7 @@ def _read_text(
                 opened,
                 sep=separator,
                 encoding=encoding,
+                skipinitialspace=True,
                 low_memory=False,
                 index_col=False,
                 dtype=None if infer else str,
@@ -423,8 +426,8 @@ def _read_text(
 def _only_one_column(name: str, file: Path, separator: str, header: str) -> UserError:
     likely = next((other for other in SEPARATOR_NAMES if other in header), None)
     return UserError(
-        f"Data set '{name}': the file {file} has only one column when its fields are separated by a "
-        f"{SEPARATOR_NAMES[separator]}"
+        f"Data set '{name}': the file {file} has only one column, {shortened(repr(header), 60)}, when "
+        f"the fields of its first line are separated by a {SEPARATOR_NAMES[separator]}"
         + (f"; a {SEPARATOR_NAMES[likely]} seems to separate them" if likely else "")
         + f". Set `datasets.{name}.format` to csv (comma) or tsv (tab), or "
         f"`datasets.{name}.separator` to what does."

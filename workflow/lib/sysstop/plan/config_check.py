@@ -130,7 +130,7 @@ def _pair_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     batch_sizes, split = config["grid"]["batch_size"], config["split"]
-    if batch_sizes == "powers_of_two":
+    if not isinstance(batch_sizes, list):  # the others go as far as the rows allow
         return
     for dataset in config["study"]["datasets"]:
         rows = config["datasets"][dataset].get("rows")
@@ -141,5 +141,6 @@ def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         if max(batch_sizes) > fold_rows:
             yield (
                 f"grid.batch_size: {max(batch_sizes)} is larger than the {fold_rows} rows that a "
-                f"fold model of '{dataset}' trains on; use at most that, or `powers_of_two`"
+                f"fold model of '{dataset}' trains on; use at most that, `powers_of_two` or "
+                "`{up_to_rows: [...]}`"
             )

@@ -91,7 +91,8 @@ def _message(schema: Mapping[str, Any], prefix: str, error: Mapping[str, Any]) -
     if error["type"] == "extra_forbidden":
         return unknown_name(f"key {key}", keys[-1], parent["properties"])
     if error["loc"] and error["loc"][-1] == "[key]":
-        return f"{prefix}: the name {found!r} cannot be used{meaning}"
+        place = ".".join([prefix, *keys[:-1]])
+        return f"{place}: the name {found!r} cannot be used{meaning}"
     missing = error["type"] == "missing"
     if error["type"].startswith("union_tag") and isinstance(found, Mapping):
         tag = node["discriminator"]["propertyName"]
@@ -120,7 +121,11 @@ def _place(schema: Mapping[str, Any], location: Sequence[str | int]) -> tuple:
         if part in kinds:  # pydantic names the kind as if it were a key
             node = {"$ref": kinds[part]}
             continue
-        if (isinstance(part, str) and "oneOf" in node) or part == "[key]":
+        if part == "[key]":
+            continue
+        if isinstance(part, str) and "oneOf" in node:  # so it does where a function tells the kind
+            node = {"anyOf": node["oneOf"], **node}
+            del node["oneOf"]
             continue
         for branch in (node, *node.get("oneOf", ()), *node.get("anyOf", ())):
             if isinstance(part, int) and "items" in branch:
@@ -173,6 +178,9 @@ def _values_of_type(node: Mapping[str, Any], plural: bool) -> str:
         return f"a list of {count}{allowed_values(node['items'], plural=True)}"
     if kind == "string":
         return "strings" if plural else node.get("title", "a string")
+    if "const" in node.get("propertyNames", {}):
+        values = allowed_values(node["additionalProperties"], plural)
+        return f"`{node['propertyNames']['const']}:` with {values}"
     return {"null": "null", "boolean": "true or false"}.get(kind, "a mapping of keys to values")
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from sysstop.plan.schedule import schedule_length
 from sysstop.plan.trial_cost import Calibration, CostModel, Overhead
 from sysstop.report.wording import counted, number, pair_label, percent
+from sysstop.run.machine import this_machine
 from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.studies import (
     BASELINE_ARM,
@@ -282,7 +282,7 @@ def _warnings(plan: pd.DataFrame, workers: int, trial_timeout_s: float | None) -
                 "take longer than planned. Measure again with nothing else running: "
                 "snakemake --cores N plan --forcerun calibrate"
             )
-        memory_mb = psutil.virtual_memory().total / 2**20
+        memory_mb = this_machine().memory_mb
         if largest_mb * workers > memory_mb:
             warnings.append(
                 f"WARNING: {counted(workers, 'trial')} of {label} at a time may need "

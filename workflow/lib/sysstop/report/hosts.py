@@ -6,13 +6,15 @@ import pandas as pd
 from sysstop.analysis.hosts import host_table
 from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
-from sysstop.report.wording import counted, in_words, out_of, spoken
-from sysstop.study.keys import STUDY
+from sysstop.report.wording import counted, in_words, out_of, pair_label, spoken
+from sysstop.results.core_share import CRITERIA, counted_criteria
+from sysstop.study.keys import PAIR, STUDY
 
 # Columns of the environment that may make a host measure differently.
 DIFFERENCES = (
     "cpu_model",
     "cores",
+    "usable_cores",
     "governor",
     "memory_gb",
     "blas",
@@ -110,7 +112,31 @@ def _unknown_loads(environment: pd.DataFrame) -> list[str]:
     ]
 
 
+def shared_core_limitations(trials: pd.DataFrame) -> list[str]:
+    """Say which trials did not have a core for themselves, if there are any."""
+    concerned = trials[trials["core_share"] != ""]
+    if concerned.empty:
+        return []
+    reasons = [
+        f"{CRITERIA[name]} ({counted(count, 'trial')})"
+        for name, count in counted_criteria(concerned["core_share"]).items()
+        if count
+    ]
+    pairs = [
+        f"{pair_label(*pair)}: {count}"
+        for pair, count in concerned.groupby(PAIR, sort=False).size().items()
+    ]
+    return [
+        f"{out_of(len(concerned), len(trials), 'trial').capitalize()} did not have a core for "
+        f"themselves: {'; '.join(reasons)}. Their wall times are too long; steady times hardly "
+        f"({'; '.join(pairs)}). The column core_share of trials.parquet marks them."
+    ]
+
+
 HOSTS = Subject(
     tables=(HOSTS_TABLE,),
-    limitations=lambda data: host_limitations(data.tables["trials"], data.tables["environment"]),
+    limitations=lambda data: [
+        *host_limitations(data.tables["trials"], data.tables["environment"]),
+        *shared_core_limitations(data.tables["trials"]),
+    ],
 )

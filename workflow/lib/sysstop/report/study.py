@@ -56,8 +56,12 @@ def algorithm_table(config: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _grid_text(values: object) -> str:
-    if values == "powers_of_two":
-        return "2, 4, 8, ... up to the rows that a fold model trains on"
+    limit = "up to the rows that a fold model trains on"
+    match values:
+        case "powers_of_two":
+            return f"2, 4, 8, ... {limit}"
+        case {"up_to_rows": sizes}:
+            return f"{', '.join(map(number, sizes))}, {limit}"
     return ", ".join(map(number, values))
 
 

@@ -37,6 +37,8 @@ class FinishedTrial:
     """the values in each window, by `window_columns`"""
     losses: np.ndarray
     """the training loss of every step, mean over folds"""
+    core: int | None = None
+    """the host's core that was reserved for the trial; None if none was free, or if not known"""
 
     @property
     def row(self) -> dict[str, Any]:
@@ -52,6 +54,7 @@ class FinishedTrial:
             "stop_limit": stop.limit if stop else None,
             "stop_value": stop.value if stop else None,
             "host": self.environment.get("host", ""),
+            "core": self.core,
         }
 
     def to_line(self) -> str:
@@ -74,6 +77,7 @@ class FinishedTrial:
             entry["environment"],
             entry["windows"],
             np.frombuffer(base64.b64decode(entry["losses"])),
+            entry["core"],
         )
 
 

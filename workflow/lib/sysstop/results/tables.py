@@ -13,6 +13,7 @@ import pandera.pandas as pa
 import pyarrow as pya
 import pyarrow.parquet as pq
 
+from sysstop.results.core_share import core_share
 from sysstop.results.journal import FinishedTrial
 from sysstop.results.stability import FEW_READINGS, unstable_readings
 from sysstop.run.errors import UserError
@@ -68,6 +69,8 @@ def trials_schema() -> pa.DataFrameSchema:
             "stop_value": pa.Column(float, nullable=True, coerce=True),
             "candidate": pa.Column(bool, coerce=True),
             "host": pa.Column(str, **_TEXT),
+            "core": pa.Column("Int64", pa.Check.ge(0), nullable=True, coerce=True),
+            "core_share": pa.Column(str, **_TEXT),
             "steps_planned": pa.Column(int, pa.Check.ge(1), coerce=True),
             "steps_used": pa.Column(int, pa.Check.ge(0), coerce=True),
             **_metric_columns(),
@@ -112,7 +115,9 @@ def study_tables(
     identity = {name: getattr(study, name) for name in STUDY}
     rows, parts = [], []
     for trial in finished:
-        rows.append(trial.row | {"mlflow_run_id": run_ids[trial.trial_id]})
+        rows.append(
+            trial.row | {"core_share": core_share(trial), "mlflow_run_id": run_ids[trial.trial_id]}
+        )
         parts.append(pd.DataFrame(trial.windows, dtype=float))
         parts[-1].insert(0, "window", np.arange(1, len(parts[-1]) + 1))
         parts[-1].insert(0, "trial_id", trial.trial_id)

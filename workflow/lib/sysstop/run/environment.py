@@ -8,8 +8,11 @@ MALLOC_*, GLIBC_TUNABLES).
 """
 
 import os
+import pwd
+import site
 import sys
 from collections.abc import Mapping, MutableSequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import sysstop
@@ -69,6 +72,14 @@ REMOVED_PREFIXES = (
     "TUNE_",
 )
 
+# Packages that users installed for themselves (`pip install --user`) are not imported instead of those
+# of the environment. Python looks there first, unless the environment is a virtual one.
+OWN_PACKAGES_ONLY = {"PYTHONNOUSERSITE": "1"}
+
+# In any of these Python looks for the user's name, before it asks the system. Snakemake and MLflow end
+# with a traceback if nothing knows it, as in a container that runs under a number.
+USER_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
+
 # One thread per trial: a study measures one core, and trials run side by side.
 THREAD_LIMITS = {
     "OMP_NUM_THREADS": "1",
@@ -93,6 +104,10 @@ def chosen_environment(given: Mapping[str, str]) -> dict[str, str]:
         chosen["PYTHONPATH"] = os.pathsep.join(paths)
     else:
         chosen.pop("PYTHONPATH", None)
+    if _environment_is_whole():
+        chosen |= OWN_PACKAGES_ONLY
+    if not any(chosen.get(name) for name in USER_NAMES) and not _system_knows_user():
+        chosen["USER"] = f"user-{os.getuid()}"
     return chosen | SETTINGS
 
 
@@ -117,6 +132,21 @@ def look_last_in_working_directory(path: MutableSequence[str] = sys.path) -> Non
     Snakemake, and `python -m`, look there first.
     """
     path.sort(key=_is_working_directory)
+
+
+def _environment_is_whole() -> bool:
+    """Return whether Ray, for one, is installed elsewhere than among the user's own packages."""
+    user_packages = site.getusersitepackages()
+    others = [path for path in sys.path if path != user_packages]
+    return PathFinder.find_spec("ray", others) is not None
+
+
+def _system_knows_user() -> bool:
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return False
+    return True
 
 
 def _is_working_directory(path: str) -> bool:

@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn
 
 from sysstop.run.errors import UserError
@@ -36,7 +37,6 @@ def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
 
     Yields a function that ends the job at once with a message, from any thread.
     """
-    _die_with_owner()
     log = Path(snakemake.log[0])
     log.write_text("", encoding="utf-8")
 
@@ -45,6 +45,7 @@ def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
         os._exit(1)
 
     try:
+        _die_with_owner()
         yield give_up
     except UserError as error:
         _end(log, str(error))
@@ -61,16 +62,47 @@ def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
                 f"{error.filename or 'A file'}: {REMEDIES[error.errno]}, then run the same command "
                 f"again; finished trials are kept. ({error.strerror})",
             )
-        summary = f"{ERROR_MARK}{type(error).__name__}: {error}"
-        log.write_text(f"{traceback.format_exc()}\n{summary}\n", encoding="utf-8")
+        _log_uncaught(log, error)
         raise
 
 
+def log_uncaught_errors(log: Path) -> None:
+    """Have exceptions that end this process before it is a `job`, such as failed imports, logged."""
+
+    def end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, trace)
+        if isinstance(error, Exception):
+            _log_uncaught(log, error)
+
+    sys.excepthook = end
+
+
+def _log_uncaught(log: Path, error: Exception) -> None:
+    """Log an exception with its traceback and, as the last words, what it means for the user."""
+    meaning = ""
+    if isinstance(error, ImportError):
+        meaning = (
+            ". A library of the environment is missing or broken; remove the environment (.venv) and "
+            "set it up again, see README.md"
+        )
+    text = "".join(traceback.format_exception(error))
+    summary = f"{ERROR_MARK}{type(error).__name__}: {error}{meaning}"
+    log.write_text(f"{text}\n{summary}\n", encoding="utf-8")
+
+
 def _die_with_owner() -> None:
-    """Kill this process as soon as the one that `OWNER_VARIABLE` names has ended."""
+    """Kill this process as soon as the one that `OWNER_VARIABLE` names has ended.
+
+    Raises `UserError` if it has ended already.
+    """
     if OWNER_VARIABLE not in os.environ:
         return
-    owner = os.pidfd_open(int(os.environ[OWNER_VARIABLE]))
+    try:
+        owner = os.pidfd_open(int(os.environ[OWNER_VARIABLE]))
+    except ProcessLookupError:
+        raise UserError(
+            "The run that this job belongs to has ended, so the job ends too. Run the same command again."
+        ) from None
 
     def wait() -> None:
         select.select([owner], [], [])

@@ -16,6 +16,7 @@ from typing import TypeVar
 import psutil
 
 import sysstop
+from sysstop.run.machine import this_machine
 
 LIBRARY = Path(sysstop.__file__).parent
 Part = TypeVar("Part")
@@ -177,6 +178,7 @@ def environment() -> dict[str, str | int | float | bool]:
     """Describe this machine and its software, as far as they affect measurements."""
     from threadpoolctl import threadpool_info
 
+    machine = this_machine()
     governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     blas = {f"{info['internal_api']} {info['version']}" for info in threadpool_info()}
     return {
@@ -184,8 +186,9 @@ def environment() -> dict[str, str | int | float | bool]:
         "cpu_model": _cpu_model(),
         "cores": psutil.cpu_count() or 0,
         "affinity": ",".join(map(str, sorted(os.sched_getaffinity(0)))),
+        "usable_cores": machine.usable_cores,
         "governor": governor.read_text().strip() if governor.exists() else "not readable",
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "memory_gb": round(machine.memory_bytes / 2**30, 1),
         "blas": ", ".join(sorted(blas)),
         "threads_per_worker": 1,
         "system": platform.platform(),

@@ -73,7 +73,7 @@ class TrialActor(tune.Trainable):
                 windows.append(answer)
                 end = answer.end
             else:
-                end = TrialEnd(Status.FAILED, _failure(answer, limit_s))
+                end = TrialEnd(Status.FAILED, failure_reason(answer, limit_s))
         report = Report(windows, end, self._environment)
         return {"report": report, tune.result.DONE: end is not None}
 
@@ -84,14 +84,17 @@ class TrialActor(tune.Trainable):
             self._copy.release()
 
 
-def _failure(ended: Ended | None, limit_s: float | None) -> str:
-    """Say why a trial's process ended before the trial did."""
+def failure_reason(ended: Ended | None, limit_s: float | None) -> str:
+    """Return why a trial's process ended before the trial did; None is given for one that took too long."""
     if ended is None:
         return f"it was not done after search.trial_timeout_s = {limit_s:g} s"
-    if ended.error:
-        return ended.error
+    if ended.exit_code > 0 and ended.last_words:
+        return ended.last_words
     if ended.exit_code == -signal.SIGKILL:
-        return (
-            "its process was killed, as Linux does when memory runs out; try fewer search.workers"
-        )
-    return f"its process ended with exit code {ended.exit_code}"
+        reason = "was killed, as Linux does when memory runs out; try fewer search.workers"
+    elif ended.exit_code < 0:
+        reason = f"was ended by {signal.Signals(-ended.exit_code).name}"
+    else:
+        reason = f"ended with exit code {ended.exit_code}"
+    quoted = f"; its last words: {ended.last_words}" if ended.last_words else ""
+    return f"its process {reason}{quoted}"

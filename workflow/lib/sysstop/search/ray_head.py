@@ -20,10 +20,13 @@ from pathlib import Path
 import psutil
 
 from sysstop.run.environment import measured_environment
+from sysstop.run.errors import UserError
 from sysstop.run.folder import OWNER_VARIABLE, RAY_FOLDER, own_run_folder, run_folder
-from sysstop.trial.process import SERVER_VARIABLE
+from sysstop.trial.process import SERVER_VARIABLE, printed_by
 
 START_TIMEOUT_S = 120
+LOG = "log"
+LONGEST_WORDS = 2000
 OBJECT_STORE_BYTES = 100 * 2**20  # Ray's minimum is 75 MiB; trials travel as a few bytes
 
 
@@ -39,14 +42,17 @@ def private_environment(owner_pid: int) -> dict[str, str]:
     """Return the environment of the processes that share the owner's private Ray.
 
     It holds the token that Ray requires of every client and the socket of the trials' templates,
-    and keeps Ray on the loopback interface. Ray reads it when it is imported, so it must be set
-    before a process starts.
+    and keeps Ray on the loopback interface. It switches off Ray's memory monitor, which ends
+    workers when the host's memory is nearly full, whoever filled it: the workers are small here,
+    and the trials run outside of them. Ray reads it when it is imported, so it must be set before
+    a process starts.
     """
     folder = run_folder(owner_pid) / RAY_FOLDER
     return {
         OWNER_VARIABLE: str(owner_pid),
         # Ray's switch between clusters, which other hosts must reach, and one host's own use.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_memory_monitor_refresh_ms": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
         SERVER_VARIABLE: str(folder / "trials"),
@@ -56,7 +62,8 @@ def private_environment(owner_pid: int) -> dict[str, str]:
 def private_ray(cores: int) -> PrivateRay:
     """Return the private Ray of this process's owner; start it if it is not running.
 
-    Raises `RuntimeError` outside a run, and with Ray's own message when Ray cannot be started.
+    Raises `RuntimeError` outside a run, and `UserError` with Ray's own last words when Ray cannot be
+    started.
     """
     folder = own_run_folder() / RAY_FOLDER
     with (folder.parent / "lock").open("w") as lock:
@@ -68,6 +75,12 @@ def private_ray(cores: int) -> PrivateRay:
         if found is None:
             raise RuntimeError("Ray died as soon as it had started")
         return found
+
+
+def private_rays_last_words() -> str:
+    """Return the end of what the process that holds the private Ray has printed, if it is there."""
+    log = own_run_folder() / RAY_FOLDER / LOG
+    return log.read_text(errors="replace")[-LONGEST_WORDS:].strip() if log.exists() else ""
 
 
 def _running(folder: Path) -> PrivateRay | None:
@@ -88,8 +101,7 @@ def _start(cores: int, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # left by a head that was killed
     folder.mkdir(mode=0o700)
     (folder / "token").write_text(secrets.token_hex(32))
-    log = folder / "log"
-    with log.open("w") as output:
+    with (folder / LOG).open("w") as output:
         head = subprocess.Popen(
             [
                 sys.executable,
@@ -108,9 +120,13 @@ def _start(cores: int, folder: Path) -> None:
     while not (folder / "address").exists():
         if head.poll() is not None or time.monotonic() > deadline:
             head.kill()
-            words = log.read_text()[-2000:]
+            words = private_rays_last_words()
             shutil.rmtree(folder)
-            raise RuntimeError(f"Ray did not start:\n{words}")
+            raise UserError(
+                "Ray, which runs the trials, did not start on this machine. Check that memory, processes "
+                "(`ulimit -u`), open files (`ulimit -n`), virtual memory (`ulimit -v`) and space in "
+                f"/tmp suffice. Its last words:\n{words or 'none'}"
+            )
         time.sleep(0.05)
 
 
@@ -120,9 +136,13 @@ def main() -> None:
     folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
     # A file descriptor of a process becomes readable when it ends, whatever the reason.
     owner = os.pidfd_open(owner_pid)
-    templates = subprocess.Popen(
-        [sys.executable, "-m", "sysstop.trial.template", os.environ[SERVER_VARIABLE]]
-    )
+    server = Path(os.environ[SERVER_VARIABLE])
+    with printed_by(server).open("wb") as printed:
+        templates = subprocess.Popen(
+            [sys.executable, "-m", "sysstop.trial.template", str(server)],
+            stdout=printed,
+            stderr=printed,
+        )
     import ray  # here, because the templates can already import what they need
 
     # The short name keeps Ray's socket paths within Linux's 107 bytes; Ray opens its own folder to

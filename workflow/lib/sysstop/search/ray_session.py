@@ -17,7 +17,7 @@ import ray
 
 from sysstop.run.environment import LIBRARY_FOLDER, THREAD_LIMITS
 from sysstop.run.errors import UserError
-from sysstop.search.ray_head import private_ray
+from sysstop.search.ray_head import private_ray, private_rays_last_words
 from sysstop.study.studies import LOCAL_RAY
 
 # A cluster's head is given up after being unreachable for this long. It is less than the minute
@@ -71,8 +71,10 @@ def _watch_private(head_pid: int, over: threading.Event, give_up: Callable[[str]
     def wait() -> None:
         select.select([head], [], [])
         if not over.is_set():
+            words = private_rays_last_words()
             give_up(
-                "Ray died in the middle of the search, for example because memory ran out; " + KEPT
+                "Ray died in the middle of the search, for example because memory ran out; "
+                f"{KEPT}{f'. Its last words: {words}' if words else ''}"
             )
 
     threading.Thread(target=wait, daemon=True).start()

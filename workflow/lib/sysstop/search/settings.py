@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sysstop.run.machine import this_machine
 from sysstop.study.studies import LOCAL_RAY
 
 
@@ -37,3 +38,28 @@ def expected_trials_at_once(search: Mapping[str, Any], cores: int) -> int:
     """
     local = search["ray_address"] == LOCAL_RAY
     return trials_at_once(search["workers"], cores) if local else search["workers"]
+
+
+def trials_at_once_here(search: Mapping[str, Any], cores: int) -> int:
+    """Return how many trials of a search on this machine run at once.
+
+    That is no more than the machine has cores, whatever number of `cores` Snakemake was given,
+    because trials that share a core slow each other down.
+    """
+    return expected_trials_at_once(search, min(cores, this_machine().whole_cores))
+
+
+def few_cores_warning(search: Mapping[str, Any], cores: int) -> str:
+    """Return a warning where this machine has fewer cores than trials are to run, or nothing.
+
+    `cores` is the number given to Snakemake.
+    """
+    wanted, possible = expected_trials_at_once(search, cores), trials_at_once_here(search, cores)
+    if possible == wanted:
+        return ""
+    usable = this_machine().usable_cores
+    return (
+        f"WARNING: {possible} instead of {wanted} trials (search.workers, --cores) will run at a time, "
+        f"because this machine, or the limit of a container, has {usable:g} "
+        f"{'core' if usable == 1 else 'cores'} for them. Trials that share a core slow each other down."
+    )

@@ -22,8 +22,9 @@ from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.schedulers import FIFOScheduler
 
+from sysstop.results.core_share import core_share, core_share_warning
 from sysstop.results.journal import Journal
-from sysstop.run.errors import UserError
+from sysstop.run.errors import UserError, shortened
 from sysstop.run.folder import own_run_folder
 from sysstop.search.actor import Report, TrialActor
 from sysstop.search.host_load import HostLoad
@@ -58,6 +59,7 @@ class StudyObserver(tune.Stopper):
     used_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0.0))
     nodes: NodeWatch = field(init=False)
     host_load: HostLoad | None = None
+    core_shares: list[str] = field(default_factory=list)
     host_cpu_time_s: float = 0.0
     load: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
@@ -111,6 +113,7 @@ class StudyObserver(tune.Stopper):
         del self.begun[trial_id]
         if trial.end.status == Status.FAILED:
             self.failures[trial.end.reason] += 1
+        self.core_shares.append(core_share(trial))
         for account in ACCOUNTS:
             self.used_s[account] += sum(trial.windows[account][-1:])
         if trial.environment.get("host") == socket.gethostname():
@@ -120,6 +123,7 @@ class StudyObserver(tune.Stopper):
 
     def add_failures(self, errors: Mapping[str, Exception]) -> None:
         """Journal the trials whose actor died, so that no report held their end."""
+        errors = {trial_id: errors[trial_id] for trial_id in errors.keys() - self.journal.finished}
         hosts = {}
         for trial_id in errors:
             begun = self.begun.get(trial_id)
@@ -127,10 +131,12 @@ class StudyObserver(tune.Stopper):
         if any(isinstance(error, RayActorError) for error in errors.values()):
             self.nodes.await_losses(set(hosts.values()))
         for trial_id, error in errors.items():
-            reason = str(error).strip().splitlines()[-1][:2000]
             if isinstance(error, RayActorError):
-                reason = self.nodes.reason_of_loss(hosts[trial_id]) or reason
-            self.add(trial_id, Report([], TrialEnd(Status.FAILED, reason), environment={}))
+                lost = self.nodes.reason_of_loss(hosts[trial_id])
+                reason = lost or f"its worker of Ray died: {' '.join(str(error).split())}"
+            else:
+                reason = str(error).strip().splitlines()[-1]
+            self.add(trial_id, Report([], TrialEnd(Status.FAILED, shortened(reason, 2000)), {}))
 
     def _log_progress(self) -> None:
         done, planned = len(self.journal.finished), len(self.trials)
@@ -149,15 +155,27 @@ class StudyObserver(tune.Stopper):
 
 
 class NoPreferredTrial(FIFOScheduler):
-    """Lets Tune give a free actor to a trial that has just been added.
+    """Lets Tune give a free actor to a trial that has just been added, and notes errors.
 
     The usual order gives it to the oldest trial, for which an actor may be starting, and then kills
     the latter. Where trials are shorter than the start of an actor, all but one actor never get
     started.
+
+    Tune's results do not tell which trial they belong to if its actor died before its first report.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: dict[str, Exception] = {}
+        """why Tune took trials for failed, by their ids"""
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Have no preference."""
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Note the error, which Tune has just kept in a file."""
+        error = trial.get_pickled_error() or RuntimeError(trial.get_error())
+        self.errors[trial.config["trial_id"]] = error
 
 
 def run_search(
@@ -201,6 +219,7 @@ def run_search(
             split=split.resolve() if isinstance(split, Path) else split,
             trial_timeout_s=settings.trial_timeout_s,
         )
+        scheduler = NoPreferredTrial()
         observer = StudyObserver(trials, journal, settings.max_failed_fraction, log)
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1}),
@@ -209,7 +228,7 @@ def run_search(
                 num_samples=1,
                 max_concurrent_trials=settings.workers,
                 reuse_actors=True,
-                scheduler=NoPreferredTrial(),
+                scheduler=scheduler,
             ),
             run_config=tune.RunConfig(
                 name="study",
@@ -221,13 +240,11 @@ def run_search(
             ),
         )
         began = time.monotonic()
-        results = tuner.fit()
+        tuner.fit()
         wall_time_s = time.monotonic() - began
     if observer.broken:
         raise observer.broken
-    observer.add_failures(
-        {result.config["trial_id"]: result.error for result in results if result.error}
-    )
+    observer.add_failures(scheduler.errors)
     observer.check_failures()
     missing = trials.keys() - journal.finished.keys()
     if missing:  # Tune ends normally at Ctrl-C, without an error
@@ -235,6 +252,9 @@ def run_search(
             f"The search was interrupted: {len(missing)} of its {len(trials)} trials are missing. The "
             "others are kept, and the same command goes on with those."
         )
+    warning = core_share_warning(observer.core_shares)
+    if warning:
+        log(warning)
     used_s = observer.used_s
     worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
     # A cluster may have gained nodes in the meantime.

@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from sysstop.run.errors import UserError, unknown_name
+from sysstop.run.machine import this_machine
 from sysstop.study.rules import RULES, TrialBounds, TrialRule
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
@@ -93,6 +92,6 @@ def arm_mistakes(
             windows=math.ceil(budget["steps"] / budget["window_steps"]),
             window_steps=budget["window_steps"],
             seconds=budget["seconds"],
-            memory_mb=psutil.virtual_memory().total / 2**20 if here else None,
+            memory_mb=this_machine().memory_mb if here else None,
         )
         yield from RULES[rule].mistakes(key, parameters, bounds)

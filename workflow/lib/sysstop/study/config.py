@@ -75,16 +75,24 @@ def _check_six_digits(values: list[float]) -> list[float]:
     return values
 
 
+def _kind_of_batch_sizes(found: Any) -> str:
+    return {list: "list", dict: "mapping"}.get(type(found), "word")
+
+
 class GridSection(ConfigSection):
     """The grid of hyperparameters; the trials of a study are its product."""
 
     batch_size: Annotated[
         Annotated[Literal["powers_of_two"], Tag("word")]
-        | Annotated[Distinct[WholeFrom1], Tag("list")],
-        Discriminator(lambda found: "list" if isinstance(found, list) else "word"),
+        | Annotated[Distinct[WholeFrom1], Tag("list")]
+        | Annotated[
+            dict[Literal["up_to_rows"], Distinct[WholeFrom1]], Field(min_length=1), Tag("mapping")
+        ],
+        Discriminator(_kind_of_batch_sizes),
     ] = "powers_of_two"
     """Samples in a mini-batch; `powers_of_two` stands for 2, 4, 8, … up to the rows that a fold model
-    trains on."""
+    trains on, and `{up_to_rows: [8, 64, 4096]}` for those of a list that are no more than these rows.
+    A plain list is refused where a data set has too few rows for it."""
     learning_rate: Annotated[Distinct[NumberAbove0], AfterValidator(_check_six_digits)] = Field(
         [0.1, 0.01, 0.001, 0.0001]
     )
@@ -96,7 +104,9 @@ class GridSection(ConfigSection):
 
     @model_validator(mode="after")
     def _few_enough_trials(self) -> Self:
-        sizes = 1 if self.batch_size == "powers_of_two" else len(self.batch_size)
+        given = self.batch_size
+        listed = given["up_to_rows"] if isinstance(given, dict) else given
+        sizes = 1 if listed == "powers_of_two" else len(listed)
         trials = sizes * len(self.learning_rate) * len(self.alpha)
         if trials > MAX_TRIALS:
             raise mistake(

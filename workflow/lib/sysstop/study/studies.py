@@ -116,9 +116,13 @@ def rows_of_fold_model(train_rows: int, folds: int) -> int:
 
 def grid_batch_sizes(grid: Mapping[str, Any], fold_rows: int) -> list[int]:
     """Return the grid's batch sizes for fold models that train on `fold_rows` rows, unchecked."""
-    if grid["batch_size"] == "powers_of_two":
-        return [2**i for i in range(1, int(math.log2(fold_rows)) + 1)]
-    return list(grid["batch_size"])
+    match grid["batch_size"]:
+        case "powers_of_two":
+            return [2**i for i in range(1, int(math.log2(fold_rows)) + 1)]
+        case {"up_to_rows": sizes}:
+            return [size for size in sizes if size <= fold_rows]
+        case sizes:
+            return list(sizes)
 
 
 def grid_configurations(
@@ -126,15 +130,21 @@ def grid_configurations(
 ) -> list[Configuration]:
     """Return the grid's configurations for fold models that train on `fold_rows` rows.
 
-    Raises `UserError` when a batch is larger than the rows a fold model trains on.
+    Raises `UserError` when a batch is larger than the rows a fold model trains on, or none is as
+    small as these.
     """
     batch_sizes = grid_batch_sizes(grid, fold_rows)
     too_large = [size for size in batch_sizes if size > fold_rows]
     if too_large:
         raise UserError(
             f"grid.batch_size: {too_large} is larger than the {fold_rows} rows that a fold model of "
-            f"data set '{dataset}' trains on. Use batch sizes up to {fold_rows}, or `powers_of_two`, "
-            "which stops there by itself."
+            f"data set '{dataset}' trains on. Use batch sizes up to {fold_rows}; or `powers_of_two`, or "
+            "`{up_to_rows: [...]}` with your list, which both stop there by themselves."
+        )
+    if not batch_sizes:
+        raise UserError(
+            f"grid.batch_size: no batch size is left for data set '{dataset}', whose fold models train "
+            f"on {fold_rows} rows. Give a smaller one, or use a larger data set."
         )
     return [
         Configuration(*values)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
+from typing import IO
 
 from sysstop.run.environment import measured_environment
 from sysstop.study.rules import TrialRule
@@ -36,12 +37,35 @@ class Request:
     split_folder: Path
 
 
+# Of what a process printed, this much is kept.
+LAST_WORDS_BYTES = 20_000
+LAST_WORDS_LENGTH = 2000
+
+
 @dataclass(frozen=True)
 class Ended:
-    """How a trial's process ended: the exit code (negative: the signal that killed it) and why."""
+    """How a trial's process ended."""
 
     exit_code: int
-    error: str = ""
+    """negative: the signal that killed it"""
+    last_words: str = ""
+    """the end of what it printed: the exception, if it raised one"""
+
+
+def last_words(printed: IO[bytes]) -> str:
+    """Return the end of a file that a process printed to, in one line.
+
+    After a crash that is what Python's `faulthandler` says of it, without its long list of modules.
+    """
+    printed.seek(max(0, printed.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+    lines = printed.read().decode(errors="replace").splitlines()
+    words = " ".join(line.strip() for line in lines if not line.startswith("Extension modules:"))
+    return words.strip()[-LAST_WORDS_LENGTH:]
+
+
+def printed_by(server: Path) -> Path:
+    """Return the file to which the server of templates with this socket prints."""
+    return server.with_suffix(".log")
 
 
 class TrialProcess:
@@ -55,6 +79,7 @@ class TrialProcess:
         self._template_timeout_s = template_timeout_s
         self._connection: Connection | None = None
         self._template: subprocess.Popen | None = None
+        self._printed: IO[bytes] | None = None  # by the template
         self._running = False
 
     def start(self, request: Request) -> None:
@@ -92,25 +117,32 @@ class TrialProcess:
         """
         if self._connection is not None:
             self._connection.close()
+        if self._printed is not None:
+            self._printed.close()
         if self._template is not None:
             try:
                 self._template.wait(self._template_timeout_s)
             except subprocess.TimeoutExpired:
                 self._template.kill()  # Linux kills its trial then
                 self._template.wait()
-        self._connection, self._template, self._running = None, None, False
+        self._connection, self._template, self._printed, self._running = None, None, None, False
 
     def _connect(self) -> Connection:
         """Connect to a warm template of the run's server; without one, start a template."""
         server = os.environ.get(SERVER_VARIABLE)
         if server:
             with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
-                return Client(server)
+                connection = Client(server)
+                self._printed = printed_by(Path(server)).open("rb")
+                return connection
         ours, theirs = Pipe()
+        self._printed = os.fdopen(os.memfd_create("output"), "rb")
         self._template = subprocess.Popen(
             [sys.executable, "-m", "sysstop.trial.template", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env=measured_environment(),
+            stdout=self._printed,
+            stderr=self._printed,
         )
         theirs.close()
         return ours
@@ -119,6 +151,7 @@ class TrialProcess:
         try:
             return self._connection.recv()
         except (EOFError, ConnectionResetError) as error:
+            words = last_words(self._printed)
             raise RuntimeError(
-                "the template process of the trials died; its own message is above"
+                f"the template process of the trials died; its last words: {words or 'none'}"
             ) from error

@@ -2,12 +2,14 @@
 
 import contextlib
 import ctypes
+import faulthandler
 import gc
 import os
 import select
 import signal
 import socket
 import sys
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 
@@ -15,10 +17,11 @@ from pathlib import Path
 import sklearn.linear_model  # noqa: F401
 
 from sysstop.data.split import load_split
-from sysstop.trial.process import Ended
+from sysstop.trial.process import Ended, last_words
 from sysstop.trial.training import train
 
 _PR_SET_PDEATHSIG = 1
+STDOUT, STDERR = 1, 2
 
 
 def listen(socket_path: Path) -> None:
@@ -38,28 +41,41 @@ def listen(socket_path: Path) -> None:
                     continue
 
 
+@dataclass(frozen=True)
+class ReservedCore:
+    """A core that no other trial process of this host is pinned to."""
+
+    number: int
+    reservation: socket.socket
+
+
 def serve(connection: Connection) -> None:
-    """Run the trials requested, each in a child of its own, until the connection closes."""
-    reservation = pin_to_free_core()
+    """Run the trials requested, each in a child of its own, until the connection closes.
+
+    If all cores are taken, the trials stay unpinned until one is free.
+    """
+    core = pin_to_free_core()
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-        while ended := run_forked(connection):
+        while ended := run_forked(connection, core.number if core else None):
             connection.send(ended)
-    if reservation:
-        reservation.close()
+            core = core or pin_to_free_core()
+    if core:
+        core.reservation.close()
 
 
-def run_forked(connection: Connection) -> Ended | None:
+def run_forked(connection: Connection, core: int | None = None) -> Ended | None:
     """Fork a child that waits for a request and runs it; return how it ended.
 
     The child is forked ahead, so that a trial need not wait for it. When the connection closes, the
-    child is killed and nothing returned.
+    child is killed and nothing returned. What the child prints is kept until its end, for its last
+    words. `core` is the one that is reserved for it, if there is one.
     """
-    error_read, error_write = os.pipe()
+    output = os.memfd_create("output")
     child = os.fork()
     if child == 0:
-        os.close(error_read)
-        _run_child(connection, error_write)
-    os.close(error_write)
+        os.dup2(output, STDOUT)
+        os.dup2(output, STDERR)
+        _run_child(connection, core)
     pidfd = os.pidfd_open(child)
     ended_or_closed = select.poll()
     ended_or_closed.register(pidfd, select.POLLIN)
@@ -69,32 +85,33 @@ def run_forked(connection: Connection) -> Ended | None:
         os.kill(child, signal.SIGKILL)
     os.close(pidfd)
     _, status = os.waitpid(child, 0)
-    with os.fdopen(error_read) as errors:
-        return None if closed else Ended(os.waitstatus_to_exitcode(status), errors.read())
+    with os.fdopen(output, "rb") as printed:
+        return None if closed else Ended(os.waitstatus_to_exitcode(status), last_words(printed))
 
 
-def _run_child(connection: Connection, error_write: int) -> None:
+def _run_child(connection: Connection, core: int | None) -> None:
     """Run a trial, report any exception, and exit without the template's clean-up."""
     exit_code = 0
     _die_with_parent()
     try:
         request = connection.recv()
         for window in train(request.trial, load_split(request.split_folder), request.rule):
-            connection.send(window)
+            connection.send(replace(window, core=core))
     except (EOFError, ConnectionResetError, BrokenPipeError):
         exit_code = 1  # the parent is gone and nobody listens
     except Exception as error:
         exit_code = 1
-        os.write(error_write, f"{type(error).__name__}: {error}"[:2000].encode())
+        os.ftruncate(STDERR, 0)  # the exception alone is the reason
+        os.pwrite(STDERR, f"{type(error).__name__}: {error}".encode(), 0)
     finally:
         os._exit(exit_code)
 
 
-def pin_to_free_core() -> socket.socket | None:
+def pin_to_free_core() -> ReservedCore | None:
     """Pin this process to a core that no other trial process of this host is pinned to.
 
     A core is reserved by binding an abstract Unix socket, which Linux frees when its holder dies.
-    Returns the reservation, or None (and stays unpinned) when every allowed core is taken.
+    Returns None (and stays unpinned) when every allowed core is taken.
     """
     for core in sorted(os.sched_getaffinity(0)):
         reservation = socket.socket(socket.AF_UNIX)
@@ -104,7 +121,7 @@ def pin_to_free_core() -> socket.socket | None:
             reservation.close()
             continue
         os.sched_setaffinity(0, {core})
-        return reservation
+        return ReservedCore(core, reservation)
     return None
 
 
@@ -116,6 +133,7 @@ def _die_with_parent() -> None:
 def main() -> None:
     """Serve one connection or listen: `python -m sysstop.trial.template CONNECTION_FD | SOCKET`."""
     _die_with_parent()
+    faulthandler.enable()  # a crash in a library's code leaves words
     gc.collect()
     gc.freeze()
     (address,) = sys.argv[1:]

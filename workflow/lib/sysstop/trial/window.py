@@ -25,6 +25,8 @@ class Window:
     """the value of each metric of the registry"""
     end: TrialEnd | None = None
     """how the trial ended with this window; None if it goes on"""
+    core: int | None = None
+    """the core that is reserved for the trial's process; None if none was free"""
 
     @property
     def row(self) -> dict[str, float]:
@@ -52,4 +54,5 @@ def finished_trial(
         environment,
         windows={name: [row[name] for row in rows] for name in window_columns()},
         losses=np.concatenate([[], *(window.losses for window in windows)]),
+        core=windows[-1].core if windows else None,
     )

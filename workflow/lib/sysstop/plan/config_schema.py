@@ -120,23 +120,32 @@ def _place(schema: Mapping[str, Any], location: Sequence[str | int]) -> tuple:
         if part in kinds:  # pydantic names the kind as if it were a key
             node = {"$ref": kinds[part]}
             continue
-        if (isinstance(part, str) and "oneOf" in node) or part == "[key]":
+        branches = [*_branches(schema, node)]
+        if part == "[key]" or (isinstance(part, str) and any("oneOf" in b for b in branches)):
             continue
-        for branch in (node, *node.get("oneOf", ()), *node.get("anyOf", ())):
+        for branch in branches:
             if isinstance(part, int) and "items" in branch:
-                inner = branch["items"]
+                found, inner = branch, branch["items"]
                 break
             if isinstance(part, str) and branch.get("type") == "object":
                 names = [*branch.get("patternProperties", {}).values()]
                 others = names[0] if names else branch.get("additionalProperties") or {}
-                inner = branch.get("properties", {}).get(part, others)
+                found, inner = branch, branch.get("properties", {}).get(part, others)
                 break
         else:
-            inner = {}
+            found, inner = node, {}
         keys.append(str(part))
-        parent, node = node, inner if isinstance(inner, Mapping) else {}
+        parent, node = found, inner if isinstance(inner, Mapping) else {}
         description = node.get("description", description)
     return keys, _resolved(schema, node), _resolved(schema, parent), description
+
+
+def _branches(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema and all its alternatives, those of alternatives too."""
+    node = _resolved(schema, node)
+    yield node
+    for branch in (*node.get("oneOf", ()), *node.get("anyOf", ())):
+        yield from _branches(schema, branch)
 
 
 def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,13 +8,12 @@ import base64
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import metric_names
 from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.study.studies import Configuration
@@ -44,7 +43,7 @@ class FinishedTrial:
         stop = self.end.stop
         return {
             "trial_id": self.trial_id,
-            **asdict(self.configuration),
+            **self.configuration.values,
             "steps_planned": self.steps_planned,
             "status": self.end.status,
             "stop_reason": self.end.reason,
@@ -57,7 +56,12 @@ class FinishedTrial:
     def to_line(self) -> str:
         """Return the trial as a line of JSON."""
         losses = base64.b64encode(np.asarray(self.losses, float).tobytes()).decode()
-        parts = {"environment": self.environment, "windows": self.windows, "losses": losses}
+        parts = {
+            "configuration": self.configuration.values,
+            "environment": self.environment,
+            "windows": self.windows,
+            "losses": losses,
+        }
         return json.dumps(self.row | parts)
 
     @classmethod
@@ -68,7 +72,7 @@ class FinishedTrial:
         stop = None if seen[0] is None else Stop(reason, *seen)
         return cls(
             entry["trial_id"],
-            Configuration(*(entry[name] for name in HYPERPARAMETERS)),
+            Configuration(entry["configuration"]),
             entry["steps_planned"],
             TrialEnd(Status(entry["status"]), reason, stop),
             entry["environment"],

@@ -4,12 +4,20 @@ import hashlib
 import math
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
 from sysstop.run.errors import UserError
-from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.algorithms import Algorithm
+from sysstop.study.hyperparameters import (
+    BATCH_SIZE,
+    POWERS_OF_TWO,
+    SAMPLE,
+    SHORT_NAMES,
+    hyperparameters_of,
+    name_text,
+)
 
 BASELINE_ARM = "none"
 LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
@@ -19,14 +27,21 @@ LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
 class Configuration:
     """One point of the grid, the hyperparameters of one trial."""
 
-    batch_size: int
-    learning_rate: float
-    alpha: float
+    values: Mapping[str, Any]
+    """by name, in the order of the grid: numbers, texts, booleans or lists of these"""
+
+    @property
+    def batch_size(self) -> int:
+        """The samples in a mini-batch."""
+        return self.values[BATCH_SIZE]
 
     @property
     def trial_id(self) -> str:
         """A name that is unique in its study and readable in a path, a plot and MLflow."""
-        return f"batch{self.batch_size}-rate{self.learning_rate:g}-alpha{self.alpha:g}"
+        return "-".join(
+            f"{SHORT_NAMES.get(name, name)}{name_text(value)}"
+            for name, value in self.values.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -60,21 +75,21 @@ class Study:
         """The study's name in paths and in MLflow."""
         return f"{self.dataset}/{self.algorithm}/{self.arm}/{self.repetition}"
 
-    @property
-    def task(self) -> str:
-        """Classification or regression."""
-        return ALGORITHMS[self.algorithm].task
-
 
 @dataclass(frozen=True)
 class Trial:
     """All that determines a trial: its configuration, algorithm, budget and seed."""
 
     configuration: Configuration
-    algorithm: str
+    algorithm: Algorithm
     budget: Budget
     steps_planned: int
     seed: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What distinguishes it from other trials of its algorithm, as plain data."""
+        return asdict(replace(self, algorithm=None)) | {"algorithm": self.algorithm.name}
 
 
 def planned_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -83,7 +98,7 @@ def planned_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         (dataset, algorithm)
         for dataset in config["study"]["datasets"]
         for algorithm in config["study"]["algorithms"]
-        if config["datasets"][dataset]["task"] == ALGORITHMS[algorithm].task
+        if config["datasets"][dataset]["task"] == config["algorithms"][algorithm]["task"]
     ]
 
 
@@ -114,30 +129,56 @@ def rows_of_fold_model(train_rows: int, folds: int) -> int:
 
 def grid_batch_sizes(grid: Mapping[str, Any], fold_rows: int) -> list[int]:
     """Return the grid's batch sizes for fold models that train on `fold_rows` rows, unchecked."""
-    if grid["batch_size"] == "powers_of_two":
+    if grid[BATCH_SIZE] == POWERS_OF_TWO:
         return [2**i for i in range(1, int(math.log2(fold_rows)) + 1)]
-    return list(grid["batch_size"])
+    return list(grid[BATCH_SIZE])
 
 
-def grid_configurations(
-    grid: Mapping[str, Any], fold_rows: int, dataset: str
-) -> list[Configuration]:
-    """Return the grid's configurations for fold models that train on `fold_rows` rows.
-
-    Raises `UserError` when a batch is larger than the rows a fold model trains on.
-    """
-    batch_sizes = grid_batch_sizes(grid, fold_rows)
-    too_large = [size for size in batch_sizes if size > fold_rows]
+def check_batch_sizes(grid: Mapping[str, Any], fold_rows: int, dataset: str) -> None:
+    """Raise `UserError` when a batch is larger than the `fold_rows` rows a fold model trains on."""
+    too_large = [size for size in grid_batch_sizes(grid, fold_rows) if size > fold_rows]
     if too_large:
         raise UserError(
             f"grid.batch_size: {too_large} is larger than the {fold_rows} rows that a fold model of "
             f"data set '{dataset}' trains on. Use batch sizes up to {fold_rows}, or `powers_of_two`, "
             "which stops there by itself."
         )
-    return [
-        Configuration(*values)
-        for values in product(batch_sizes, grid["learning_rate"], grid["alpha"])
-    ]
+
+
+def grid_size(grid: Mapping[str, Any], fold_rows: int) -> int:
+    """Return how many configurations a grid has, whether or not a sample of them is searched."""
+    others = (len(grid[name]) for name in hyperparameters_of(grid) if name != BATCH_SIZE)
+    return len(grid_batch_sizes(grid, fold_rows)) * math.prod(others)
+
+
+def grid_configurations(
+    grid: Mapping[str, Any], fold_rows: int, dataset: str, sample_seed: int
+) -> list[Configuration]:
+    """Return the grid's configurations for fold models that train on `fold_rows` rows.
+
+    Where the grid says how large a `sample` of them to search, it is drawn with the seed; the
+    order stays that of the grid. Raises `UserError` when a batch is larger than the rows a fold
+    model trains on.
+    """
+    check_batch_sizes(grid, fold_rows, dataset)
+    axes = {name: grid[name] for name in hyperparameters_of(grid)}
+    axes[BATCH_SIZE] = grid_batch_sizes(grid, fold_rows)
+    size, sample = grid_size(grid, fold_rows), grid.get(SAMPLE)
+    if sample is None or sample >= size:
+        points = product(*axes.values())
+    else:
+        drawn = sorted(random.Random(sample_seed).sample(range(size), sample))
+        points = (_grid_point(list(axes.values()), place) for place in drawn)
+    return [Configuration(dict(zip(axes, point, strict=True))) for point in points]
+
+
+def _grid_point(axes: list[list[Any]], place: int) -> list[Any]:
+    """Return the point at this place of the product of the axes, the last of which moves fastest."""
+    point = []
+    for values in reversed(axes):
+        place, at = divmod(place, len(values))
+        point.append(values[at])
+    return point[::-1]
 
 
 def derive_seed(seed: int, *parts: object) -> int:
@@ -161,24 +202,33 @@ def search_order(trial_ids: Iterable[str], order_seed: int) -> list[str]:
     return trial_ids
 
 
-def plan_trial(
-    study: Study, configuration: Configuration, budget: Budget, seed: int, fold_rows: int
-) -> Trial:
-    """Return the trial of one configuration, whose fold models train on `fold_rows` rows.
-
-    Its seed depends on everything but the arm, so that arms agree bit for bit in every
-    machine-learning metric until one of them stops the trial.
-    """
-    names = (study.dataset, study.algorithm, study.repetition, configuration.trial_id)
-    steps = budget.steps_planned(configuration.batch_size, fold_rows)
-    return Trial(configuration, study.algorithm, budget, steps, derive_seed(seed, *names))
+def sample_seed(seed: int, dataset: str, algorithm: str) -> int:
+    """Return the seed of the sample of the grid: the same in all arms and repetitions."""
+    return derive_seed(seed, dataset, algorithm, SAMPLE)
 
 
 def plan_trials(
-    study: Study, grid: Mapping[str, Any], budget: Budget, seed: int, fold_rows: int
+    study: Study,
+    algorithm: Algorithm,
+    grid: Mapping[str, Any],
+    budget: Budget,
+    seed: int,
+    fold_rows: int,
 ) -> dict[str, Trial]:
-    """Return all trials of a study by trial id, in the grid's order."""
+    """Return all trials of a study by trial id, in the grid's order.
+
+    A trial's seed depends on everything but the arm, so that arms agree bit for bit in every
+    machine-learning metric until one of them stops the trial.
+    """
+    names = (study.dataset, study.algorithm)
+    points = grid_configurations(grid, fold_rows, study.dataset, sample_seed(seed, *names))
     return {
-        configuration.trial_id: plan_trial(study, configuration, budget, seed, fold_rows)
-        for configuration in grid_configurations(grid, fold_rows, study.dataset)
+        point.trial_id: Trial(
+            point,
+            algorithm,
+            budget,
+            budget.steps_planned(point.batch_size, fold_rows),
+            derive_seed(seed, *names, study.repetition, point.trial_id),
+        )
+        for point in points
     }

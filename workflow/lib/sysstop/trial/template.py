@@ -15,6 +15,7 @@ from pathlib import Path
 import sklearn.linear_model  # noqa: F401
 
 from sysstop.data.split import load_split
+from sysstop.study.algorithms import Algorithm, estimator_class
 from sysstop.trial.process import Ended
 from sysstop.trial.training import train
 
@@ -41,11 +42,19 @@ def listen(socket_path: Path) -> None:
 def serve(connection: Connection) -> None:
     """Run the trials requested, each in a child of its own, until the connection closes."""
     reservation = pin_to_free_core()
-    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+    with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
+        import_estimator(connection.recv())
         while ended := run_forked(connection):
             connection.send(ended)
     if reservation:
         reservation.close()
+
+
+def import_estimator(algorithm: Algorithm) -> None:
+    """Import what the trials train, before the first fork, so that no trial pays for it."""
+    with contextlib.suppress(Exception):  # the trial itself will fail with it, and say why
+        estimator_class(algorithm.estimator, algorithm.source)
+    _keep_out_of_collection()
 
 
 def run_forked(connection: Connection) -> Ended | None:
@@ -113,11 +122,16 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _keep_out_of_collection() -> None:
+    """Have no trial's garbage collection touch, and so copy, what it shares with this process."""
+    gc.collect()
+    gc.freeze()
+
+
 def main() -> None:
     """Serve one connection or listen: `python -m sysstop.trial.template CONNECTION_FD | SOCKET`."""
     _die_with_parent()
-    gc.collect()
-    gc.freeze()
+    _keep_out_of_collection()
     (address,) = sys.argv[1:]
     if address.isdigit():
         serve(Connection(int(address)))

@@ -24,6 +24,4 @@ LEVELS = dict.fromkeys(("batch_size", "learning_rate", "alpha"))
 
 def point(batch_size=8, learning_rate=0.01, alpha=0.0001):
     """A configuration of a linear model."""
-    return Configuration(
-        {"batch_size": batch_size, "learning_rate": learning_rate, "alpha": alpha}
-    )
+    return Configuration({"batch_size": batch_size, "learning_rate": learning_rate, "alpha": alpha})

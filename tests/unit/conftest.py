@@ -8,6 +8,7 @@ from sysstop.data.split import write_split
 from sysstop.data.splitting import make_split
 from sysstop.search.ray_head import private_environment
 from sysstop.study.studies import Budget, Configuration, Trial
+from tests.shipped import ALGORITHMS, point
 
 # Ray reads this when it is imported, so it comes before any test module.
 os.environ |= private_environment(os.getpid())
@@ -62,10 +63,16 @@ def split_folder(classification_split, tmp_path_factory):
 
 @pytest.fixture
 def make_trial():
-    def make(algorithm="logistic_regression", batch_size=8, learning_rate=0.01, **budget):
+    def make(
+        algorithm="logistic_regression", batch_size=8, learning_rate=0.01, others=None, **budget
+    ):
         limits = {"steps": 30, "epochs": None, "seconds": None, "window_steps": 10}
         budget = Budget(**(limits | {"warmup_steps": 2} | budget))
-        configuration = Configuration(batch_size, learning_rate, alpha=0.0001)
+        configuration = point(batch_size, learning_rate)
+        if others is not None:
+            configuration = Configuration({"batch_size": batch_size, **others})
+        if isinstance(algorithm, str):
+            algorithm = ALGORITHMS[algorithm]
         return Trial(configuration, algorithm, budget, budget.steps, seed=7)
 
     return make

@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def config():
-    files = ("config/datasets.yaml", "config/config.yaml")
+    files = ("config/datasets.yaml", "config/algorithms.yaml", "config/config.yaml")
     parts = [yaml.safe_load((ROOT / file).read_text()) for file in files]
-    return copy.deepcopy(parts[0] | parts[1])
+    return copy.deepcopy(parts[0] | parts[1] | parts[2])
 
 
 def change(config, key, value):
@@ -275,6 +275,7 @@ def test_texts_are_taken_for_the_numbers_and_nulls_that_they_are(config):
         "batch_size": [8, 32],
         "learning_rate": [0.001, 0.01],
         "alpha": [0.5],
+        "sample": None,
     }
     assert (checked["budget"]["epochs"], checked["budget"]["seconds"]) == (None, None)
     assert checked["budget"]["steps"] == 800

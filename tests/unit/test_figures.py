@@ -25,6 +25,7 @@ from sysstop.report.figures.response import draw as response_figure
 from sysstop.report.figures.style import arm_colours, save
 from sysstop.report.figures.tradeoff import draw as tradeoff_figure
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names, predicted_metrics
+from tests.shipped import ENTRIES, LEVELS
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}
@@ -46,7 +47,7 @@ def all_figures(trials, windows):
     tables = replay_results(trials, windows, constraints=CONSTRAINTS) | {
         "trials": trials,
         "windows": windows,
-        "effects": effect_table(trials),
+        "effects": effect_table(trials, LEVELS),
         "cost_model": cost_model(trials),
         "budget": budget(trials),
     }
@@ -55,7 +56,7 @@ def all_figures(trials, windows):
         for name, table in tables.items()
         if "dataset" in table
     }
-    config = {"constraints": CONSTRAINTS}
+    config = {"constraints": CONSTRAINTS, "algorithms": ENTRIES, "hyperparameters": LEVELS}
     return {
         figure.name: importlib.import_module(module).draw(
             **{
@@ -103,7 +104,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
 
 def test_the_response_figure_has_a_row_with_its_unit_for_every_system_metric(study):
     trials, _ = study
-    figure = response_figure(trials[trials["dataset"] == "digits"])
+    figure = response_figure(trials[trials["dataset"] == "digits"], ENTRIES, LEVELS)
     labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes]
     for name in metric_names("system"):
         assert METRIC_BY_NAME[name].axis_label in labels
@@ -112,7 +113,7 @@ def test_the_response_figure_has_a_row_with_its_unit_for_every_system_metric(stu
 def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(study):
     trials, _ = study
     of_dataset = trials[trials["dataset"] == "digits"]
-    axes = response_figure(of_dataset).axes[0]
+    axes = response_figure(of_dataset, ENTRIES, LEVELS).axes[0]
     line = axes.lines[0]
     usable = of_dataset[
         (of_dataset["arm"] == "none")
@@ -125,7 +126,7 @@ def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(s
 
 def test_axes_are_logarithmic_only_where_values_span_decades(study):
     trials, _ = study
-    figure = response_figure(trials[trials["dataset"] == "digits"])
+    figure = response_figure(trials[trials["dataset"] == "digits"], ENTRIES, LEVELS)
     scale = {axes.get_ylabel(): axes.get_yscale() for axes in figure.axes if axes.get_ylabel()}
     assert scale["Step time\n(ms)"] == "log"
     assert scale["CPU\n(%)"] == "linear"
@@ -133,7 +134,7 @@ def test_axes_are_logarithmic_only_where_values_span_decades(study):
 
 def test_effects_indistinguishable_from_noise_are_in_brackets(study):
     trials, _ = study
-    effects = effect_table(trials)
+    effects = effect_table(trials, LEVELS)
     effects.loc[:, ["effect_size", "p_adjusted"]] = [0.42, 0.001]
     effects.loc[effects["hyperparameter"] == "alpha", "p_adjusted"] = 0.5
     drawn = texts(effect_map(effects))
@@ -143,7 +144,7 @@ def test_effects_indistinguishable_from_noise_are_in_brackets(study):
 def test_the_cost_figure_draws_the_model_through_its_own_numbers(study):
     trials, _ = study
     model = cost_model(trials)
-    axes = cost_figure(trials, model).axes[0]
+    axes = cost_figure(trials, model, ENTRIES).axes[0]
     row = model[(model["dataset"] == "digits") & (model["algorithm"] == "logistic_regression")]
     curve = next(line for line in axes.lines if len(line.get_xdata()) == 100)
     batch, step_ms = curve.get_xdata()[0], curve.get_ydata()[0]
@@ -206,7 +207,7 @@ def test_every_replayed_rule_is_drawn_apart_from_the_others(two_repetitions):
 
 def test_the_replay_figure_draws_each_rule_and_its_random_stopping_as_means(two_repetitions):
     replay = two_repetitions["replay"]
-    panels = replay_figure(replay, two_repetitions["replay_summary"]).axes[1:4]
+    panels = replay_figure(replay, two_repetitions["replay_summary"], ENTRIES).axes[1:4]
     of_pair = replay[replay["algorithm"] == "logistic_regression"]
     for (rule, metric), style in RULE_STYLES.items():
         of_rule = of_pair[(of_pair["rule"] == rule) & (of_pair["metric"] == metric)]
@@ -238,7 +239,7 @@ def test_a_limit_that_leaves_no_model_in_one_repetition_is_not_on_the_curve(two_
 
 def test_the_replay_figure_ranks_the_rules_and_marks_their_points(two_repetitions):
     summary = two_repetitions["replay_summary"]
-    ranking, *panels = replay_figure(two_repetitions["replay"], summary).axes[:4]
+    ranking, *panels = replay_figure(two_repetitions["replay"], summary, ENTRIES).axes[:4]
     of_pair = summary[summary["algorithm"] == "logistic_regression"].set_index(["rule", "metric"])
     rules = {style.label: names for names, style in RULE_STYLES.items()}
     ranked = [rules[label.get_text()] for label in ranking.get_yticklabels()]
@@ -271,7 +272,7 @@ def test_a_dot_is_open_if_random_stopping_loses_no_more(two_repetitions):
 
     def filled(random_regret):
         replay = two_repetitions["replay"].assign(random_regret=random_regret)
-        ranking = replay_figure(replay, summary).axes[0]
+        ranking = replay_figure(replay, summary, ENTRIES).axes[0]
         dots = [line for line in ranking.lines if line.get_marker() == "o"]
         return [line.get_markerfacecolor() != "white" for line in dots]
 
@@ -281,7 +282,7 @@ def test_a_dot_is_open_if_random_stopping_loses_no_more(two_repetitions):
 
 def test_an_algorithm_without_a_completed_trial_keeps_its_row():
     tables = replay_results(*trials_and_windows(PAIRS[:2], all_diverge=PAIRS[:1], repetitions=1))
-    drawn = texts(replay_figure(tables["replay"], tables["replay_summary"]))
+    drawn = texts(replay_figure(tables["replay"], tables["replay_summary"], ENTRIES))
     assert {"Logistic regression", "Support vector machine"} <= set(drawn)
     assert drawn.count("no trial completed") == 1
 
@@ -289,7 +290,7 @@ def test_an_algorithm_without_a_completed_trial_keeps_its_row():
 @pytest.mark.parametrize("error, row", [("median_error", 0), ("error_90", 1)])
 def test_the_prediction_figure_draws_every_pair_and_their_median(two_repetitions, error, row):
     prediction = two_repetitions["prediction"]
-    panels = prediction_figure(prediction).axes
+    panels = prediction_figure(prediction, ENTRIES).axes
     for at, metric in enumerate(predicted_metrics()):
         axes = panels[4 * row + at]
         shown = prediction[prediction["metric"] == metric].pivot(
@@ -306,16 +307,20 @@ def test_the_prediction_figure_draws_every_pair_and_their_median(two_repetitions
 
 def test_the_prediction_of_a_single_pair_has_no_median_over_it(two_repetitions):
     prediction = two_repetitions["prediction"]
-    figure = prediction_figure(prediction[prediction["algorithm"] == "logistic_regression"])
+    figure = prediction_figure(
+        prediction[prediction["algorithm"] == "logistic_regression"], ENTRIES
+    )
     assert not any(lines_of(axes, "black") for axes in figure.axes)
     assert "median of all" not in texts(figure)
 
 
 def test_no_completed_trial_is_said_instead_of_drawn(two_repetitions):
     figures = [
-        replay_figure(two_repetitions["replay"], two_repetitions["replay_summary"].iloc[:0]),
-        prediction_figure(two_repetitions["prediction"].iloc[:0]),
-        pareto_figure(two_repetitions["pareto"].iloc[:0], {}),
+        replay_figure(
+            two_repetitions["replay"], two_repetitions["replay_summary"].iloc[:0], ENTRIES
+        ),
+        prediction_figure(two_repetitions["prediction"].iloc[:0], ENTRIES),
+        pareto_figure(two_repetitions["pareto"].iloc[:0], {}, ENTRIES),
     ]
     for figure in figures:
         assert not figure.axes
@@ -324,7 +329,7 @@ def test_no_completed_trial_is_said_instead_of_drawn(two_repetitions):
 
 def test_the_pareto_figure_draws_every_configuration_and_the_front(two_repetitions):
     pareto = two_repetitions["pareto"]
-    panels = pareto_figure(pareto, {}).axes
+    panels = pareto_figure(pareto, {}, ENTRIES).axes
     for at, metric in enumerate(metric_names("system")):
         of_panel = pareto[
             (pareto["metric"] == metric) & (pareto["algorithm"].str.startswith("log"))
@@ -339,7 +344,7 @@ def test_the_pareto_figure_draws_every_configuration_and_the_front(two_repetitio
 
 def test_the_star_is_the_recommended_configuration(two_repetitions):
     pareto, recommended = (two_repetitions[name] for name in ("pareto", "recommendations"))
-    panels = pareto_figure(pareto, CONSTRAINTS).axes
+    panels = pareto_figure(pareto, CONSTRAINTS, ENTRIES).axes
     metrics = metric_names("system")
     assert (recommended["score"] < recommended["unconstrained_score"]).any()
     for row, (_, best) in enumerate(recommended.iterrows()):
@@ -363,13 +368,15 @@ def test_of_equal_scores_the_first_configuration_is_the_best():
 
 
 def test_a_limit_is_a_line_or_if_it_lies_beyond_the_panel_named(two_repetitions):
-    figure = pareto_figure(two_repetitions["pareto"], CONSTRAINTS)
+    figure = pareto_figure(two_repetitions["pareto"], CONSTRAINTS, ENTRIES)
     step_time, *_, memory_peak = figure.axes[: len(metric_names("system"))]
     assert has_line(step_time.lines, [4.0, 4.0], [0, 1])
     assert not any(line.get_label() == "limit" for line in memory_peak.lines)
     assert memory_peak.get_title(loc="right") == "limit 512\u00a0MB \N{RIGHTWARDS ARROW}"
     assert memory_peak.get_xlim()[1] < 512
-    assert not any("limit" in text for text in texts(pareto_figure(free(two_repetitions), {})))
+    assert not any(
+        "limit" in text for text in texts(pareto_figure(free(two_repetitions), {}, ENTRIES))
+    )
 
 
 def free(tables):
@@ -380,7 +387,9 @@ def test_errors_far_from_the_others_do_not_flatten_them():
     trials, _ = trials_and_windows(PAIRS[2:3], BASELINE_ALONE, repetitions=1)
     worst = trials.index[trials["status"] == "completed"][0]
     trials.loc[worst, "score"] = -1e6
-    axes = pareto_figure(pareto_table(configuration_table(trials, {})), {}).axes[0]
+    axes = pareto_figure(
+        pareto_table(configuration_table(trials, {}, LEVELS), LEVELS), {}, ENTRIES
+    ).axes[0]
     bottom, top = axes.get_ylim()
     assert top < bottom < 1000
     assert any(line.get_marker() == "v" for line in axes.lines)

@@ -16,7 +16,8 @@ from sysstop.results.tables import (
 )
 from sysstop.run.errors import UserError
 from sysstop.study.status import Status, TrialEnd
-from sysstop.study.studies import Configuration, Study
+from sysstop.study.studies import Study
+from tests.shipped import LEVELS, point
 
 STUDY = Study("d", "logistic_regression", "memory", 1)
 
@@ -25,13 +26,21 @@ def finished_trial(trial_id="t", status=Status.COMPLETED, losses=(), **windows):
     """A trial whose metrics were all 2 in the first of two windows and 4 in the second."""
     values = {name: [2.0, 4.0] for name in window_columns()} | {"step": [100, 200]} | windows
     end = TrialEnd(Status(status), "budget")
-    configuration, environment = Configuration(2, 0.1, 0.1), {"host": "node1"}
+    configuration, environment = point(2, 0.1, 0.1), {"host": "node1"}
     return FinishedTrial(trial_id, configuration, 300, end, environment, values, np.array(losses))
 
 
-def tables(*trials, stopped_is_candidate=False, limit=None):
+def tables(*trials, stopped_is_candidate=False, limit=None, levels=LEVELS):
     run_ids = {trial.trial_id: "run" for trial in trials}
-    return study_tables(STUDY, trials, run_ids, stopped_is_candidate, limit)
+    return study_tables(
+        STUDY,
+        trials,
+        run_ids,
+        stopped_is_candidate,
+        limit,
+        task="classification",
+        levels=levels,
+    )
 
 
 def test_a_trials_metrics_are_made_of_its_windows_as_the_registry_says():
@@ -79,9 +88,9 @@ def test_a_model_may_win_unless_its_trial_broke_a_limit_or_failed(
 def test_a_table_that_does_not_fit_its_schema_is_refused_with_the_column():
     table, _ = tables(finished_trial())
     with pytest.raises(UserError, match="status"):
-        checked(table.assign(status="paused"), trials_schema())
+        checked(table.assign(status="paused"), trials_schema(LEVELS))
     with pytest.raises(UserError, match="memory_mb"):
-        checked(table.assign(memory_mb=-1.0), trials_schema())
+        checked(table.assign(memory_mb=-1.0), trials_schema(LEVELS))
 
 
 def test_the_same_trial_twice_is_refused(tmp_path):

@@ -61,6 +61,13 @@ Value = Annotated[
     WithJsonSchema({"anyOf": [*_ONE_VALUE, {"type": "array", "items": {"anyOf": _ONE_VALUE}}]}),
 ]
 Values = Annotated[list[Value], Field(min_length=1), AfterValidator(_check_names_differ)]
+GridValues = Annotated[
+    Values,
+    Field(
+        description="Values of any other hyperparameter, which algorithms take that name it without "
+        "values of its own."
+    ),
+]
 BatchSizes = Annotated[
     Annotated[Literal["powers_of_two"], Tag("word")] | Annotated[Distinct[WholeFrom1], Tag("list")],
     Discriminator(lambda found: "list" if isinstance(found, list) else "word"),
@@ -73,7 +80,7 @@ class GridSection(ConfigSection):
     """The values of hyperparameters; the trials of a study are their product."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Values]
+    __pydantic_extra__: dict[str, GridValues]
 
     batch_size: BatchSizes = "powers_of_two"
     """Samples in a mini-batch; `powers_of_two` stands for 2, 4, 8, … up to the rows that a fold model

@@ -167,9 +167,16 @@ def grid_configurations(
     if sample is None or sample >= size:
         points = product(*axes.values())
     else:
-        drawn = sorted(random.Random(sample_seed).sample(range(size), sample))
-        points = (_grid_point(list(axes.values()), place) for place in drawn)
+        points = (_grid_point([*axes.values()], at) for at in _drawn(size, sample, sample_seed))
     return [Configuration(dict(zip(axes, point, strict=True))) for point in points]
+
+
+def _drawn(size: int, sample: int, seed: int) -> list[int]:
+    """Return so many different whole numbers below `size`, in order; `random.sample` needs it small."""
+    rng, drawn = random.Random(seed), set()
+    while len(drawn) < sample:
+        drawn.add(rng.randrange(size))
+    return sorted(drawn)
 
 
 def _grid_point(axes: list[list[Any]], place: int) -> list[Any]:

@@ -83,7 +83,7 @@ def write_results(study, folder, steps_used=40, resumed=0, data="digest of the d
     """What a search and its export leave behind, as far as a plan looks at it."""
     folder = folder / study.key
     folder.mkdir(parents=True)
-    trials = plan_trials(study, ALGORITHMS[study.algorithm], GRID, BUDGET, SEED, ROWS)
+    trials = plan_trials(study, ALGORITHMS[study.algorithm], GRID, BUDGET, SEED, ROWS, 500.0)
     identity = {"trials": {name: trial.identity for name, trial in trials.items()}, "data": data}
     (folder / "trials.jsonl").write_text(json.dumps(identity) + "\n")
     summary = {"resumed_trials": resumed, "wall_time_s": SEARCH_S / 2} | summary

@@ -13,6 +13,7 @@ from sysstop.search.study import search_study
 from sysstop.study.algorithms import make_algorithm
 from sysstop.study.arms import make_rule
 from sysstop.study.studies import Budget, Study
+from sysstop.trial.nominal import read_nominal
 
 with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
     wildcards, params = snakemake.wildcards, snakemake.params
@@ -24,6 +25,7 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
         make_rule(params.arm, pd.read_parquet(baseline) if baseline else None),
         Path(snakemake.input.split),
         algorithm=make_algorithm(wildcards.algorithm, params.algorithm),
+        nominal_reference_us=read_nominal(Path(snakemake.input.nominal)).reference_us,
         grid=params.grid,
         budget=Budget(**params.budget),
         settings=SearchSettings(

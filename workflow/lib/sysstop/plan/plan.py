@@ -113,8 +113,9 @@ def _measured(
         return None
     with journal.open() as file:
         identity = json.loads(file.readline())
-    planned = {trial_id: trial.identity for trial_id, trial in trials.items()}
-    if identity["trials"] != json.loads(json.dumps(planned)) or identity["data"] != data:
+    if identity["data"] != data or _described(trials) != {
+        trial_id: _but_for_nominal(trial) for trial_id, trial in identity["trials"].items()
+    }:
         return None
     summary = json.loads(summary_file.read_text())
     done = pd.read_parquet(
@@ -131,6 +132,17 @@ def _measured(
         "steps_used": done["steps_used"].sum(),
         "used_cpu_s": sum(cost.cpu_time_s for cost in used),
     }
+
+
+def _described(trials: Mapping[str, Trial]) -> dict[str, dict]:
+    """Return trials as a journal describes them."""
+    described = {trial_id: _but_for_nominal(trial.identity) for trial_id, trial in trials.items()}
+    return json.loads(json.dumps(described))
+
+
+def _but_for_nominal(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's description without the unit of steady time, which a plan does not know."""
+    return {name: value for name, value in trial.items() if name != "nominal_reference_us"}
 
 
 def _cost(model: CostModel, trial: Trial, steps: int) -> Cost:

@@ -216,7 +216,9 @@ def explorer_chart(levels: Levels) -> dict[str, Any]:
             _panel(
                 _trials(levels) + best + _limit(), 240, "'Score (' + score + '), line: best kept'"
             ),
-            _panel(_curve("saved_time_percent") + _limit(), 110, "'Training time saved (%)'"),
+            _panel(
+                _curve("saved_time_percent") + _limit(), 110, "'Steady training time saved (%)'"
+            ),
             _panel(_curve("regret") + _limit(), 110, "'Regret (' + regret + ')'"),
             title=alt.Title(
                 alt.ExprRef("quantity + ', largest of a trial'"),

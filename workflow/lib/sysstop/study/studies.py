@@ -85,6 +85,8 @@ class Trial:
     budget: Budget
     steps_planned: int
     seed: int
+    nominal_reference_us: float = math.nan
+    """CPU time of a reference step at nominal speed, which steady time is in units of; NaN if unknown"""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -221,6 +223,7 @@ def plan_trials(
     budget: Budget,
     seed: int,
     fold_rows: int,
+    nominal_reference_us: float = math.nan,
 ) -> dict[str, Trial]:
     """Return all trials of a study by trial id, in the grid's order.
 
@@ -236,6 +239,7 @@ def plan_trials(
             budget,
             budget.steps_planned(point.batch_size, fold_rows),
             derive_seed(seed, *names, study.repetition, point.trial_id),
+            nominal_reference_us,
         )
         for point in points
     }

@@ -20,7 +20,8 @@ from sysstop.study.rules import TrialRule, decide
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Trial, derive_seed
 from sysstop.trial.estimators import is_divergence, is_linear, takes_classes
-from sysstop.trial.meters import Clocks, begin_meters, hooks
+from sysstop.trial.meters import begin_meters, hooks
+from sysstop.trial.reference import Clocks, trial_reference
 from sysstop.trial.window import Window
 
 # Validation runs in blocks of this size, so that it does not show in the memory of training.
@@ -136,8 +137,9 @@ class TrialRun:
     """A trial in progress: its fold models, its meters and how far it has come."""
 
     def __init__(self, trial: Trial, split: Split, clocks: Clocks) -> None:
-        # First, so that they see what the models cost.
-        self.meters = begin_meters(trial, split.folds, clocks)
+        reference = trial_reference(split, trial.nominal_reference_us, clocks)
+        # Before the models, so that they see what these cost.
+        self.meters = begin_meters(trial, split.folds, clocks, reference)
         self.trial, self.split = trial, split
         self.models = [FoldModel(trial, split, fold) for fold in range(split.folds)]
         self.step = self.window = 0
@@ -154,7 +156,7 @@ class TrialRun:
         end = None
         if divergence:
             end = TrialEnd(Status.DIVERGED, divergence)
-        elif self._budget_is_used(metrics["train_time_s"]):
+        elif self._budget_is_used(metrics["steady_train_time_s"]):
             end = TrialEnd(Status.COMPLETED, BUDGET_USED)
         return Window(self.window, self.step, np.array(losses), metrics, end)
 
@@ -169,6 +171,7 @@ class TrialRun:
         end_fit = hooks(reversed(self.meters), "end_fit")
         begin_evaluation = hooks(self.meters, "begin_evaluation")
         end_evaluation = hooks(reversed(self.meters), "end_evaluation")
+        between_fits = hooks(self.meters, "between_fits")
         try:
             while self.step < last_step:
                 self.step += 1
@@ -184,6 +187,8 @@ class TrialRun:
                     loss += model.batch_loss(*batch)
                     for end in end_evaluation:
                         end()
+                    for run in between_fits:
+                        run()
                 losses.append(loss / len(self.models))
         except Diverged as error:
             divergence = str(error)
@@ -201,9 +206,9 @@ class TrialRun:
             end()
         return {name: float(np.mean([r[name] for r in results])) for name in results[0]}
 
-    def _budget_is_used(self, train_time_s: float) -> bool:
+    def _budget_is_used(self, steady_train_time_s: float) -> bool:
         seconds = self.trial.budget.seconds
-        out_of_time = seconds is not None and train_time_s >= seconds
+        out_of_time = seconds is not None and steady_train_time_s >= seconds
         return out_of_time or self.step >= self.trial.steps_planned
 
 

@@ -19,7 +19,7 @@ from sysstop.report.figures.style import (
     styled,
 )
 from sysstop.report.wording import algorithm_label, with_unit
-from sysstop.study.metrics import METRICS
+from sysstop.study.metrics import METRICS, steady_system_metrics
 
 FIGURE = FigureKind(
     name="pareto",
@@ -28,12 +28,13 @@ FIGURE = FigureKind(
     caption=(
         "What does more of the score cost? Each dot is a configuration that completed in every "
         "repetition of the baseline: its mean score, better further up, against the median of a "
-        "system metric. On the coloured front no other configuration is as good for less. A front "
-        "that is level says that a costlier configuration buys hardly any score. The star is the "
-        "best score, where you gave limits the best that keeps them all in every repetition; "
-        "configurations beyond a limit are open, and a limit is a dashed line or, if it lies "
-        "beyond the panel, named above it with an arrow. RMSE runs downwards. Triangles are "
-        "scores so far below most that they are drawn at the edge instead."
+        "system metric; wall times are there only if you limit them. On the coloured front no "
+        "other configuration is as good for less. A front that is level says that a costlier "
+        "configuration buys hardly any score. The star is the best score, where you gave limits "
+        "the best that keeps them all in every repetition; configurations beyond a limit are "
+        "open, and a limit is a dashed line or, if it lies beyond the panel, named above it with "
+        "an arrow. RMSE runs downwards. Triangles are scores so far below most that they are "
+        "drawn at the edge instead."
     ),
     tables=("pareto",),
     config=("constraints", "algorithms"),
@@ -59,7 +60,8 @@ def draw(
     """
     if pareto.empty:
         return message_figure("No configuration completed in every repetition of the baseline.")
-    metrics = [metric for metric in METRICS if metric.kind == "system"]
+    shown = {*steady_system_metrics(), *constraints}
+    metrics = [metric for metric in METRICS if metric.name in shown]
     drawn = sorted(pareto["algorithm"].unique())
     figure = new_figure(1.9 * len(drawn) + 0.95, width_inches=9.9)
     panels = figure.subplots(len(drawn), len(metrics), sharex="col", sharey="row", squeeze=False)

@@ -20,14 +20,15 @@ from sysstop.report.figures.style import (
 from sysstop.report.wording import capitalised, spoken
 from sysstop.results.tables import in_grid_order, own_hyperparameters
 from sysstop.study.hyperparameters import BATCH_SIZE, Levels
-from sysstop.study.metrics import METRICS
+from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 FIGURE = FigureKind(
     name="response",
     title="System metrics against hyperparameters",
     category="RQ1",
     caption=(
-        "Each row is a system metric, each column a hyperparameter, each colour an algorithm. "
+        "Each row is a system metric (times are steady), each column a hyperparameter, each colour "
+        "an algorithm. "
         "Points are medians over all completed trials of the full-budget baseline that share the "
         "value on the horizontal axis; bars reach from their 10 % to their 90 % quantile, so they "
         "also hold what the other hyperparameters do. Where the medians stay level, the "
@@ -54,7 +55,7 @@ def draw(
     completed = completed_baseline(trials)
     if completed.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to show.")
-    metrics = [metric for metric in METRICS if metric.kind == "system"]
+    metrics = [METRIC_BY_NAME[name] for name in steady_system_metrics()]
     completed = in_grid_order(completed, hyperparameters)
     drawn = sorted(completed["algorithm"].unique())
     names = own_hyperparameters(completed, hyperparameters)

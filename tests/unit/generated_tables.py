@@ -183,6 +183,7 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
             quality["accuracy" if task == "classification" else "rmse"] = abs(score)
         windows.append(
             quality
+            | dict.fromkeys(metric_names("accounting"), 0.0)
             | {
                 "window": window,
                 "step": window * WINDOW_STEPS,

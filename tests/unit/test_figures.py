@@ -361,14 +361,12 @@ def test_the_star_is_the_recommended_configuration(two_repetitions):
 def test_of_equal_scores_the_first_configuration_is_the_best():
     pareto = pd.DataFrame(
         {
-            "batch_size": [8, 2, 2, 2],
-            "learning_rate": [0.1, 0.1, 0.01, 0.001],
-            "alpha": 0.0,
-            "score": [0.9, 0.9, 0.9, 0.95],
-            "within_constraints": [True, True, True, False],
+            "score": [0.95, 0.8, 0.9, 0.9],
+            "within_constraints": [False, True, True, True],
         }
     )
     assert best_configuration(pareto).index.tolist() == [2]
+    assert best_configuration(pareto.iloc[:1]).empty
 
 
 def test_a_limit_is_a_line_or_if_it_lies_beyond_the_panel_named(two_repetitions):

@@ -111,9 +111,8 @@ def pareto_table(configurations: pd.DataFrame, levels: Levels) -> pd.DataFrame:
             best_before = ranked["score"].cummax().shift(fill_value=-np.inf)
             on_front = (ranked["score"] > best_before) & ranked[metric].notna()
             columns = [*PAIR, "trial_id", *levels, "score", "within_constraints"]
-            parts.append(
-                ranked[columns].assign(metric=metric, value=ranked[metric], on_front=on_front)
-            )
+            part = ranked[columns].assign(metric=metric, value=ranked[metric], on_front=on_front)
+            parts.append(part.sort_index())  # of equal scores, the first of the grid is the best
     schema = pareto_schema(levels)
     columns = list(schema.columns)
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)

@@ -96,7 +96,7 @@ def best_configuration(pareto: pd.DataFrame) -> pd.DataFrame:
     No row if no configuration keeps the constraints.
     """
     within = pareto[pareto["within_constraints"]]
-    return within.sort_values(["score", "trial_id"], ascending=[False, True]).head(1)
+    return within.sort_values("score", ascending=False, kind="stable").head(1)
 
 
 def _with_quality(pareto: pd.DataFrame) -> pd.DataFrame:

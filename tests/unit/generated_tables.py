@@ -182,8 +182,8 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
             quality |= {"train_loss": loss, "val_loss": 1.05 * loss, "score": score}
             quality["accuracy" if task == "classification" else "rmse"] = abs(score)
         windows.append(
-            quality
-            | dict.fromkeys(metric_names("accounting"), 0.0)
+            dict.fromkeys(metric_names("accounting"), 0.0)
+            | quality
             | {
                 "window": window,
                 "step": window * WINDOW_STEPS,
@@ -191,6 +191,9 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
                 "steady_sample_time_us": 1e3 * steady_ms / batch,
                 "steady_train_time_s": steady_time_s,
                 "slowdown": slowdown,
+                "context_switches": 40.0 * window,
+                "run_queue_delay_s": 0.01 * train_time_s,
+                "stolen_time_s": 0.0,
                 "step_time_ms": step_ms,
                 "sample_time_us": 1e3 * step_ms / batch,
                 "train_time_s": train_time_s,

@@ -50,10 +50,10 @@ def borders_of_grid(
         winners = best[(best["dataset"] == dataset) & (best["algorithm"] == algorithm)]
         places = []
         for name in _numbers(levels):
-            found = of_pair[name]
-            if found.nunique() < 3:
+            values = of_pair[name]
+            if values.nunique() < 3:
                 continue
-            for place, level in (("smallest", found.min()), ("largest", found.max())):
+            for place, level in (("smallest", values.min()), ("largest", values.max())):
                 if (winners[name] == level).any():
                     places.append(f"{place} {spoken(name)} ({number(level)})")
         if places:

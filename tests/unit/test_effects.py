@@ -375,3 +375,45 @@ def test_two_batch_sizes_are_no_cost_model():
     cost = cost_model(trials_of(grid(batch_sizes=[2, 4]))).iloc[0]
     assert cost["n"] == 24
     assert cost[["fixed_ms", "per_sample_us", "r_squared", "half_batch_size"]].isna().all()
+
+
+WIDTHS = ["[16]", "[64]", "[256]"]
+
+
+def networks(repetitions=2):
+    """Trials whose step time doubles from each width to the next; the solver costs nothing."""
+    points = product(range(1, repetitions + 1), [4, 64], [0.1, 0.01], WIDTHS, ["adam", "sgd"])
+    names = ["repetition", "batch_size", "learning_rate", "hidden_layer_sizes", "solver"]
+    trials = trials_of(pd.DataFrame(points, columns=names))
+    wider = 2.0 ** trials["hidden_layer_sizes"].map(WIDTHS.index)
+    return trials.assign(algorithm="network", step_time_ms=trials["step_time_ms"] * wider)
+
+
+NETWORK_LEVELS = {
+    "batch_size": None,
+    "learning_rate": None,
+    "alpha": None,
+    "hidden_layer_sizes": WIDTHS,
+    "solver": ["sgd", "adam"],
+}
+
+
+def test_values_that_are_no_numbers_are_taken_in_the_order_of_the_grid():
+    table = effect_table(networks(), NETWORK_LEVELS).set_index(["metric", "hyperparameter"])
+    width = table.loc["step_time_ms", "hidden_layer_sizes"]
+    assert width["effect_size"] > 0.3
+    assert width["rank_correlation"] > 0.9
+    assert (width["levels"], width["n"]) == (3, 48)
+    assert width["median_at_highest"] / width["median_at_lowest"] == pytest.approx(4, rel=0.1)
+    assert np.isnan(width["lowest_level"]) and np.isnan(width["highest_level"])
+    assert table.loc["step_time_ms", "solver"]["p_adjusted"] > 0.05
+    assert "alpha" not in table.index.get_level_values("hyperparameter")
+
+
+def test_an_algorithm_with_one_hyperparameter_has_its_effect_too():
+    points = product([1, 2, 3], [2, 16, 128], [np.nan])
+    trials = trials_of(pd.DataFrame(points, columns=["repetition", "batch_size", "alpha"]))
+    table = effect_table(trials, {"batch_size": None, "alpha": None})
+    effect = table.set_index("metric").loc["step_time_ms"]
+    assert effect["hyperparameter"] == "batch_size"
+    assert effect["effect_size"] > 0.9

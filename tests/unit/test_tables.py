@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from sysstop.results.tables import (
 )
 from sysstop.run.errors import UserError
 from sysstop.study.status import Status, TrialEnd
-from sysstop.study.studies import Study
+from sysstop.study.studies import Configuration, Study
 from tests.shipped import LEVELS, point
 
 STUDY = Study("d", "logistic_regression", "memory", 1)
@@ -53,6 +54,28 @@ def test_the_limit_of_the_arms_rule_is_in_every_trials_row():
     trials = finished_trial("a"), finished_trial("b", "stopped")
     assert tables(*trials, limit=1.9)[0]["limit"].tolist() == [1.9, 1.9]
     assert tables(*trials)[0]["limit"].isna().all()
+
+
+def test_a_hyperparameter_has_its_values_in_a_column_of_its_name_texts_where_some_are_no_numbers():
+    values = {"batch_size": 2, "layers": [64, 64], "warm": True, "kind": "a", "mixed": 1}
+    trial = replace(finished_trial(), configuration=Configuration(values))
+    levels = {
+        "batch_size": None,
+        "alpha": None,
+        "layers": ["[64, 64]", "[8]"],
+        "warm": ["true"],
+        "kind": ["a"],
+        "mixed": ["1", "auto"],
+        "solver": ["sgd"],
+    }
+    row = tables(trial, levels=levels)[0].iloc[0]
+    assert row[list(levels)].dropna().to_dict() == {
+        "batch_size": 2,
+        "layers": "[64, 64]",
+        "warm": "true",
+        "kind": "a",
+        "mixed": "1",
+    }
 
 
 def test_a_score_that_is_missing_in_the_end_is_missing():

@@ -65,7 +65,7 @@ ALGORITHMS = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    project = copy_project(tmp_path_factory.mktemp("own") / "project")
+    project = copy_project(tmp_path_factory.mktemp("own"))
     (project.folder / "models").mkdir()
     (project.folder / "models" / "mine.py").write_text(NET)
     project.write_config(
@@ -103,7 +103,7 @@ def test_their_trials_are_a_sample_of_their_grid_the_same_in_all_arms(run):
 
 def test_the_tables_have_a_column_for_each_hyperparameter_empty_where_there_is_none(run):
     trials = table(run, "trials")
-    of = {name: part for name, part in trials.groupby("algorithm")}
+    of = dict(iter(trials.groupby("algorithm")))
     assert set(of["small_network"]["width"]) <= {2.0, 64.0}
     assert set(of["bernoulli"]["fit_prior"]) <= {"true", "false"}
     assert of["bernoulli"][["learning_rate", "width", "alpha"]].isna().all(axis=None)

@@ -127,6 +127,20 @@ def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(s
     assert line.get_ydata() == pytest.approx(expected.to_numpy())
 
 
+def test_values_that_are_no_numbers_stand_side_by_side_in_the_order_of_the_grid(study):
+    trials, _ = study
+    of_dataset = trials[trials["dataset"] == "digits"]
+    logistic = of_dataset["algorithm"] == "logistic_regression"
+    solver = np.where(of_dataset["alpha"] == 0.01, "sgd", "adam")
+    of_dataset = of_dataset.assign(solver=np.where(logistic, solver, None))
+    levels = LEVELS | {"solver": ["sgd", "adam"]}
+    figure = response_figure(of_dataset, ENTRIES, levels)
+    *_, last = figure.axes
+    assert last.get_xlabel() == "Solver"
+    assert [label.get_text() for label in last.get_xticklabels()] == ["sgd", "adam"]
+    assert len(last.containers) == 1  # the other algorithm has no solver
+
+
 def test_axes_are_logarithmic_only_where_values_span_decades(study):
     trials, _ = study
     figure = response_figure(trials[trials["dataset"] == "digits"], ENTRIES, LEVELS)

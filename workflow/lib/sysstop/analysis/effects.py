@@ -361,11 +361,11 @@ def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
     is fixed cost. `r_squared` is the share of the variance of log step time that the line
     explains; it is negative where the line is worse than a constant. `n` is the number of trials.
 
-    The line is fitted to the median step time of each batch size, by least squares of the relative
-    error, with neither cost below 0. Batch sizes span powers of two: with absolute errors the
-    largest one or two would decide alone, and the fixed cost would be lost in their noise; relative
-    errors give each the same weight. Medians resist stalled trials and let each batch size count
-    once, however many of its trials diverged. NaN with fewer than `MIN_BATCH_SIZES` batch sizes.
+    The line is fitted to the median step time of each batch size, over all other hyperparameters, by
+    least squares of the relative error, with neither cost below 0. Batch sizes span powers of two:
+    with absolute errors the largest one or two would decide alone, and the fixed cost would be lost
+    in their noise; relative errors give each the same weight. Medians resist stalled trials and let
+    each batch size count once, however many of its trials diverged. NaN with fewer than `MIN_BATCH_SIZES` batch sizes.
     """
     rows = []
     for keys, of_pair in _completed_baselines(trials):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from sysstop.data.split import load_split
+from sysstop.plan.resources import is_linear
 from sysstop.plan.trial_cost import (
     COSTLESS,
     Calibration,
@@ -113,7 +114,8 @@ def calibrate(
         fold_rows,
         folder_digest(split_folder),
         environment()["cpu_model"],
-        sample_least_s(split),
+        # Other estimators take the samples of a mini-batch all at once, nobody knows how fast.
+        sample_least_s(split) if is_linear(algorithm.estimator) else 0.0,
     )
 
 

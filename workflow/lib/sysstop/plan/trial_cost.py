@@ -95,7 +95,7 @@ def read_overhead(file: Path) -> Overhead:
 def sample_least_s(split: Split) -> float:
     """Return the least core time that a sample of a training step takes in all folds, in seconds.
 
-    scikit-learn's `partial_fit` goes through a mini-batch one sample at a time, for each model of a
+    The `partial_fit` of scikit-learn's linear models goes through a mini-batch one sample at a time, for each model of a
     one-versus-rest classifier. It adds up a sample's score one feature after the other, in an order
     that a compiler must keep, so each addition waits for the one before. The next sample waits for
     the weights that the score leads to. What drawing and scaling a sample costs is left out.

@@ -27,6 +27,8 @@ from sysstop.study.config_section import (
 from sysstop.study.hyperparameters import BATCH_SIZE, POWERS_OF_TWO, is_number, name_text
 from sysstop.study.losses import LOSSES
 
+# Texts are part of the names of trials.
+LONGEST_TEXT = 50
 _ONE_VALUE = [{"type": "number"}, {"type": "string"}, {"type": "boolean"}]
 
 
@@ -37,6 +39,8 @@ def _plain(value: Any) -> Any:
     value = plain_value(value)
     if not isinstance(value, bool | int | float | str):
         raise mistake(f"found {value!r}; a number, a text, a boolean or a list of these is needed")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise mistake(f"found {len(value)} characters; at most {LONGEST_TEXT} are possible")
     return value
 
 

@@ -43,7 +43,7 @@ class FinishedTrial:
         stop = self.end.stop
         return {
             "trial_id": self.trial_id,
-            **self.configuration.values,
+            "configuration": self.configuration.values,
             "steps_planned": self.steps_planned,
             "status": self.end.status,
             "stop_reason": self.end.reason,
@@ -56,12 +56,7 @@ class FinishedTrial:
     def to_line(self) -> str:
         """Return the trial as a line of JSON."""
         losses = base64.b64encode(np.asarray(self.losses, float).tobytes()).decode()
-        parts = {
-            "configuration": self.configuration.values,
-            "environment": self.environment,
-            "windows": self.windows,
-            "losses": losses,
-        }
+        parts = {"environment": self.environment, "windows": self.windows, "losses": losses}
         return json.dumps(self.row | parts)
 
     @classmethod

@@ -141,7 +141,8 @@ def study_tables(
     identity = {name: getattr(study, name) for name in STUDY}
     rows, parts = [], []
     for trial in finished:
-        rows.append(trial.row | {"mlflow_run_id": run_ids[trial.trial_id]})
+        rows.append(trial.row | trial.configuration.values)
+        rows[-1]["mlflow_run_id"] = run_ids[trial.trial_id]
         parts.append(pd.DataFrame(trial.windows, dtype=float))
         parts[-1].insert(0, "window", np.arange(1, len(parts[-1]) + 1))
         parts[-1].insert(0, "trial_id", trial.trial_id)

@@ -4,17 +4,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from sysstop.run.environment import LIBRARY_FOLDER
+from sysstop.study.algorithms import Algorithm
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit
 from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess
 from sysstop.trial.training import train
+from tests.shipped import ALGORITHMS
 
 pytestmark = pytest.mark.machine
 
@@ -213,9 +216,49 @@ def test_closing_ends_a_template_that_hangs(make_process, request_for, no_hangin
 
 
 def test_an_exception_in_a_trial_is_reported(process, request_for):
-    process.start(request_for(algorithm="no such algorithm"))
+    missing = replace(ALGORITHMS["perceptron"], estimator="sklearn.linear_model.NoSuchEstimator")
+    process.start(request_for(algorithm=missing))
     ended = process.next_window()
-    assert (ended.exit_code, "no such algorithm" in ended.error) == (1, True)
+    assert (ended.exit_code, "NoSuchEstimator" in ended.error) == (1, True)
+
+
+COUNTING = """
+from pathlib import Path
+
+with Path({file!r}).open("a") as file:
+    file.write("imported\\n")
+
+
+class Guess:
+    def __init__(self):
+        self.classes = None
+
+    def partial_fit(self, features, target, classes):
+        self.classes = classes
+
+    def predict(self, features):
+        return [self.classes[0]] * len(features)
+"""
+
+
+def test_an_estimator_is_imported_once_before_the_first_trial_and_not_by_each(
+    process, split_folder, make_trial, tmp_path
+):
+    imports = tmp_path / "imports"
+    guess = Algorithm(
+        name="guess",
+        task="classification",
+        estimator="mine.py:Guess",
+        loss_name="zero_one",
+        parameters={},
+        passed_on={},
+        source=COUNTING.format(file=str(imports)),
+    )
+    for steps in (10, 20):
+        process.start(Request(make_trial(guess, steps=steps), None, split_folder))
+        while process.next_window().end is None:
+            continue
+    assert imports.read_text() == "imported\n"
 
 
 def test_two_trials_at_a_time_are_pinned_to_two_cores(make_process, request_for):

@@ -15,7 +15,8 @@ from benchmarks.workload import ROOT, SEED, STUDY, WORKERS, Workload, make_workl
 from sysstop.results.journal import FinishedTrial, Journal, read_trials, window_columns
 from sysstop.search.ray_head import private_environment
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
-from sysstop.study.studies import Budget, Configuration, Study
+from sysstop.study.studies import Budget, Study
+from tests.shipped import LEVELS, point
 
 FEW_TRIALS, MANY_TRIALS, TRIAL_STEPS = 20, 2000, 10
 TABLE_STUDIES, TABLE_TRIALS, TABLE_WINDOWS, WINDOW_STEPS = 10, 1000, 100, 100
@@ -96,12 +97,21 @@ def tables() -> dict[str, float]:
         began = time.perf_counter()
         for study, file in journals.items():
             run_ids = {trial.trial_id: "run" for trial in read_trials(file)}
-            trials, windows = study_tables(study, read_trials(file), run_ids, False)
+            trials, windows = study_tables(
+                study,
+                read_trials(file),
+                run_ids,
+                False,
+                task="classification",
+                levels=LEVELS,
+            )
             trials.to_parquet(file.with_suffix(".trials.parquet"))
             windows.to_parquet(file.with_suffix(".windows.parquet"))
             write_train_losses(read_trials(file), file.with_suffix(".losses"))
         exported = time.perf_counter()
-        concatenate(folder.glob("*.trials.parquet"), trials_schema()).to_parquet(folder / "trials")
+        concatenate(folder.glob("*.trials.parquet"), trials_schema(LEVELS)).to_parquet(
+            folder / "trials"
+        )
         concatenate(folder.glob("*.windows.parquet"), windows_schema()).to_parquet(
             folder / "windows"
         )
@@ -121,7 +131,7 @@ def _write_journal(file: Path, trials: int, window_count: int, seed: int) -> Non
     steps = np.arange(1, window_count + 1) * WINDOW_STEPS
     for number in range(trials):
         windows = {name: rng.random(window_count).tolist() for name in window_columns()}
-        configuration = Configuration(number + 1, 0.1, 0.1)
+        configuration = point(number + 1, 0.1, 0.1)
         journal.append(
             FinishedTrial(
                 configuration.trial_id,

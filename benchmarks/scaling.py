@@ -37,7 +37,9 @@ from sysstop.report.figures.style import (
 from sysstop.report.wording import number
 from sysstop.run.provenance import environment, git_state
 from sysstop.study.arms import arm_entry, needs_baseline
+from sysstop.study.hyperparameters import algorithm_grid
 from sysstop.study.studies import Budget, planned_pairs, planned_studies
+from tests.shipped import ALGORITHMS, ENTRIES, LEVELS
 
 FOLDER = ROOT / "results" / "benchmark" / "scaling"
 FIGURE = ROOT / "docs" / "scaling.svg"
@@ -114,7 +116,8 @@ def plan_of(
         {study: no_results for study in planned_studies(config) if study.repetition <= repetitions},
         calibrations,
         overhead,
-        grid=config["grid"],
+        algorithms=ALGORITHMS,
+        grids={name: algorithm_grid(config, name) for name in config["study"]["algorithms"]},
         budget=Budget(**config["budget"]),
         seed=config["study"]["seed"],
         workers=workers,
@@ -124,6 +127,7 @@ def plan_of(
 def _config() -> dict[str, Any]:
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     config |= yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())
+    config["algorithms"] = ENTRIES
     config["study"] |= FULL_STUDY["study"]
     return config
 
@@ -240,7 +244,7 @@ def analyse(run: Path, count: int) -> dict[str, float]:
         }
         seconds = {}
         began = time.perf_counter()
-        trials = concatenate(files["trials"], trials_schema())
+        trials = concatenate(files["trials"], trials_schema(LEVELS))
         windows = concatenate(files["windows"], windows_schema())
         seconds["aggregate_s"] = time.perf_counter() - began
         began = time.perf_counter()

@@ -21,9 +21,10 @@ import pandas as pd
 from sysstop.data.sources import SyntheticDataSet
 from sysstop.data.split import Split
 from sysstop.data.splitting import make_split
-from sysstop.study.studies import Budget, Configuration, Trial
+from sysstop.study.studies import Budget, Trial
 from sysstop.trial.reference import Clocks, Reference, ReferenceStep
 from sysstop.trial.training import FoldModel
+from tests.shipped import ALGORITHMS, point
 
 SHAPES = {
     "two classes, 50 features": {"task": "classification", "features": 50, "classes": 2},
@@ -133,7 +134,7 @@ def _references(split: Split) -> Iterator[tuple[str, Callable[[], None]]]:
 def _trial(split: Split, batch_size: int, learning_rate: float = 1e-4) -> Trial:
     algorithm = "logistic_regression" if split.task == "classification" else "linear_regression"
     budget = Budget(1, None, None, window_steps=1, warmup_steps=0)
-    return Trial(Configuration(batch_size, learning_rate, 1e-4), algorithm, budget, 1, seed=1)
+    return Trial(point(batch_size, learning_rate, 1e-4), ALGORITHMS[algorithm], budget, 1, seed=1)
 
 
 def _read(split: Split, batch_size: int, trial_s: float) -> dict[str, float]:

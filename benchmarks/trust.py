@@ -21,11 +21,12 @@ from sysstop.search.ray_session import ray_session
 from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import run_search
 from sysstop.study.metrics import metric_names
-from sysstop.study.studies import Budget, Configuration, Study, Trial, plan_trials
+from sysstop.study.studies import Budget, Study, Trial, plan_trials
 from sysstop.trial import meters
 from sysstop.trial.meters import MB, Meter
 from sysstop.trial.process import Request, TrialProcess
 from sysstop.trial.training import train
+from tests.shipped import ALGORITHMS, point
 
 ROWS, FEATURES, FOLDS = 20_000, 50, 3
 ORDER_GRID = {
@@ -87,7 +88,7 @@ def search_order(folder: Path, workers: int, order: int) -> dict[str, dict[str, 
     journal = Journal(folder / f"{workers}-{order}-{os.getpid()}.jsonl", {})
     with ray_session("local", workers):
         run_search(
-            plan_trials(study, ORDER_GRID, ORDER_BUDGET, 1, rows),
+            plan_trials(study, ALGORITHMS[study.algorithm], ORDER_GRID, ORDER_BUDGET, 1, rows),
             None,
             split_folder,
             journal,
@@ -117,8 +118,10 @@ def measure_memory() -> pd.DataFrame:
         process = TrialProcess()
         for batch_size in LARGE_BATCHES:
             budget = Budget(6, None, None, window_steps=3, warmup_steps=1)
-            configuration = Configuration(batch_size, 0.001, 0.0001)
-            trial = Trial(configuration, "logistic_regression", budget, budget.steps, seed=1)
+            configuration = point(batch_size, 0.001, 0.0001)
+            trial = Trial(
+                configuration, ALGORITHMS["logistic_regression"], budget, budget.steps, seed=1
+            )
             process.start(Request(trial, None, folder))
             process.next_window()
             rows.append({**process.next_window().metrics, "batch_size": batch_size})
@@ -158,7 +161,7 @@ def fastest_trial(monitor: str) -> dict[str, float]:
     split = _generated_split(2000, 20)
     budget = Budget(MONITOR_STEPS, None, None, window_steps=100, warmup_steps=10)
     trial = Trial(
-        Configuration(8, 0.01, 0.0001), "logistic_regression", budget, budget.steps, seed=1
+        point(8, 0.01, 0.0001), ALGORITHMS["logistic_regression"], budget, budget.steps, seed=1
     )
     seconds = []
     with mock.patch.object(meters, "METERS", meters.METERS if monitor == "on" else [NoMeter]):

@@ -16,6 +16,7 @@ from sysstop.data.split import load_split
 from sysstop.run.environment import LIBRARY_FOLDER, THREAD_LIMITS
 from sysstop.study.studies import Budget, Study, Trial, plan_trials
 from sysstop.trial.training import train
+from tests.shipped import ALGORITHMS
 
 ROOT = Path(__file__).parents[1]
 WORKERS = 2
@@ -52,7 +53,14 @@ class Workload:
         config = self.config
         rows = load_split(self.split_folder).fold_train_rows
         budget = Budget(**config["budget"])
-        return plan_trials(STUDY, config["grid"], budget, config["study"]["seed"], rows)
+        return plan_trials(
+            STUDY,
+            ALGORITHMS[STUDY.algorithm],
+            config["grid"],
+            budget,
+            config["study"]["seed"],
+            rows,
+        )
 
     def snakemake(self, *arguments: str) -> None:
         """Run Snakemake in the folder; raise `CalledProcessError` when it fails."""

@@ -12,20 +12,26 @@ from pydantic import create_model
 from sysstop.data.sources import SOURCES, DataSet
 from sysstop.plan.config_check import config_sections
 from sysstop.plan.config_schema import allowed_values, json_schema
+from sysstop.study.config_algorithms import AlgorithmSection, HyperparameterSection
 from sysstop.study.config_section import ConfigSection
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 README = ROOT / "config" / "README.md"
 SCHEMA_HEADER = (
-    "# Written by `make docs` from study/config.py and data/sources.py of the library.\n"
+    "# Written by `make docs` from study/config*.py and data/sources.py of the library.\n"
 )
 
 
 def generated_files() -> dict[Path, str]:
     """Return what the schema and the README should hold, by file."""
     readme = README.read_text()
-    for name, table in (("keys", _table_of_keys()), ("data sets", _table_of_data_sets())):
+    tables = {
+        "keys": _table_of_keys(),
+        "algorithms": _table_of_algorithms(),
+        "data sets": _table_of_data_sets(),
+    }
+    for name, table in tables.items():
         start, end = f"<!-- {name}: written by `make docs` -->\n", f"<!-- end of {name} -->"
         before, _, rest = readme.partition(start)
         _, found, after = rest.partition(end)
@@ -57,6 +63,7 @@ def _table(*header: str, rows: Iterator[tuple[str, ...]]) -> str:
 
 def _table_of_keys() -> str:
     places = {
+        "algorithms": "algorithms.<name>",
         "arms": "arms.<name>",
         "constraints": "constraints.<metric>",
         "datasets": "datasets.<name>",
@@ -73,6 +80,23 @@ def _table_of_keys() -> str:
             for key, node in schema["properties"].items():
                 default = _default(node) if "default" in node else "see `config.yaml`"
                 yield f"`{section}.{key}`", default, allowed_values(node), _meaning(node)
+            others = schema.get("additionalProperties")
+            if others:
+                yield f"`{section}.<name>`", "", allowed_values(others), _meaning(others)
+
+    return _table("key", "default", "allowed", "meaning", rows=rows())
+
+
+def _table_of_algorithms() -> str:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for kind, prefix in (
+            (AlgorithmSection, ""),
+            (HyperparameterSection, "hyperparameters.<name>."),
+        ):
+            schema = json_schema(kind)
+            for key, node in schema["properties"].items():
+                default = "needed" if key in schema.get("required", ()) else _default(node)
+                yield f"`{prefix}{key}`", default, allowed_values(node), _meaning(node)
 
     return _table("key", "default", "allowed", "meaning", rows=rows())
 

@@ -17,6 +17,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from sysstop.analysis.replay import replay_table, replayed_rules, trial_signals
 from sysstop.report.explorer import explorer_html, thinned
 from sysstop.report.wording import number, percent
+from tests.shipped import ENTRIES, LEVELS
 from tests.unit.generated_tables import ARMS, GRID, trials_and_windows, trials_at_once
 
 CLASSIFIED = "</script><script>alert('a & b')</script>"
@@ -77,13 +78,13 @@ def tables():
     replay = replay[~left_out]
     is_cpu = (replay["dataset"] == REGRESSED) & (replay["metric"] == "cpu_percent")
     replay = pd.concat([replay[~is_cpu], replay[is_cpu].tail(1)])
-    return replay, trial_signals(trials, windows, rules)
+    return replay, trial_signals(trials, windows, rules, LEVELS)
 
 
 @pytest.fixture(scope="module")
 def file(tables, tmp_path_factory):
     file = tmp_path_factory.mktemp("page") / "explorer.html"
-    file.write_text(PAGE.format(explorer=explorer_html(*tables)))
+    file.write_text(PAGE.format(explorer=explorer_html(*tables, ENTRIES, LEVELS)))
     return file
 
 

@@ -10,6 +10,7 @@ import pytest
 from snakemake.iocontainers import InputFiles, OutputFiles
 
 from tests.project import ROOT
+from tests.shipped import ENTRIES
 
 
 def test_a_batch_that_no_fold_model_can_fill_is_refused_when_the_data_are_split(
@@ -25,7 +26,12 @@ def test_a_batch_that_no_fold_model_can_fill_is_refused_when_the_data_are_split(
         params=SimpleNamespace(
             name="mine", entry={"task": "classification"}, folds=2, test_fraction=0.3, seed=1
         ),
-        config={"grid": {"batch_size": [8, 32], "learning_rate": [0.1], "alpha": [0.1]}},
+        config={
+            "study": {"datasets": ["mine"], "algorithms": ["logistic_regression"]},
+            "datasets": {"mine": {"task": "classification"}},
+            "algorithms": ENTRIES,
+            "grid": {"batch_size": [8, 32], "learning_rate": [0.1], "alpha": [0.1]},
+        },
     )
     scripts = ROOT / "workflow" / "scripts"
     monkeypatch.syspath_prepend(scripts)  # as Snakemake does

@@ -1,11 +1,13 @@
 """A small complete config, and what can take its place: names, values, and whole YAML texts."""
 
+import copy
 import datetime
 
 import yaml
 from snakemake.utils import update_config
 
 from tests.project import ROOT, TINY
+from tests.shipped import GIVEN
 
 HOSTILE_NAMES = [
     *("../x", "/etc/x", "a/b", ".", "..", "", "a..b", "-rf", "~", "a b", "x\n", "a\nb", "a\0b"),
@@ -24,6 +26,7 @@ HOSTILE_VALUES = [
 def small_config():
     """A complete config with a data set from each source."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    config["algorithms"] = copy.deepcopy(GIVEN)
     update_config(config, TINY)
     config["datasets"] |= {
         "iris": {"source": "sklearn", "name": "iris", "task": "classification"},

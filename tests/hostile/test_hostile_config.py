@@ -23,8 +23,8 @@ from snakemake_interface_common.exceptions import WorkflowError
 from sysstop.plan.config_check import check_config
 from sysstop.plan.config_files import check_config_files
 from sysstop.run.errors import UserError
-from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import arm_entry, make_rule, needs_baseline
+from sysstop.study.hyperparameters import algorithm_grid
 from sysstop.study.studies import Budget, grid_configurations, planned_studies
 from tests.hostile.ending import TRIED, assert_clear, folder_of_case, watched
 from tests.hostile.hostile_configs import CONFIG, HOSTILE_NAMES, HOSTILE_VALUES, TEXTS
@@ -100,9 +100,21 @@ def through_the_door(*files):
     return check_config(config)
 
 
+def assert_grid_can_be_planned(grid, budget):
+    try:
+        configurations = grid_configurations(grid, 1000, "any", sample_seed=1)
+    except UserError as error:
+        assert_clear(str(error), "grid.batch_size")
+    else:
+        assert len({point.trial_id for point in configurations}) == len(configurations)
+        assert all(budget.steps_planned(point.batch_size, 1000) >= 1 for point in configurations)
+
+
 def assert_can_be_planned(config):
     """Everything that the workflow makes of an accepted config, as in common.smk and the rules."""
-    re.compile("|".join(map(re.escape, [*config["datasets"], *config["arms"]])))
+    re.compile(
+        "|".join(map(re.escape, [*config["datasets"], *config["algorithms"], *config["arms"]]))
+    )
     studies = planned_studies(config)
     assert studies
     results = Path("results").resolve()
@@ -111,16 +123,11 @@ def assert_can_be_planned(config):
             file = (results / path).resolve()
             assert file == results / path
             assert max(len(part.encode()) for part in file.parts) < 200
-    assert set(ALGORITHMS) >= {study.algorithm for study in studies}
+    assert set(config["algorithms"]) >= {study.algorithm for study in studies}
     json.dumps(config["datasets"], allow_nan=False)
     budget = Budget(**config["budget"])
-    try:
-        configurations = grid_configurations(config["grid"], 1000, "any")
-    except UserError as error:
-        assert_clear(str(error), "grid.batch_size")
-    else:
-        assert len({point.trial_id for point in configurations}) == len(configurations)
-        assert all(budget.steps_planned(point.batch_size, 1000) >= 1 for point in configurations)
+    for algorithm in config["study"]["algorithms"]:
+        assert_grid_can_be_planned(algorithm_grid(config, algorithm), budget)
     for name in config["study"]["arms"]:
         arm = arm_entry(config, name)
         if not needs_baseline(arm):
@@ -163,7 +170,7 @@ def test_no_name_leaves_the_folder_of_results(section, known, name):
     assert message is None if name == "con" else section in message
 
 
-BASE = [ROOT / "config" / "datasets.yaml", ROOT / "config" / "config.yaml"]
+BASE = [ROOT / "config" / name for name in ("datasets.yaml", "algorithms.yaml", "config.yaml")]
 
 
 @pytest.mark.parametrize(("text", "expected"), TEXTS.values(), ids=TEXTS)

@@ -26,7 +26,7 @@ from sysstop.data.split import ARRAYS, load_split
 from sysstop.plan.config_check import check_config
 from sysstop.run.errors import UserError
 from sysstop.run.machine import Machine
-from sysstop.study.studies import Budget, Configuration, Trial
+from sysstop.study.studies import Budget, Trial
 from sysstop.trial.training import train
 from tests.hostile.ending import TRIED, assert_clear, folder_of_case, watched
 from tests.hostile.hostile_configs import CONFIG, HOSTILE_NAMES
@@ -43,6 +43,7 @@ from tests.hostile.hostile_files import (
     synthetic,
 )
 from tests.project import ROOT
+from tests.shipped import ALGORITHMS, point
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 FOLDS = 3
@@ -110,7 +111,7 @@ def assert_valid(split, table, entry):
     if len(split.class_labels) > 100:
         return  # each step takes seconds
     budget = Budget(2, None, None, 2, 0)
-    trial = Trial(Configuration(1, 0.001, 0.001), algorithm_of(entry), budget, 2, seed=1)
+    trial = Trial(point(1, 0.001, 0.001), ALGORITHMS[algorithm_of(entry)], budget, 2, seed=1)
     assert list(train(trial, split))[-1].end.status in ("completed", "diverged")
 
 

@@ -8,6 +8,7 @@ from sysstop.data.split import write_split
 from sysstop.data.splitting import make_split
 from sysstop.search.ray_head import private_environment
 from sysstop.study.studies import Budget, Configuration, Trial
+from tests.shipped import ALGORITHMS, point
 
 # Ray reads this when it is imported, so it comes before any test module.
 os.environ |= private_environment(os.getpid())
@@ -66,12 +67,17 @@ def make_trial():
         algorithm="logistic_regression",
         batch_size=8,
         learning_rate=0.01,
+        others=None,
         nominal_reference_us=500.0,
         **budget,
     ):
         limits = {"steps": 30, "epochs": None, "seconds": None, "window_steps": 10}
         budget = Budget(**(limits | {"warmup_steps": 2} | budget))
-        configuration = Configuration(batch_size, learning_rate, alpha=0.0001)
+        configuration = point(batch_size, learning_rate)
+        if others is not None:
+            configuration = Configuration({"batch_size": batch_size, **others})
+        if isinstance(algorithm, str):
+            algorithm = ALGORITHMS[algorithm]
         return Trial(configuration, algorithm, budget, budget.steps, 7, nominal_reference_us)
 
     return make

@@ -19,13 +19,13 @@ from sysstop.analysis.replay import replay_summary, replay_table, replayed_rules
 from sysstop.analysis.replay_check import replay_check_table
 from sysstop.results.journal import FinishedTrial, window_columns
 from sysstop.results.tables import checked, study_tables, trials_schema, windows_schema
-from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.arms import make_rule, stopped_is_candidate
 from sysstop.study.keys import REPLICATE, TRIAL
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import decide
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
-from sysstop.study.studies import BASELINE_ARM, Configuration, Study
+from sysstop.study.studies import BASELINE_ARM, Study
+from tests.shipped import ALGORITHMS, ENTRIES, LEVELS, point
 
 FOLDS, STEPS, WINDOW_STEPS = 5, 1000, 100
 PAIRS = (
@@ -75,6 +75,8 @@ def config(
             "repetitions": repetitions,
             "seed": 2023,
         },
+        "algorithms": ENTRIES,
+        "hyperparameters": LEVELS,
         "grid": dict(grid),
         "budget": {
             "steps": STEPS,
@@ -123,7 +125,7 @@ def trials_and_windows(
                 tables.append((trials, windows))
     trials, windows = zip(*tables, strict=True)
     return (
-        checked(pd.concat(trials), trials_schema()),
+        checked(pd.concat(trials), trials_schema(LEVELS)),
         checked(pd.concat(windows), windows_schema()),
     )
 
@@ -134,18 +136,26 @@ def _study(rng, pair_number, pair, arm, arm_entry, repetition, grid, baseline, d
         return None, None
     rule = make_rule(arm_entry, baseline)
     finished = [
-        _trial(rng, pair_number, pair[1], Configuration(*values), rule, diverges)
+        _trial(rng, pair_number, pair[1], point(*values), rule, diverges)
         for values in product(grid["batch_size"], grid["learning_rate"], grid["alpha"])
     ]
     run_ids = {trial.trial_id: "run" for trial in finished}
     study = Study(*pair, arm, repetition)
     limit = None if rule is None else asdict(rule).get("limit")
-    return study_tables(study, finished, run_ids, stopped_is_candidate(arm_entry), limit)
+    return study_tables(
+        study,
+        finished,
+        run_ids,
+        stopped_is_candidate(arm_entry),
+        limit,
+        task=ALGORITHMS[study.algorithm].task,
+        levels=LEVELS,
+    )
 
 
 def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
     task = ALGORITHMS[algorithm].task
-    batch, rate = configuration.batch_size, configuration.learning_rate
+    batch, rate = configuration.batch_size, configuration.values["learning_rate"]
     fixed_ms, per_sample_us = 0.4 + 1.5 * pair_number, 20.0 + 9 * pair_number
     pace = rng.lognormal(0, 0.05)
     steady_noise = rng.spawn(1)[0]
@@ -161,7 +171,12 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
         progress = 1 - np.exp(-((batch * rate * window * 40) ** 0.5) / 12)
         quality = dict.fromkeys(metric_names("quality"), np.nan)
         if window != dies_at:
-            loss = 2.3 - 2.0 * progress + 0.02 * abs(np.log10(rate) + 2) + configuration.alpha
+            loss = (
+                2.3
+                - 2.0 * progress
+                + 0.02 * abs(np.log10(rate) + 2)
+                + configuration.values["alpha"]
+            )
             loss += 0.3 * max(0.0, rate * window - 0.5)
             score = 0.1 + 0.86 * progress if task == "classification" else -(80 - 25 * progress)
             quality |= {"train_loss": loss, "val_loss": 1.05 * loss, "score": score}
@@ -237,12 +252,12 @@ def replay_results(
     return {
         "replay": replay,
         "replay_summary": replay_summary(replay),
-        "signals": trial_signals(trials, windows, rules),
+        "signals": trial_signals(trials, windows, rules, LEVELS),
         "replay_check": replay_check_table(trials, windows, arms),
         "prediction": prediction_table(trials, windows),
         "prediction_saving": prediction_saving_table(trials, windows),
-        "recommendations": recommendation_table(trials, windows, rules, constraints),
-        "pareto": pareto_table(configuration_table(trials, constraints)),
+        "recommendations": recommendation_table(trials, windows, rules, constraints, LEVELS),
+        "pareto": pareto_table(configuration_table(trials, constraints, LEVELS), LEVELS),
     }
 
 

@@ -21,21 +21,21 @@ from sysstop.run.errors import UserError
 from sysstop.study.keys import REPLICATE, STUDY, TRIAL
 from sysstop.study.metrics import metric_names
 from sysstop.study.status import Status
-from sysstop.study.studies import Configuration
+from tests.shipped import LEVELS, point
 
-SMALL, MIDDLE, LARGE = (Configuration(size, 0.1, 0.01) for size in (2, 8, 32))
+SMALL, MIDDLE, LARGE = (point(size, 0.1, 0.01) for size in (2, 8, 32))
 
 
 def trial(configuration, arm="none", **values):
     """A completed trial of 1000 steps, 10 s of training, 12 s of CPU time and a score of 0.5."""
     status = values.get("status", "completed")
     return {
-        **dict.fromkeys(trials_schema().columns, math.nan),
+        **dict.fromkeys(trials_schema(LEVELS).columns, math.nan),
         **dict.fromkeys(metric_names(), 1.0),
         **dict.fromkeys(
             ["mlflow_run_id", "stop_reason", "stop_metric", "host", "step_time_unstable"], ""
         ),
-        **vars(configuration),
+        **configuration.values,
         "trial_id": configuration.trial_id,
         "dataset": "digits",
         "algorithm": "logistic_regression",
@@ -55,7 +55,7 @@ def trial(configuration, arm="none", **values):
 
 
 def trials_table(*trials):
-    return checked(pd.DataFrame(trials), trials_schema())
+    return checked(pd.DataFrame(trials), trials_schema(LEVELS))
 
 
 def scores_of(trials):
@@ -83,7 +83,7 @@ def random_trials(seed):
                     done = status == "completed"
                     rows.append(
                         trial(
-                            Configuration(int(size), 0.1, 0.01),
+                            point(int(size), 0.1, 0.01),
                             arm,
                             algorithm=algorithm,
                             repetition=repetition,
@@ -214,7 +214,7 @@ def test_a_score_that_is_not_finite_never_wins(score):
     assert best_trials(trials)["trial_id"].tolist() == [LARGE.trial_id]
 
 
-def test_best_trials_returns_the_configuration_to_refit_and_skips_studies_without_candidates():
+def test_best_trials_returns_the_trial_to_refit_and_skips_studies_without_candidates():
     trials = trials_table(
         trial(SMALL, score=0.2),
         trial(LARGE, score=0.3),
@@ -228,9 +228,6 @@ def test_best_trials_returns_the_configuration_to_refit_and_skips_studies_withou
         "trial_id": [LARGE.trial_id],
         "score": [0.3],
         "steps_used": [1000],
-        "batch_size": [32],
-        "learning_rate": [0.1],
-        "alpha": [0.01],
     }
     assert_frame_equal(best_trials(trials), pd.DataFrame(expected))
 

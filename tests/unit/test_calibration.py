@@ -16,7 +16,8 @@ from sysstop.plan.trial_cost import Reading, sample_least_s
 from sysstop.results.journal import FinishedTrial
 from sysstop.run.errors import UserError
 from sysstop.study.status import Status, TrialEnd
-from sysstop.study.studies import Budget, Configuration, Study, grid_configurations
+from sysstop.study.studies import Budget, Study
+from tests.shipped import ALGORITHMS, point
 
 pytestmark = pytest.mark.machine
 
@@ -29,7 +30,16 @@ STUDY = Study("random", "logistic_regression", "none", 1)
 @pytest.fixture(scope="module")
 def measure(split_folder):
     def run(what, study=STUDY, grid=GRID, folder=split_folder, **settings):
-        return what(study, folder, grid=grid, seed=1, workers=2, ray_address="local", **settings)
+        return what(
+            study,
+            folder,
+            algorithm=ALGORITHMS[study.algorithm],
+            grid=grid,
+            seed=1,
+            workers=2,
+            ray_address="local",
+            **settings,
+        )
 
     return run
 
@@ -79,19 +89,25 @@ def test_noise_makes_no_overhead_negative(few_s, many_s):
 
 def test_batch_sizes_are_calibrated_from_the_smallest_to_the_largest():
     grid = GRID | {"batch_size": "powers_of_two"}
-    found = calibrated_configurations(grid_configurations(grid, 2**14, "random"))
-    assert (min(found), max(found)) == (2, 2**14)
-    assert len(found) == 5
+    sizes = [found.batch_size for found in calibrated_configurations(grid, 2**14)]
+    assert (sizes[0], sizes[-1], len(sizes)) == (2, 2**14, 5)
+    assert sizes == sorted(set(sizes))
 
 
 def test_a_calibration_trains_at_the_smallest_learning_rate():
-    found = calibrated_configurations(grid_configurations(GRID, 200, "random"))
-    assert {configuration.learning_rate for configuration in found.values()} == {0.001}
+    found = calibrated_configurations(GRID, 200)
+    assert {configuration.values["learning_rate"] for configuration in found} == {0.001}
+
+
+def test_what_may_make_a_trial_dearer_is_varied_at_the_smallest_and_the_largest_batch():
+    grid = GRID | {"width": [8, 16], "batch_size": [2, 4, 8]}
+    found = [(c.batch_size, c.values["width"]) for c in calibrated_configurations(grid, 200)]
+    assert found == [(2, 8), (4, 8), (8, 8), (2, 16), (8, 16)]
 
 
 @pytest.mark.parametrize(("train_s", "steps"), [(0.001, 50), (0.05, 10), (0.4, 1), (7.0, 1)])
 def test_windows_train_about_so_long_but_are_no_longer_than_the_studys(train_s, steps):
-    reading = Reading(2, 0, 1, 1, train_s, train_s, train_s, 10.0)
+    reading = Reading(2, "", 0, 1, 1, train_s, train_s, train_s, 10.0)
     assert steps_filling(0.5, reading, most=50) == steps
 
 
@@ -104,12 +120,12 @@ def trial(status, train_time_s):
         "wall_time_s": [0.2 + value for value in train_time_s],
         "memory_peak_mb": [50.0] * count,
     }
-    configuration, end = Configuration(8, 0.1, 0.001), TrialEnd(status, "")
+    configuration, end = point(8, 0.1, 0.001), TrialEnd(status, "")
     return FinishedTrial("a", configuration, 100, end, {}, windows, losses=[])
 
 
 def test_readings_are_what_each_window_added():
-    first, second = window_readings(trial(Status.COMPLETED, [1.0, 1.5]))
+    first, second = window_readings(trial(Status.COMPLETED, [1.0, 1.5]), [])
     assert (first.starts, second.starts) == (1, 0)
     assert (first.steps, second.steps) == (5, 5)
     assert (first.wall_time_s, second.wall_time_s) == pytest.approx((1.2, 0.5))
@@ -117,8 +133,9 @@ def test_readings_are_what_each_window_added():
 
 
 def test_a_window_in_which_the_model_diverged_has_no_validation():
-    assert [r.validations for r in window_readings(trial(Status.DIVERGED, [1.0, 1.5]))] == [1, 0]
-    assert list(window_readings(trial(Status.DIVERGED, [0.0]))) == []
+    diverged = window_readings(trial(Status.DIVERGED, [1.0, 1.5]), [])
+    assert [reading.validations for reading in diverged] == [1, 0]
+    assert list(window_readings(trial(Status.DIVERGED, [0.0]), [])) == []
 
 
 def test_a_grid_at_which_every_model_diverges_at_once_cannot_be_calibrated(
@@ -132,5 +149,5 @@ def test_a_grid_at_which_every_model_diverges_at_once_cannot_be_calibrated(
 
 
 def test_configurations_of_one_batch_size_are_enough():
-    configuration = Configuration(8, 0.1, 0.001)
-    assert calibrated_configurations([configuration]) == {8: configuration}
+    grid = {"batch_size": [8], "learning_rate": [0.1], "alpha": [0.001]}
+    assert calibrated_configurations(grid, 200) == [point(8, 0.1, 0.001)]

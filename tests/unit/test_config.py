@@ -7,18 +7,24 @@ import pytest
 import yaml
 from snakemake.cli import parse_config
 
+from sysstop.analysis.recommendations import pareto_schema, recommendations_schema
 from sysstop.plan.config_check import check_config
+from sysstop.results.tables import trials_schema, windows_schema
 from sysstop.run.errors import UserError
+from sysstop.study.algorithms import make_algorithm
 from sysstop.study.config import SECTIONS
+from sysstop.study.hyperparameters import algorithm_grid
+from sysstop.study.keys import RESERVED
+from sysstop.study.metrics import metric_names
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def config():
-    files = ("config/datasets.yaml", "config/config.yaml")
+    files = ("config/datasets.yaml", "config/algorithms.yaml", "config/config.yaml")
     parts = [yaml.safe_load((ROOT / file).read_text()) for file in files]
-    return copy.deepcopy(parts[0] | parts[1])
+    return copy.deepcopy(parts[0] | parts[1] | parts[2])
 
 
 def change(config, key, value):
@@ -153,6 +159,79 @@ MISTAKES = {
         "constraints.memory_mb: found 0, expected a number",
     ),
     "unknown algorithm": ("study.algorithms", ["svm"], "unknown name 'svm' in study.algorithms"),
+    "loss of the other task": (
+        "algorithms.linear_regression.loss",
+        "hinge",
+        "algorithms.linear_regression: the loss of a regression is one of `squared_error`",
+    ),
+    "no estimator": (
+        "algorithms.mine",
+        {"task": "regression", "loss": "squared_error"},
+        "algorithms.mine.estimator: missing, expected an import path such as",
+    ),
+    "estimator that is no path": (
+        "algorithms.linear_regression.estimator",
+        "SGDRegressor",
+        "algorithms.linear_regression.estimator: found 'SGDRegressor', expected an import path",
+    ),
+    "file that is not there": (
+        "algorithms.linear_regression.estimator",
+        "models/none.py:Net",
+        "algorithms.linear_regression.estimator: there is no file 'models/none.py'",
+    ),
+    "hyperparameter without values": (
+        "algorithms.linear_regression.hyperparameters.epsilon",
+        "epsilon",
+        "algorithms.linear_regression.hyperparameters.epsilon: has no values; add `values` there, or a "
+        "list grid.epsilon",
+    ),
+    "values of a kind that is none": (
+        "algorithms.linear_regression.hyperparameters.epsilon",
+        {"values": [0.1, {}]},
+        "algorithms.linear_regression.hyperparameters.epsilon.values.1: found {}; a number, a text",
+    ),
+    "values whose trials would share a name": (
+        "algorithms.linear_regression.hyperparameters.epsilon",
+        {"values": ["a b", "a_b"]},
+        "epsilon.values: 'a b' and 'a_b' would give trials the same name; remove one of them",
+    ),
+    "hyperparameter that is a column": (
+        "algorithms.linear_regression.hyperparameters.status",
+        {"parameter": "epsilon", "values": [1]},
+        "hyperparameters.status: the tables have a column of that name; choose another name, with "
+        "`parameter: epsilon`",
+    ),
+    "hyperparameter that is a metric": (
+        "algorithms.linear_regression.hyperparameters.memory_mb",
+        {"values": [1]},
+        "hyperparameters.memory_mb: the tables have a column of that name",
+    ),
+    "unknown key of a hyperparameter": (
+        "algorithms.linear_regression.hyperparameters.epsilon",
+        {"value": [1]},
+        "hyperparameters.epsilon.value; did you mean 'values'?",
+    ),
+    "parameter given twice": (
+        "algorithms.linear_regression.hyperparameters.rate",
+        {"parameter": "eta0", "values": [1]},
+        "algorithms.linear_regression: the estimator's parameter 'eta0' is given twice",
+    ),
+    "hyperparameter kept from the estimator": (
+        "algorithms.linear_regression.hyperparameters.alpha",
+        {"parameter": None},
+        "hyperparameters.alpha.parameter: only a batch size may be kept from the estimator",
+    ),
+    "batch sizes that are none": (
+        "algorithms.linear_regression.hyperparameters.batch_size",
+        {"parameter": None, "values": [2, 0.5]},
+        "hyperparameters.batch_size.values: found 0.5, whole numbers of at least 1 are needed",
+    ),
+    "grid of no hyperparameter": (
+        "grid.learnin_rate",
+        [0.1],
+        "unknown key grid.learnin_rate; did you mean 'learning_rate'?",
+    ),
+    "sample of nothing": ("grid.sample", 0, "grid.sample: found 0, expected a whole number of at"),
     "unknown arm": ("study.arms", ["none", "ram"], "unknown name 'ram' in study.arms"),
     "no algorithm for data": (
         "study.algorithms",
@@ -290,6 +369,7 @@ def test_texts_are_taken_for_the_numbers_and_nulls_that_they_are(config):
         "batch_size": [8, 32],
         "learning_rate": [0.001, 0.01],
         "alpha": [0.5],
+        "sample": None,
     }
     assert (checked["budget"]["epochs"], checked["budget"]["seconds"]) == (None, None)
     assert checked["budget"]["steps"] == 800
@@ -358,3 +438,44 @@ def test_a_key_that_is_left_out_has_its_default(config):
     checked = check_config(config)
     assert checked["budget"]["warmup_steps"] == 10
     assert checked["tracking"]["uri"].startswith("sqlite:")
+
+
+def test_a_hyperparameter_takes_its_own_values_or_the_grids_of_its_name(config):
+    entry = config["algorithms"]["linear_regression"]["hyperparameters"]
+    entry |= {"epsilon": "epsilon", "average": {"values": ["true", "2e1"]}, "alpha": None}
+    entry["batch_size"] = {"parameter": None, "values": ["4", 8]}
+    config["grid"]["epsilon"] = ["0.1", 1]
+    checked = check_config(config)
+    assert algorithm_grid(checked, "linear_regression") == {
+        "batch_size": [4, 8],
+        "learning_rate": config["grid"]["learning_rate"],
+        "epsilon": [0.1, 1],
+        "average": [True, 20.0],
+        "sample": None,
+    }
+    assert make_algorithm("a", checked["algorithms"]["linear_regression"]).passed_on == {
+        "learning_rate": "eta0",
+        "epsilon": "epsilon",
+        "average": "average",
+    }
+
+
+def test_a_sample_makes_a_grid_possible_that_is_too_large_to_search(config):
+    config["grid"]["learning_rate"] = [10.0**-power for power in range(1, 200)]
+    config["grid"]["alpha"] = list(range(1, 999))
+    with pytest.raises(UserError, match=r"or let grid\.sample draw some of them"):
+        check_config(config)
+    config["grid"]["sample"] = 40
+    check_config(config)
+
+
+def test_no_column_of_a_table_can_be_the_name_of_a_hyperparameter():
+    levels = {}
+    schemas = (
+        trials_schema(levels),
+        windows_schema(),
+        pareto_schema(levels),
+        recommendations_schema(levels),
+    )
+    columns = {name for schema in schemas for name in schema.columns}
+    assert columns <= RESERVED | set(metric_names())

@@ -16,7 +16,7 @@ SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text
 
 def config_with(*overlays):
     config = {}
-    for file in ("datasets.yaml", "config.yaml"):
+    for file in ("datasets.yaml", "algorithms.yaml", "config.yaml"):
         update_config(config, yaml.safe_load((ROOT / "config" / file).read_text()))
     for overlay in overlays:
         update_config(config, copy.deepcopy(overlay))

@@ -27,9 +27,9 @@ REGISTRY = yaml.safe_load((PROJECT / "config" / "datasets.yaml").read_text())["d
 
 
 def full_config():
-    files = ("config/datasets.yaml", "config/config.yaml")
-    first, second = (yaml.safe_load((PROJECT / file).read_text()) for file in files)
-    return first | second
+    files = ("config/datasets.yaml", "config/algorithms.yaml", "config/config.yaml")
+    first, second, third = (yaml.safe_load((PROJECT / file).read_text()) for file in files)
+    return first | second | third
 
 
 FLOWERS = {

@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 
 from sysstop.analysis.effects import (
-    HYPERPARAMETERS,
     additive_model,
     cost_model,
     effect_model,
@@ -19,6 +18,7 @@ from sysstop.analysis.effects import (
     omega_squared_interval,
 )
 from sysstop.study.metrics import metric_names
+from tests.shipped import LEVELS
 
 BATCH_SIZES = [2**power for power in range(1, 9)]
 RATES = [0.1, 0.01, 0.001, 0.0001]
@@ -31,7 +31,7 @@ FEWEST_FALSE, MOST_FALSE = stats.binom.interval(0.99, DRAWS, LEVEL)
 
 def grid(batch_sizes=BATCH_SIZES, rates=RATES, alphas=ALPHAS, repetitions=1):
     points = product(range(1, repetitions + 1), batch_sizes, rates, alphas)
-    return pd.DataFrame(points, columns=["repetition", *HYPERPARAMETERS])
+    return pd.DataFrame(points, columns=["repetition", *LEVELS])
 
 
 def trials_of(grid, seed=0, noise=0.03):
@@ -78,14 +78,14 @@ def interaction(points, size=0.3):
 
 
 def effects_of(trials):
-    return effect_table(trials).set_index(["metric", "hyperparameter"])
+    return effect_table(trials, LEVELS).set_index(["metric", "hyperparameter"])
 
 
 def test_the_table_has_a_row_for_each_pair_system_metric_and_hyperparameter():
     trials = trials_of(grid())
-    table = effect_table(pd.concat([trials, trials.assign(dataset="mine")]))
+    table = effect_table(pd.concat([trials, trials.assign(dataset="mine")]), LEVELS)
     assert list(table.columns) == list(effects_schema().columns)
-    expected = product(["digits", "mine"], metric_names("system"), HYPERPARAMETERS)
+    expected = product(["digits", "mine"], metric_names("system"), LEVELS)
     keys = table[["dataset", "metric", "hyperparameter"]].itertuples(index=False, name=None)
     assert sorted(keys) == sorted(expected)
 
@@ -149,7 +149,7 @@ def test_a_drift_between_repetitions_neither_hides_nor_feigns_an_effect():
 def test_pure_noise_is_called_an_effect_as_often_as_the_level_says(repetitions, gaps):
     points = grid(repetitions=repetitions)
     points = with_gaps(points) if gaps else points
-    models = [effect_model(points, name) for name in HYPERPARAMETERS]
+    models = [effect_model(points, name, LEVELS) for name in LEVELS]
     noise = np.random.default_rng(7).standard_t(4, (DRAWS, 2, len(points)))
     p_values = np.array(
         [[effect_p_value(model, values) for values in two for model in models] for two in noise]
@@ -166,7 +166,7 @@ def test_pure_noise_is_called_an_effect_as_often_as_the_level_says(repetitions, 
 def test_pure_noise_has_no_share_of_the_variance(repetitions, gaps):
     points = grid(repetitions=repetitions)
     points = with_gaps(points) if gaps else points
-    model = effect_model(points, "learning_rate")
+    model = effect_model(points, "learning_rate", LEVELS)
     levels = points["learning_rate"].to_numpy()
     noise = np.random.default_rng(7).standard_t(4, (DRAWS, len(points)))
     shares = [omega_squared(*model.variances(values), model.own.shape[1]) for values in noise]
@@ -177,7 +177,7 @@ def test_pure_noise_has_no_share_of_the_variance(repetitions, gaps):
 
 def test_an_interaction_of_others_is_not_taken_for_an_effect_where_trials_are_missing():
     points = with_gaps(grid(repetitions=3))
-    model = effect_model(points, "alpha")
+    model = effect_model(points, "alpha", LEVELS)
     truth = interaction(points)
     rng = np.random.default_rng(13)
     draws = truth + rng.normal(0, 0.03, (DRAWS, len(points)))
@@ -191,7 +191,7 @@ def test_repetitions_find_an_effect_that_an_interaction_of_others_hides():
     noise = np.random.default_rng(17).normal(0, 0.03, (DRAWS, len(points)))
     draws = interaction(points) + effect + noise
     found = {}
-    for model in (effect_model(points, "alpha"), additive_model(points, "alpha")):
+    for model in (effect_model(points, "alpha", LEVELS), additive_model(points, "alpha", LEVELS)):
         found[model.error_term] = np.mean([effect_p_value(model, v) < LEVEL for v in draws])
     assert found["repetitions"] > 0.95
     assert found["interactions"] < 0.2
@@ -229,7 +229,7 @@ def test_the_interval_holds_the_true_share_of_variance_about_as_often_as_it_says
 ):
     points = grid(repetitions=repetitions)
     points = with_gaps(points) if gaps else points
-    model = effect_model(points, hyperparameter)
+    model = effect_model(points, hyperparameter, LEVELS)
     levels = points[hyperparameter].to_numpy()
     truth = slope * np.log10(levels)
     if repetitions > 1:
@@ -250,7 +250,7 @@ def test_the_interval_holds_the_true_share_of_variance_about_as_often_as_it_says
 
 def test_the_error_term_is_the_scatter_of_repetitions_where_there_are_enough():
     def error_terms(points):
-        return set(effect_table(trials_of(points))["error_term"])
+        return set(effect_table(trials_of(points), LEVELS)["error_term"])
 
     once, twice = grid(), grid(repetitions=2)
     assert error_terms(once) == {"interactions"}
@@ -264,7 +264,7 @@ def test_the_error_term_is_the_scatter_of_repetitions_where_there_are_enough():
 
 def test_the_effect_is_the_share_of_variance_in_the_long_run():
     points = trials_of(grid(repetitions=20))
-    model = effect_model(points, "alpha")
+    model = effect_model(points, "alpha", LEVELS)
     levels = points["alpha"].to_numpy()
     by_alpha = np.log10(levels) - np.log10(levels).mean()
     noise = np.random.default_rng(3).normal(0, by_alpha.std() * np.sqrt(3), len(points))
@@ -288,7 +288,7 @@ def test_a_metric_without_any_noise_is_explained_in_full():
 
 def test_the_same_trials_give_the_same_table():
     trials = trials_of(grid())
-    pd.testing.assert_frame_equal(effect_table(trials), effect_table(trials.copy()))
+    pd.testing.assert_frame_equal(effect_table(trials, LEVELS), effect_table(trials.copy(), LEVELS))
 
 
 def test_other_arms_and_trials_that_did_not_complete_do_not_count():
@@ -297,7 +297,9 @@ def test_other_arms_and_trials_that_did_not_complete_do_not_count():
         trials.assign(arm="memory", step_time_ms=1e6),
         trials.assign(status="diverged", step_time_ms=1e6, repetition=2),
     ]
-    pd.testing.assert_frame_equal(effect_table(pd.concat([trials, *others])), effect_table(trials))
+    pd.testing.assert_frame_equal(
+        effect_table(pd.concat([trials, *others]), LEVELS), effect_table(trials, LEVELS)
+    )
 
 
 def test_a_hyperparameter_with_one_level_has_no_effect_and_no_test():
@@ -309,14 +311,14 @@ def test_a_hyperparameter_with_one_level_has_no_effect_and_no_test():
 def test_levels_that_cannot_be_distinguished_from_another_hyperparameters_have_no_effect():
     trials = trials_of(grid())
     trials["alpha"] = trials["learning_rate"] / 10
-    effects = effects_of(trials.drop_duplicates(HYPERPARAMETERS))
+    effects = effects_of(trials.drop_duplicates(list(LEVELS)))
     assert np.isnan(effects.loc[("step_time_ms", "alpha"), "effect_size"])
     assert effects.loc[("step_time_ms", "batch_size"), "effect_size"] > 0.9
 
 
 def test_too_few_trials_or_none_have_no_effects_but_their_rows():
-    few = effect_table(trials_of(grid(batch_sizes=[2, 4], rates=[0.1], alphas=[0.01, 0.1])))
-    none = effect_table(trials_of(grid()).assign(status="diverged"))
+    few = effect_table(trials_of(grid(batch_sizes=[2, 4], rates=[0.1], alphas=[0.01, 0.1])), LEVELS)
+    none = effect_table(trials_of(grid()).assign(status="diverged"), LEVELS)
     for table in (few, none):
         assert len(table) == 3 * len(metric_names("system"))
         assert table[["effect_size", "p_value", "p_adjusted"]].isna().all(axis=None)
@@ -337,7 +339,7 @@ def test_missing_values_are_left_out_and_a_cpu_reading_of_zero_is_a_value():
 
 
 def test_p_values_are_adjusted_over_the_whole_table():
-    table = effect_table(trials_of(grid()))
+    table = effect_table(trials_of(grid()), LEVELS)
     np.testing.assert_allclose(table["p_adjusted"], stats.false_discovery_control(table["p_value"]))
 
 
@@ -373,3 +375,45 @@ def test_two_batch_sizes_are_no_cost_model():
     cost = cost_model(trials_of(grid(batch_sizes=[2, 4]))).iloc[0]
     assert cost["n"] == 24
     assert cost[["fixed_ms", "per_sample_us", "r_squared", "half_batch_size"]].isna().all()
+
+
+WIDTHS = ["[16]", "[64]", "[256]"]
+
+
+def networks(repetitions=2):
+    """Trials whose step time doubles from each width to the next; the solver costs nothing."""
+    points = product(range(1, repetitions + 1), [4, 64], [0.1, 0.01], WIDTHS, ["adam", "sgd"])
+    names = ["repetition", "batch_size", "learning_rate", "hidden_layer_sizes", "solver"]
+    trials = trials_of(pd.DataFrame(points, columns=names))
+    wider = 2.0 ** trials["hidden_layer_sizes"].map(WIDTHS.index)
+    return trials.assign(algorithm="network", step_time_ms=trials["step_time_ms"] * wider)
+
+
+NETWORK_LEVELS = {
+    "batch_size": None,
+    "learning_rate": None,
+    "alpha": None,
+    "hidden_layer_sizes": WIDTHS,
+    "solver": ["sgd", "adam"],
+}
+
+
+def test_values_that_are_no_numbers_are_taken_in_the_order_of_the_grid():
+    table = effect_table(networks(), NETWORK_LEVELS).set_index(["metric", "hyperparameter"])
+    width = table.loc["step_time_ms", "hidden_layer_sizes"]
+    assert width["effect_size"] > 0.3
+    assert width["rank_correlation"] > 0.9
+    assert (width["levels"], width["n"]) == (3, 48)
+    assert width["median_at_highest"] / width["median_at_lowest"] == pytest.approx(4, rel=0.1)
+    assert np.isnan(width["lowest_level"]) and np.isnan(width["highest_level"])
+    assert table.loc["step_time_ms", "solver"]["p_adjusted"] > 0.05
+    assert "alpha" not in table.index.get_level_values("hyperparameter")
+
+
+def test_an_algorithm_with_one_hyperparameter_has_its_effect_too():
+    points = product([1, 2, 3], [2, 16, 128], [np.nan])
+    trials = trials_of(pd.DataFrame(points, columns=["repetition", "batch_size", "alpha"]))
+    table = effect_table(trials, {"batch_size": None, "alpha": None})
+    effect = table.set_index("metric").loc["step_time_ms"]
+    assert effect["hyperparameter"] == "batch_size"
+    assert effect["effect_size"] > 0.9

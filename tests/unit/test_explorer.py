@@ -18,6 +18,7 @@ from sysstop.report.explorer import (
     thinned,
 )
 from sysstop.report.wording import MISSING, number, percent
+from tests.shipped import ENTRIES, LEVELS
 
 BASELINE = {"none": ARMS["none"]}
 SMALL_GRID = GRID | {"batch_size": [8, 512], "learning_rate": [0.1, 0.001]}
@@ -30,7 +31,7 @@ def tables_of(pairs, repetitions=1, **simulated):
     trials, windows = trials_and_windows(pairs, BASELINE, repetitions, SMALL_GRID, **simulated)
     rules = replayed_rules(ARMS)
     replay = replay_table(trials, windows, rules, trials_at_once(trials), seed=2023)
-    return replay, trial_signals(trials, windows, rules)
+    return replay, trial_signals(trials, windows, rules, LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +41,12 @@ def tables():
 
 @pytest.fixture(scope="module")
 def studies(tables):
-    return explorer_studies(*tables)
+    return explorer_studies(*tables, ENTRIES, LEVELS)
 
 
 @pytest.fixture(scope="module")
 def html(tables):
-    return explorer_html(*tables)
+    return explorer_html(*tables, ENTRIES, LEVELS)
 
 
 def rows_of(table, dataset, repetition, rule="metric_limit", metric="steady_step_time_ms"):
@@ -147,7 +148,7 @@ def test_thinning_keeps_both_ends_and_the_order(count):
 
 def test_a_limit_that_leaves_no_trial_has_a_dash_and_draws_nothing(tables):
     replay = tables[0].assign(best_score=np.nan, regret=np.nan)
-    study = explorer_studies(replay, tables[1])[REGRESSION]["1"]
+    study = explorer_studies(replay, tables[1], ENTRIES, LEVELS)[REGRESSION]["1"]
     limits = study["quantities"][STEP_TIME]["limits"]
     for column in ("best_score", "regret"):
         assert set(limits[column]) == {None}
@@ -167,7 +168,7 @@ def test_trials_that_cannot_be_drawn_are_counted(tables):
         (4, "largest_signal", np.inf),
     ]:
         signals.loc[signals["trial"] == trial, column] = value
-    study = explorer_studies(replay, signals)[CLASSIFICATION]["1"]
+    study = explorer_studies(replay, signals, ENTRIES, LEVELS)[CLASSIFICATION]["1"]
     assert study["trials"]["score"][0] is None
     assert study["trials"]["score_text"][0] == MISSING
     quantity = study["quantities"][STEP_TIME]
@@ -181,7 +182,7 @@ def test_a_far_lower_score_is_drawn_at_the_bottom_and_said_as_it_is(tables):
     replay, signals = tables
     worst = signals["trial_id"] == signals["trial_id"].iloc[0]
     signals = signals.assign(score=signals["score"].mask(worst, -1e9))
-    study = explorer_studies(replay, signals)[CLASSIFICATION]["1"]
+    study = explorer_studies(replay, signals, ENTRIES, LEVELS)[CLASSIFICATION]["1"]
     assert study["trials"]["score"][0] == min(study["trials"]["score"]) > -10
     assert study["trials"]["score_text"][0] == number(-1e9)
     note = study["quantities"][STEP_TIME]["note"]
@@ -190,13 +191,13 @@ def test_a_far_lower_score_is_drawn_at_the_bottom_and_said_as_it_is(tables):
 
 def test_a_study_whose_trials_all_diverged_can_be_shown():
     pair = PAIRS[2]
-    html = explorer_html(*tables_of([pair], all_diverge=[pair]))
+    html = explorer_html(*tables_of([pair], all_diverge=[pair]), ENTRIES, LEVELS)
     assert "Not drawn: 8 trials" in html
 
 
 def test_names_of_the_user_stay_text():
     name = "</script><script>alert('a & b')//<!--"
-    html = explorer_html(*tables_of([(name, "logistic_regression")]))
+    html = explorer_html(*tables_of([(name, "logistic_regression")]), ENTRIES, LEVELS)
     options = re.search(r'<select id="explorer-pair">(.*?)</select>', html).group(1)
     assert unescape(options) == f"<option>{name} with logistic regression</option>"
     assert "<script>alert" not in html and "<!--" not in html
@@ -205,20 +206,20 @@ def test_names_of_the_user_stay_text():
 
 def test_the_page_offers_repetitions_only_if_there_are_several(html):
     assert "<label>Repetition" in html
-    assert "<label hidden>Repetition" in explorer_html(*tables_of(PAIRS[:1]))
+    assert "<label hidden>Repetition" in explorer_html(*tables_of(PAIRS[:1]), ENTRIES, LEVELS)
 
 
 def test_nothing_replayed_is_said(tables):
     replay, signals = tables
     on_losses = replay[replay["rule"] == "plateau"]
     for nothing in (replay.iloc[:0], on_losses):
-        html = explorer_html(nothing, signals)
+        html = explorer_html(nothing, signals, ENTRIES, LEVELS)
         assert "no limit on a system metric was replayed" in html
         assert "<script" not in html
 
 
 def test_the_explorer_names_no_address_outside_the_library(html):
-    assert "://" not in json.dumps(explorer_chart())
+    assert "://" not in json.dumps(explorer_chart(LEVELS))
     library = re.search(r"<script>.*?</script>", html, re.DOTALL).group()
     own = html.replace(library, "")
     for address in ("://", " src=", " href=", "url(", "@import", "import("):

@@ -27,6 +27,7 @@ from sysstop.report.figures.steady import draw as steady_figure
 from sysstop.report.figures.style import arm_colours, save
 from sysstop.report.figures.tradeoff import draw as tradeoff_figure
 from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics, steady_system_metrics
+from tests.shipped import ENTRIES, LEVELS
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}
@@ -48,7 +49,7 @@ def all_figures(trials, windows):
     tables = replay_results(trials, windows, constraints=CONSTRAINTS) | {
         "trials": trials,
         "windows": windows,
-        "effects": effect_table(trials),
+        "effects": effect_table(trials, LEVELS),
         "cost_model": cost_model(trials),
         "budget": budget(trials),
     }
@@ -57,7 +58,7 @@ def all_figures(trials, windows):
         for name, table in tables.items()
         if "dataset" in table
     }
-    config = {"constraints": CONSTRAINTS}
+    config = {"constraints": CONSTRAINTS, "algorithms": ENTRIES, "hyperparameters": LEVELS}
     return {
         figure.name: importlib.import_module(module).draw(
             **{
@@ -107,7 +108,7 @@ def test_the_response_figure_has_a_row_with_its_unit_for_every_system_metric_of_
     study,
 ):
     trials, _ = study
-    figure = response_figure(trials[trials["dataset"] == "digits"])
+    figure = response_figure(trials[trials["dataset"] == "digits"], ENTRIES, LEVELS)
     labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes if axes.get_ylabel()]
     assert labels == [METRIC_BY_NAME[name].axis_label for name in steady_system_metrics()]
 
@@ -115,7 +116,7 @@ def test_the_response_figure_has_a_row_with_its_unit_for_every_system_metric_of_
 def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(study):
     trials, _ = study
     of_dataset = trials[trials["dataset"] == "digits"]
-    axes = response_figure(of_dataset).axes[0]
+    axes = response_figure(of_dataset, ENTRIES, LEVELS).axes[0]
     line = axes.lines[0]
     usable = of_dataset[
         (of_dataset["arm"] == "none")
@@ -126,9 +127,23 @@ def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(s
     assert line.get_ydata() == pytest.approx(expected.to_numpy())
 
 
+def test_values_that_are_no_numbers_stand_side_by_side_in_the_order_of_the_grid(study):
+    trials, _ = study
+    of_dataset = trials[trials["dataset"] == "digits"]
+    logistic = of_dataset["algorithm"] == "logistic_regression"
+    solver = np.where(of_dataset["alpha"] == 0.01, "sgd", "adam")
+    of_dataset = of_dataset.assign(solver=np.where(logistic, solver, None))
+    levels = LEVELS | {"solver": ["sgd", "adam"]}
+    figure = response_figure(of_dataset, ENTRIES, levels)
+    *_, last = figure.axes
+    assert last.get_xlabel() == "Solver"
+    assert [label.get_text() for label in last.get_xticklabels()] == ["sgd", "adam"]
+    assert len(last.containers) == 1  # the other algorithm has no solver
+
+
 def test_axes_are_logarithmic_only_where_values_span_decades(study):
     trials, _ = study
-    figure = response_figure(trials[trials["dataset"] == "digits"])
+    figure = response_figure(trials[trials["dataset"] == "digits"], ENTRIES, LEVELS)
     scale = {axes.get_ylabel(): axes.get_yscale() for axes in figure.axes if axes.get_ylabel()}
     assert scale["Steady step time\n(ms)"] == "log"
     assert scale["CPU\n(%)"] == "linear"
@@ -136,7 +151,7 @@ def test_axes_are_logarithmic_only_where_values_span_decades(study):
 
 def test_effects_indistinguishable_from_noise_are_in_brackets(study):
     trials, _ = study
-    effects = effect_table(trials)
+    effects = effect_table(trials, LEVELS)
     effects.loc[:, ["effect_size", "p_adjusted"]] = [0.42, 0.001]
     effects.loc[effects["hyperparameter"] == "alpha", "p_adjusted"] = 0.5
     drawn = texts(effect_map(effects))
@@ -146,7 +161,7 @@ def test_effects_indistinguishable_from_noise_are_in_brackets(study):
 def test_the_cost_figure_draws_the_model_through_its_own_numbers(study):
     trials, _ = study
     model = cost_model(trials)
-    axes = cost_figure(trials, model).axes[0]
+    axes = cost_figure(trials, model, ENTRIES).axes[0]
     row = model[(model["dataset"] == "digits") & (model["algorithm"] == "logistic_regression")]
     curve = next(line for line in axes.lines if len(line.get_xdata()) == 100)
     batch, step_ms = curve.get_xdata()[0], curve.get_ydata()[0]
@@ -209,7 +224,7 @@ def test_every_replayed_rule_is_drawn_apart_from_the_others(two_repetitions):
 
 def test_the_replay_figure_draws_each_rule_and_its_random_stopping_as_means(two_repetitions):
     replay = two_repetitions["replay"]
-    panels = replay_figure(replay, two_repetitions["replay_summary"]).axes[1:4]
+    panels = replay_figure(replay, two_repetitions["replay_summary"], ENTRIES).axes[1:4]
     of_pair = replay[replay["algorithm"] == "logistic_regression"]
     for (rule, metric), style in RULE_STYLES.items():
         of_rule = of_pair[(of_pair["rule"] == rule) & (of_pair["metric"] == metric)]
@@ -241,7 +256,7 @@ def test_a_limit_that_leaves_no_model_in_one_repetition_is_not_on_the_curve(two_
 
 def test_the_replay_figure_ranks_the_rules_and_marks_their_points(two_repetitions):
     summary = two_repetitions["replay_summary"]
-    ranking, *panels = replay_figure(two_repetitions["replay"], summary).axes[:4]
+    ranking, *panels = replay_figure(two_repetitions["replay"], summary, ENTRIES).axes[:4]
     of_pair = summary[summary["algorithm"] == "logistic_regression"].set_index(["rule", "metric"])
     rules = {style.label: names for names, style in RULE_STYLES.items()}
     ranked = [rules[label.get_text()] for label in ranking.get_yticklabels()]
@@ -274,7 +289,7 @@ def test_a_dot_is_open_if_random_stopping_loses_no_more(two_repetitions):
 
     def filled(random_regret):
         replay = two_repetitions["replay"].assign(random_regret=random_regret)
-        ranking = replay_figure(replay, summary).axes[0]
+        ranking = replay_figure(replay, summary, ENTRIES).axes[0]
         dots = [line for line in ranking.lines if line.get_marker() == "o"]
         return [line.get_markerfacecolor() != "white" for line in dots]
 
@@ -284,7 +299,7 @@ def test_a_dot_is_open_if_random_stopping_loses_no_more(two_repetitions):
 
 def test_an_algorithm_without_a_completed_trial_keeps_its_row():
     tables = replay_results(*trials_and_windows(PAIRS[:2], all_diverge=PAIRS[:1], repetitions=1))
-    drawn = texts(replay_figure(tables["replay"], tables["replay_summary"]))
+    drawn = texts(replay_figure(tables["replay"], tables["replay_summary"], ENTRIES))
     assert {"Logistic regression", "Support vector machine"} <= set(drawn)
     assert drawn.count("no trial completed") == 1
 
@@ -292,7 +307,7 @@ def test_an_algorithm_without_a_completed_trial_keeps_its_row():
 @pytest.mark.parametrize("error, row", [("median_error", 0), ("error_90", 1)])
 def test_the_prediction_figure_draws_every_pair_and_their_median(two_repetitions, error, row):
     prediction = two_repetitions["prediction"]
-    panels = prediction_figure(prediction).axes
+    panels = prediction_figure(prediction, ENTRIES).axes
     shown = [name for name in predicted_metrics() if name in steady_system_metrics()]
     for at, metric in enumerate(shown):
         axes = panels[len(shown) * row + at]
@@ -310,16 +325,20 @@ def test_the_prediction_figure_draws_every_pair_and_their_median(two_repetitions
 
 def test_the_prediction_of_a_single_pair_has_no_median_over_it(two_repetitions):
     prediction = two_repetitions["prediction"]
-    figure = prediction_figure(prediction[prediction["algorithm"] == "logistic_regression"])
+    figure = prediction_figure(
+        prediction[prediction["algorithm"] == "logistic_regression"], ENTRIES
+    )
     assert not any(lines_of(axes, "black") for axes in figure.axes)
     assert "median of all" not in texts(figure)
 
 
 def test_no_completed_trial_is_said_instead_of_drawn(two_repetitions):
     figures = [
-        replay_figure(two_repetitions["replay"], two_repetitions["replay_summary"].iloc[:0]),
-        prediction_figure(two_repetitions["prediction"].iloc[:0]),
-        pareto_figure(two_repetitions["pareto"].iloc[:0], {}),
+        replay_figure(
+            two_repetitions["replay"], two_repetitions["replay_summary"].iloc[:0], ENTRIES
+        ),
+        prediction_figure(two_repetitions["prediction"].iloc[:0], ENTRIES),
+        pareto_figure(two_repetitions["pareto"].iloc[:0], {}, ENTRIES),
     ]
     for figure in figures:
         assert not figure.axes
@@ -328,7 +347,7 @@ def test_no_completed_trial_is_said_instead_of_drawn(two_repetitions):
 
 def test_the_pareto_figure_draws_every_configuration_and_the_front(two_repetitions):
     pareto = two_repetitions["pareto"]
-    panels = pareto_figure(pareto, {}).axes
+    panels = pareto_figure(pareto, {}, ENTRIES).axes
     for at, metric in enumerate(steady_system_metrics()):
         of_panel = pareto[
             (pareto["metric"] == metric) & (pareto["algorithm"].str.startswith("log"))
@@ -343,7 +362,7 @@ def test_the_pareto_figure_draws_every_configuration_and_the_front(two_repetitio
 
 def test_the_star_is_the_recommended_configuration(two_repetitions):
     pareto, recommended = (two_repetitions[name] for name in ("pareto", "recommendations"))
-    panels = pareto_figure(pareto, CONSTRAINTS).axes
+    panels = pareto_figure(pareto, CONSTRAINTS, ENTRIES).axes
     metrics = steady_system_metrics()
     assert (recommended["score"] < recommended["unconstrained_score"]).any()
     for row, (_, best) in enumerate(recommended.iterrows()):
@@ -356,24 +375,24 @@ def test_the_star_is_the_recommended_configuration(two_repetitions):
 def test_of_equal_scores_the_first_configuration_is_the_best():
     pareto = pd.DataFrame(
         {
-            "batch_size": [8, 2, 2, 2],
-            "learning_rate": [0.1, 0.1, 0.01, 0.001],
-            "alpha": 0.0,
-            "score": [0.9, 0.9, 0.9, 0.95],
-            "within_constraints": [True, True, True, False],
+            "score": [0.95, 0.8, 0.9, 0.9],
+            "within_constraints": [False, True, True, True],
         }
     )
     assert best_configuration(pareto).index.tolist() == [2]
+    assert best_configuration(pareto.iloc[:1]).empty
 
 
 def test_a_limit_is_a_line_or_if_it_lies_beyond_the_panel_named(two_repetitions):
-    figure = pareto_figure(two_repetitions["pareto"], CONSTRAINTS)
+    figure = pareto_figure(two_repetitions["pareto"], CONSTRAINTS, ENTRIES)
     step_time, *_, memory_peak = figure.axes[: len(steady_system_metrics())]
     assert has_line(step_time.lines, [4.0, 4.0], [0, 1])
     assert not any(line.get_label() == "limit" for line in memory_peak.lines)
     assert memory_peak.get_title(loc="right") == "limit 512\u00a0MB \N{RIGHTWARDS ARROW}"
     assert memory_peak.get_xlim()[1] < 512
-    assert not any("limit" in text for text in texts(pareto_figure(free(two_repetitions), {})))
+    assert not any(
+        "limit" in text for text in texts(pareto_figure(free(two_repetitions), {}, ENTRIES))
+    )
 
 
 def free(tables):
@@ -381,7 +400,7 @@ def free(tables):
 
 
 def test_a_wall_time_is_in_the_pareto_figure_only_if_it_is_limited(two_repetitions):
-    figure = pareto_figure(two_repetitions["pareto"], {"train_time_s": 3.0})
+    figure = pareto_figure(two_repetitions["pareto"], {"train_time_s": 3.0}, ENTRIES)
     labels = {axes.get_xlabel() for axes in figure.axes}
     assert "Training time (s)" in labels
     assert "Step time (ms)" not in labels
@@ -411,7 +430,9 @@ def test_errors_far_from_the_others_do_not_flatten_them():
     trials, _ = trials_and_windows(PAIRS[2:3], BASELINE_ALONE, repetitions=1)
     worst = trials.index[trials["status"] == "completed"][0]
     trials.loc[worst, "score"] = -1e6
-    axes = pareto_figure(pareto_table(configuration_table(trials, {})), {}).axes[0]
+    axes = pareto_figure(
+        pareto_table(configuration_table(trials, {}, LEVELS), LEVELS), {}, ENTRIES
+    ).axes[0]
     bottom, top = axes.get_ylim()
     assert top < bottom < 1000
     assert any(line.get_marker() == "v" for line in axes.lines)

@@ -4,8 +4,15 @@ import pandas as pd
 
 from sysstop.analysis.holdout import score_winners
 from sysstop.study.studies import Budget
+from tests.shipped import ALGORITHMS, point
 
 BUDGET = Budget(steps=200, epochs=None, seconds=None, window_steps=100, warmup_steps=0)
+SEARCHED = {
+    "algorithm": ALGORITHMS["linear_regression"],
+    "grid": {"batch_size": [8], "learning_rate": [0.01, 1e3], "alpha": [0.0001]},
+    "budget": BUDGET,
+    "seed": 1,
+}
 
 
 def winner(arm, steps_used=200, learning_rate=0.01):
@@ -14,17 +21,14 @@ def winner(arm, steps_used=200, learning_rate=0.01):
         "algorithm": "linear_regression",
         "arm": arm,
         "repetition": 1,
-        "trial_id": "t",
+        "trial_id": point(8, learning_rate).trial_id,
         "score": -1.0,
         "steps_used": steps_used,
-        "batch_size": 8,
-        "learning_rate": learning_rate,
-        "alpha": 0.0001,
     }
 
 
 def scores_of(split, *winners):
-    table = score_winners(pd.DataFrame(winners), split, BUDGET, seed=1)
+    table = score_winners(pd.DataFrame(winners), split, **SEARCHED)
     return table.set_index("arm")["test_score"]
 
 
@@ -50,4 +54,4 @@ def test_a_refit_that_diverges_has_no_score(regression_split):
 
 def test_no_winners_give_an_empty_table(classification_split):
     empty = pd.DataFrame(columns=list(winner("none")))
-    assert score_winners(empty, classification_split, BUDGET, seed=1).empty
+    assert score_winners(empty, classification_split, **SEARCHED).empty

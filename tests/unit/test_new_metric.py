@@ -21,11 +21,12 @@ from sysstop.results.tracking import open_store, replace_runs
 from sysstop.study.arms import make_rule
 from sysstop.study.metrics import METRIC_BY_NAME, Metric
 from sysstop.study.status import Status
-from sysstop.study.studies import Budget, Configuration, Study, Trial, derive_seed
+from sysstop.study.studies import Budget, Study, Trial, derive_seed
 from sysstop.trial import meters
 from sysstop.trial.meters import MB, Meter
 from sysstop.trial.training import train
 from sysstop.trial.window import finished_trial
+from tests.shipped import ALGORITHMS, ENTRIES, LEVELS, point
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,9 +99,9 @@ STUDIES = [
 def trials_of(study):
     budget = Budget(**BUDGET)
     for values in product((4, 32, 128), (0.1, 0.01), (0.01, 0.001)):
-        configuration = Configuration(*values)
+        configuration = point(*values)
         seed = derive_seed(study.repetition, configuration.trial_id)
-        yield Trial(configuration, study.algorithm, budget, budget.steps, seed)
+        yield Trial(configuration, ALGORITHMS[study.algorithm], budget, budget.steps, seed)
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +123,18 @@ def journals(classification_split, tmp_path_factory):
 def tables(journals):
     """The tables of trials and of windows."""
     parts = [
-        study_tables(study, finished, {trial.trial_id: "run" for trial in finished}, False)
+        study_tables(
+            study,
+            finished,
+            {trial.trial_id: "run" for trial in finished},
+            False,
+            task="classification",
+            levels=LEVELS,
+        )
         for study, finished in journals.items()
     ]
     trials, windows = (pd.concat(tables) for tables in zip(*parts, strict=True))
-    return checked(trials, trials_schema()), checked(windows, windows_schema())
+    return checked(trials, trials_schema(LEVELS)), checked(windows, windows_schema())
 
 
 def test_it_is_measured_and_kept_in_the_journal(journals):
@@ -153,12 +161,12 @@ def test_it_is_a_metric_in_mlflow(journals, tmp_path):
 
 
 def test_a_config_may_limit_it_in_an_arm_and_as_a_constraint():
-    files = ("config/datasets.yaml", "config/config.yaml")
-    datasets, config = (yaml.safe_load((ROOT / file).read_text()) for file in files)
+    files = ("config/datasets.yaml", "config/algorithms.yaml", "config/config.yaml")
+    datasets, algorithms, config = (yaml.safe_load((ROOT / file).read_text()) for file in files)
     config["arms"] |= ARMS
     config["study"]["arms"] = list(ARMS)
     config["constraints"] = dict.fromkeys(NEW, 100.0)
-    check_config(datasets | config)
+    check_config(datasets | algorithms | config)
 
 
 def test_the_limit_of_an_arm_stops_trials(journals):
@@ -170,7 +178,7 @@ def test_the_limit_of_an_arm_stops_trials(journals):
 
 def test_the_analyses_have_it(tables):
     trials, windows = tables
-    effects = effect_table(trials).set_index(["metric", "hyperparameter"])
+    effects = effect_table(trials, LEVELS).set_index(["metric", "hyperparameter"])
     configurations = 12
     assert list(effects.loc[ADDRESS_SPACE.name, "n"]) == [2 * configurations] * 3
     assert set(effects.loc[FAULTS.name].index) == {"batch_size", "learning_rate", "alpha"}
@@ -179,11 +187,11 @@ def test_the_analyses_have_it(tables):
     predicted = set(prediction_table(trials, windows)["metric"])
     assert ADDRESS_SPACE.name in predicted
     assert FAULTS.name not in predicted
-    assert set(NEW) <= set(pareto_table(configuration_table(trials, {}))["metric"])
+    assert set(NEW) <= set(pareto_table(configuration_table(trials, {}, LEVELS), LEVELS)["metric"])
 
 
 def test_it_is_drawn(tables):
-    figure = response.draw(tables[0])
+    figure = response.draw(tables[0], ENTRIES, LEVELS)
     labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes]
     assert ADDRESS_SPACE.axis_label in labels
     assert FAULTS.axis_label in labels

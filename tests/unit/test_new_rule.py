@@ -20,6 +20,7 @@ from sysstop.run.errors import UserError
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import RULES, RuleStyle, TrialRule
 from sysstop.study.status import Status, Stop, TrialEnd
+from tests.shipped import ENTRIES, LEVELS
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -75,9 +76,9 @@ def registry():
 
 @pytest.fixture
 def config():
-    files = ("config/datasets.yaml", "config/config.yaml")
+    files = ("config/datasets.yaml", "config/algorithms.yaml", "config/config.yaml")
     parts = [yaml.safe_load((ROOT / file).read_text()) for file in files]
-    config = copy.deepcopy(parts[0] | parts[1])
+    config = copy.deepcopy(parts[0] | parts[1] | parts[2])
     config["study"]["arms"] = ["none", "mine"]
     return config
 
@@ -197,7 +198,7 @@ def test_the_report_names_it(simulated, tables):
 def test_the_explorer_offers_it(tables):
     from sysstop.report.explorer import explorer_studies
 
-    (of_pair,) = explorer_studies(tables["replay"], tables["signals"]).values()
+    (of_pair,) = explorer_studies(tables["replay"], tables["signals"], ENTRIES, LEVELS).values()
     limits = of_pair["1"]["quantities"]["Growth of step time (times)"]["limits"]
     assert limits["limit_text"][0].endswith("\u00a0times")
 
@@ -205,7 +206,7 @@ def test_the_explorer_offers_it(tables):
 def test_the_replay_figure_draws_it(tables):
     from sysstop.report.figures.replay import draw as replay_figure
 
-    figure = replay_figure(tables["replay"], tables["replay_summary"])
+    figure = replay_figure(tables["replay"], tables["replay_summary"], ENTRIES)
     ranking, *panels = figure.axes
     assert "Growth of step time" in [label.get_text() for label in ranking.get_yticklabels()]
     drawn = {

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import asdict
 
 import pandas as pd
 import pytest
@@ -12,6 +11,7 @@ from sysstop.plan.trial_cost import Calibration, Overhead, Reading
 from sysstop.report.wording import pair_label
 from sysstop.run.errors import UserError
 from sysstop.study.studies import Budget, Study, plan_trials
+from tests.shipped import ALGORITHMS
 
 GRID = {"batch_size": [2, 4], "learning_rate": [0.1, 0.01], "alpha": [0.001]}
 BUDGET = Budget(steps=40, epochs=None, seconds=None, window_steps=10, warmup_steps=2)
@@ -36,7 +36,9 @@ PAIR = ("flowers", "logistic_regression")
 def calibration(sample_least_s=0.0):
     """A step takes `STEP_S`, half of it on the CPU, and nothing else takes anything."""
     readings = [
-        Reading(size, 0, 0, steps, steps * STEP_S / 2, steps * STEP_S, steps * STEP_S, MEMORY_MB)
+        Reading(
+            size, "", 0, 0, steps, steps * STEP_S / 2, steps * STEP_S, steps * STEP_S, MEMORY_MB
+        )
         for size in (2, 4)
         for steps in (1, 10)
     ]
@@ -57,7 +59,8 @@ def plan_of(planned, folder, grid=GRID, budget=BUDGET, sample_least_s=0.0):
         {study: folder / study.key for study in planned},
         {(study.dataset, study.algorithm): calibration(sample_least_s) for study in planned},
         OVERHEAD,
-        grid=grid,
+        algorithms=ALGORITHMS,
+        grids=dict.fromkeys(ALGORITHMS, grid),
         budget=budget,
         seed=SEED,
         workers=2,
@@ -80,8 +83,8 @@ def write_results(study, folder, steps_used=40, resumed=0, data="digest of the d
     """What a search and its export leave behind, as far as a plan looks at it."""
     folder = folder / study.key
     folder.mkdir(parents=True)
-    trials = plan_trials(study, GRID, BUDGET, SEED, ROWS)
-    identity = {"trials": {name: asdict(t) for name, t in trials.items()}, "data": data}
+    trials = plan_trials(study, ALGORITHMS[study.algorithm], GRID, BUDGET, SEED, ROWS, 500.0)
+    identity = {"trials": {name: trial.identity for name, trial in trials.items()}, "data": data}
     (folder / "trials.jsonl").write_text(json.dumps(identity) + "\n")
     summary = {"resumed_trials": resumed, "wall_time_s": SEARCH_S / 2} | summary
     (folder / "search.json").write_text(json.dumps(summary))

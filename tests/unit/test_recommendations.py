@@ -9,6 +9,7 @@ from sysstop.analysis.recommendations import configuration_table, pareto_table, 
 from sysstop.analysis.replay import replayed_rules
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit, PredictedTrainTime
+from tests.shipped import LEVELS
 
 RULES = replayed_rules(ARMS)
 
@@ -44,11 +45,11 @@ def test_a_configuration_keeps_the_limits_only_if_it_does_in_every_repetition(si
     trials, _ = simulated
     one = baseline_of(trials)["trial_id"].iloc[0]
     limit = baseline_of(trials)["memory_mb"].max()
-    all_keep = configuration_table(trials, {"memory_mb": limit})
+    all_keep = configuration_table(trials, {"memory_mb": limit}, LEVELS)
     assert all_keep["within_constraints"].all()
     once = (trials["trial_id"] == one) & (trials["repetition"] == 2) & (trials["arm"] == "none")
     raised = trials.assign(memory_mb=trials["memory_mb"].mask(once, limit + 1))
-    table = configuration_table(raised, {"memory_mb": limit}).set_index("trial_id")
+    table = configuration_table(raised, {"memory_mb": limit}, LEVELS).set_index("trial_id")
     assert not table.loc[one, "within_constraints"]
     assert table.drop(one)["within_constraints"].all()
 
@@ -58,13 +59,13 @@ def test_a_configuration_that_diverged_once_is_none_to_recommend(simulated):
     one = baseline_of(trials)["trial_id"].iloc[0]
     once = (trials["trial_id"] == one) & (trials["repetition"] == 2) & (trials["arm"] == "none")
     changed = trials.assign(status=trials["status"].mask(once, "diverged"))
-    assert one in set(configuration_table(trials, {})["trial_id"])
-    assert one not in set(configuration_table(changed, {})["trial_id"])
+    assert one in set(configuration_table(trials, {}, LEVELS)["trial_id"])
+    assert one not in set(configuration_table(changed, {}, LEVELS)["trial_id"])
 
 
 def test_on_the_front_are_those_that_none_beats():
     table = pareto_table(
-        configurations(score=[0.5, 0.7, 0.6, 0.9, 0.9], memory_mb=[1.0, 2.0, 3.0, 4.0, 5.0])
+        configurations(score=[0.5, 0.7, 0.6, 0.9, 0.9], memory_mb=[1.0, 2.0, 3.0, 4.0, 5.0]), LEVELS
     )
     of_memory = table[table["metric"] == "memory_mb"]
     assert of_memory.loc[of_memory["on_front"], "value"].tolist() == [1, 2, 4]
@@ -77,7 +78,9 @@ def test_a_known_best_within_the_limits_is_recommended(simulated):
     trials, windows = simulated
     baseline = baseline_of(trials)
     limit = baseline["steady_step_time_ms"].quantile(0.4)
-    row = recommendation_table(trials, windows, RULES, {"steady_step_time_ms": limit}).iloc[0]
+    row = recommendation_table(trials, windows, RULES, {"steady_step_time_ms": limit}, LEVELS).iloc[
+        0
+    ]
     keeps = baseline.groupby("trial_id")["steady_step_time_ms"].max() <= limit
     scores = baseline.groupby("trial_id")["score"].mean()
     assert row["configurations_within"] == keeps.sum()
@@ -87,7 +90,7 @@ def test_a_known_best_within_the_limits_is_recommended(simulated):
 
 
 def test_limits_that_nothing_keeps_recommend_nothing_and_say_so(simulated):
-    row = recommendation_table(*simulated, RULES, {"memory_peak_mb": 0.1}).iloc[0]
+    row = recommendation_table(*simulated, RULES, {"memory_peak_mb": 0.1}, LEVELS).iloc[0]
     assert row["configurations_within"] == 0
     assert row[["batch_size", "score", "limit", "saved_time_fraction"]].isna().all()
     assert row["rule"] == ""
@@ -96,9 +99,9 @@ def test_limits_that_nothing_keeps_recommend_nothing_and_say_so(simulated):
 
 def test_the_cheapest_rule_trains_the_best_to_its_end_and_none_saves_more(simulated):
     trials, windows = simulated
-    row = recommendation_table(trials, windows, RULES, {}).iloc[0]
+    row = recommendation_table(trials, windows, RULES, {}, LEVELS).iloc[0]
     each = {
-        (rule.name, rule.metric): recommendation_table(trials, windows, [rule], {}).iloc[0]
+        (rule.name, rule.metric): recommendation_table(trials, windows, [rule], {}, LEVELS).iloc[0]
         for rule in RULES
     }
     savings = [alone["saved_time_fraction"] for alone in each.values()]
@@ -126,7 +129,7 @@ def test_a_known_rule_at_a_known_limit_saves_what_it_must():
         steady_step_time_ms=trials["batch_size"] * 1.0,
     )
     rules = [MetricLimit("steady_step_time_ms", np.inf), PredictedTrainTime(np.inf)]
-    row = recommendation_table(trials, windows, rules, {}).iloc[0]
+    row = recommendation_table(trials, windows, rules, {}, LEVELS).iloc[0]
     assert (row["batch_size"], row["learning_rate"], row["alpha"]) == (8, 0.1, 0.01)
     # A limit of 8 ms stops the larger batches after 1 of 10 windows; a prediction needs two.
     assert (row["rule"], row["limit"]) == ("metric_limit", 8)
@@ -136,7 +139,7 @@ def test_a_known_rule_at_a_known_limit_saves_what_it_must():
 
 def test_limits_that_stop_the_best_by_one_window_are_reported(simulated):
     trials, windows = simulated
-    free = recommendation_table(trials, windows, RULES, {}).iloc[0]
+    free = recommendation_table(trials, windows, RULES, {}, LEVELS).iloc[0]
     keys = ["batch_size", "learning_rate", "alpha"]
     best = baseline_of(trials)[
         (baseline_of(trials)[keys] == free[keys].to_numpy(float)).all(axis=1)
@@ -144,15 +147,15 @@ def test_limits_that_stop_the_best_by_one_window_are_reported(simulated):
     is_best = windows["trial_id"].isin(best["trial_id"])
     spike = is_best & (windows["window"] == 3) & (windows["arm"] == "none")
     limit = 2 * baseline_of(trials)["memory_mb"].max()
-    calm = recommendation_table(trials, windows, RULES, {"memory_mb": limit}).iloc[0]
+    calm = recommendation_table(trials, windows, RULES, {"memory_mb": limit}, LEVELS).iloc[0]
     assert not calm["constraints_stop_best"]
     spiked = windows.assign(memory_mb=windows["memory_mb"].mask(spike, limit + 1))
-    assert recommendation_table(trials, spiked, RULES, {"memory_mb": limit}).iloc[0][
+    assert recommendation_table(trials, spiked, RULES, {"memory_mb": limit}, LEVELS).iloc[0][
         "constraints_stop_best"
     ]
 
 
 def test_without_limits_there_is_nothing_that_they_could_save(simulated):
-    row = recommendation_table(*simulated, RULES, {}).iloc[0]
+    row = recommendation_table(*simulated, RULES, {}, LEVELS).iloc[0]
     assert np.isnan(row["constraints_saved_time_fraction"])
     assert row["score"] == row["unconstrained_score"]

@@ -28,6 +28,7 @@ from sysstop.study.rules import (
     SuccessiveHalving,
     effective_signals,
 )
+from tests.shipped import LEVELS
 
 RULES = replayed_rules(ARMS)
 
@@ -178,7 +179,7 @@ def test_the_largest_limit_stops_nothing_and_a_smaller_one_never_less(replay):
 
 
 def test_a_trial_is_stopped_if_and_only_if_its_largest_signal_exceeds_the_limit(simulated, replay):
-    signals = trial_signals(*simulated, RULES)
+    signals = trial_signals(*simulated, RULES, LEVELS)
     keys = ["dataset", "algorithm", "repetition", "rule", "metric"]
     largest = {names: group["largest_signal"] for names, group in signals.groupby(keys)}
     own = replay[replay["rule"].isin({rule.name for rule in rules_on_one_trial(RULES)})]

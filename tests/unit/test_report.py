@@ -23,6 +23,7 @@ from sysstop.report.limitations import borders_of_grid
 from sysstop.report.page import render_report
 from sysstop.report.text_tables import ReportData
 from sysstop.report.wording import out_of
+from tests.shipped import LEVELS
 
 ROOT = Path(__file__).parents[2]
 BASELINE_ALONE = {"none": ARMS["none"]}
@@ -52,7 +53,7 @@ def tables_of(trials, windows, study):
     return replay_results(trials, windows, study["arms"], study["constraints"]) | {
         "trials": trials,
         "budget": budget(trials),
-        "effects": effect_table(trials),
+        "effects": effect_table(trials, LEVELS),
         "noise": noise_table(trials),
         "cost_model": cost_model(trials),
         "environment": environment(),
@@ -192,13 +193,13 @@ def test_the_smallest_run_has_a_report(diverge, tmp_path):
 
 def test_a_best_trial_on_the_border_of_the_grid_is_named(trials):
     table = budget(trials)
-    borders = dict(borders_of_grid(trials, table))
+    borders = dict(borders_of_grid(trials, table, LEVELS))
     assert "largest learning rate (0.1)" in borders["digits with logistic regression"]
     inside = (
         (trials["batch_size"] == 32) & (trials["learning_rate"] == 0.01) & (trials["alpha"] == 0.01)
     )
     table["best_trial_id"] = trials.loc[inside, "trial_id"].iloc[0]
-    assert "digits with logistic regression" not in dict(borders_of_grid(trials, table))
+    assert "digits with logistic regression" not in dict(borders_of_grid(trials, table, LEVELS))
 
 
 def test_a_hyperparameter_of_two_values_is_all_border_and_said_to_be_so_once(html):

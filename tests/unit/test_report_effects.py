@@ -8,6 +8,7 @@ from sysstop.report.cost import cost_table
 from sysstop.report.effects import answer_rq1, effect_digest
 from sysstop.report.text_tables import display
 from sysstop.report.wording import MISSING
+from tests.shipped import LEVELS
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def plain(text):
 
 
 def test_rq1_names_the_share_and_direction_of_an_effect_and_says_null_effects(trials):
-    effects = effect_table(trials)
+    effects = effect_table(trials, LEVELS)
     answer = answer_rq1(effects, cost_model(trials))
     paragraph, points = plain(answer.paragraph), dict(answer.points)
     assert (
@@ -36,7 +37,7 @@ def test_rq1_names_the_share_and_direction_of_an_effect_and_says_null_effects(tr
 
 
 def test_rq1_takes_its_numbers_from_the_tables(trials):
-    effects, model = effect_table(trials), cost_model(trials)
+    effects, model = effect_table(trials, LEVELS), cost_model(trials)
     of_step = (effects["metric"] == "steady_step_time_ms") & (
         effects["hyperparameter"] == "batch_size"
     )
@@ -50,7 +51,7 @@ def test_rq1_takes_its_numbers_from_the_tables(trials):
 
 
 def test_rq1_bounds_the_effects_that_it_did_not_find(trials):
-    effects, model = effect_table(trials), cost_model(trials)
+    effects, model = effect_table(trials, LEVELS), cost_model(trials)
     absent = effects["hyperparameter"] != "batch_size"
     effects.loc[absent, "p_adjusted"] = 0.5
     effects.loc[absent, "effect_high"] = 0.004
@@ -68,7 +69,7 @@ def test_rq1_bounds_the_effects_that_it_did_not_find(trials):
 
 
 def test_rq1_says_how_to_choose_a_batch_size_where_the_line_fits(trials):
-    effects, model = effect_table(trials), cost_model(trials)
+    effects, model = effect_table(trials, LEVELS), cost_model(trials)
     model["half_batch_size"] = 300.0
     paragraph = plain(answer_rq1(effects, model).paragraph)
     assert "half of a step is fixed cost at a batch size of about 300. Well below it" in paragraph
@@ -86,16 +87,16 @@ def test_rq1_says_how_to_choose_a_batch_size_where_the_line_fits(trials):
 
 def test_rq1_says_so_where_too_few_trials_completed():
     trials, _ = trials_and_windows(PAIRS[:2], repetitions=1, all_diverge=PAIRS[:1])
-    answer = answer_rq1(effect_table(trials), cost_model(trials))
+    answer = answer_rq1(effect_table(trials, LEVELS), cost_model(trials))
     assert "Too few trials completed to say anything about digits with logistic" in answer.paragraph
     assert "one pair only" in answer.paragraph
     trials, _ = trials_and_windows(PAIRS[:1], repetitions=1, all_diverge=PAIRS[:1])
-    answer = answer_rq1(effect_table(trials), cost_model(trials))
+    answer = answer_rq1(effect_table(trials, LEVELS), cost_model(trials))
     assert answer.paragraph.startswith("This run cannot answer the question")
 
 
 def test_an_effect_shows_its_interval_and_a_direction_only_if_it_was_found(trials):
-    effects = effect_table(trials)
+    effects = effect_table(trials, LEVELS)
     numbers = ["effect_size", "effect_low", "effect_high", "rank_correlation", "p_adjusted"]
     effects.loc[effects["hyperparameter"] == "batch_size", numbers] = [0.9, 0.85, 0.95, -0.7, 0.01]
     effects.loc[effects["hyperparameter"] == "alpha", numbers] = [0.02, 0.0, 0.06, 0.7, 0.4]
@@ -105,7 +106,7 @@ def test_an_effect_shows_its_interval_and_a_direction_only_if_it_was_found(trial
 
 
 def test_no_share_of_zero_has_a_minus(trials):
-    effects = effect_table(trials)
+    effects = effect_table(trials, LEVELS)
     effects.loc[:, ["effect_size", "effect_low", "effect_high"]] = -0.0001
     assert effect_digest(effects)["Alpha (%)"].str.startswith("0 (0 to 0)").all()
 
@@ -120,5 +121,5 @@ def test_a_hyperparameter_with_one_value_is_said_to_have_one():
     trials, _ = trials_and_windows(
         repetitions=1, grid={"batch_size": [2, 8, 32], "learning_rate": [0.01], "alpha": [0, 1e-3]}
     )
-    digest = effect_digest(effect_table(trials))
+    digest = effect_digest(effect_table(trials, LEVELS))
     assert set(digest["Learning rate (%)"]) == {"one value only"}

@@ -6,6 +6,7 @@ from generated_tables import PAIRS, replay_results, trials_and_windows
 from sysstop.report.prediction import prediction_digest, prediction_saving_digest, predictions
 from sysstop.report.recommendation import recommendation_digest, recommended
 from sysstop.report.text_tables import display
+from tests.shipped import LEVELS
 
 LIMITS = {"steady_step_time_ms": 9, "memory_peak_mb": 60}
 
@@ -62,12 +63,12 @@ def test_what_a_prediction_stops_wrongly_is_a_share_of_the_trials_that_keep_the_
 
 def test_a_recommendation_names_the_rule_with_its_limit_and_unit(results):
     table = results["recommendations"].assign(rule="plateau", metric="val_loss", limit=2.0)
-    digest = recommendation_digest(table)
+    digest = recommendation_digest(table, LEVELS)
     assert set(digest["Found for least by"]) == {"Plateau of validation loss at 2 windows"}
     table = table.assign(rule="metric_limit", metric="memory_mb", limit=200.0)
-    digest = display(recommendation_digest(table))
+    digest = display(recommendation_digest(table, LEVELS))
     assert set(digest["Found for least by"].str.replace("\u00a0", " ")) == {
         "Limit on memory at 200 MB"
     }
-    none = recommendation_digest(table.assign(rule="", metric=""))
+    none = recommendation_digest(table.assign(rule="", metric=""), LEVELS)
     assert set(none["Found for least by"]) == {"–"}  # noqa: RUF001 - the dash that readers see

@@ -8,6 +8,7 @@ from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.analysis.noise import noise_table
 from sysstop.report.subjects import PAPER_SOURCES, PAPER_TABLES, SUBJECTS, tables_of
 from sysstop.report.text_tables import ReportData, html_table, latex
+from tests.shipped import LEVELS
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def tables():
     return replay_results(trials, windows, constraints={"steady_step_time_ms": 9}) | {
         "trials": trials,
         "budget": budget(trials),
-        "effects": effect_table(trials),
+        "effects": effect_table(trials, LEVELS),
         "noise": noise_table(trials),
         "cost_model": cost_model(trials),
         "environment": environment(),

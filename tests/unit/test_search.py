@@ -25,13 +25,15 @@ from sysstop.search.tune import StudyObserver, run_search
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit
 from sysstop.study.studies import Budget, Study, plan_trials
+from tests.shipped import ALGORITHMS
 
 pytestmark = pytest.mark.machine
 
 GRID = {"batch_size": [4, 16], "learning_rate": [0.1, 0.01], "alpha": [0.001]}
 BUDGET = Budget(steps=30, epochs=None, seconds=None, window_steps=10, warmup_steps=2)
 STUDY = Study("random", "logistic_regression", "none", 1)
-TRIALS = plan_trials(STUDY, GRID, BUDGET, seed=1, fold_rows=100)
+LOGISTIC = ALGORITHMS["logistic_regression"]
+TRIALS = plan_trials(STUDY, LOGISTIC, GRID, BUDGET, seed=1, fold_rows=100)
 
 
 @pytest.fixture
@@ -159,13 +161,12 @@ def test_a_search_continues_with_the_trials_that_its_journal_lacks(search):
 def test_a_failing_trial_does_not_fail_the_others(search):
     broken = dict(TRIALS)
     name = next(iter(broken))
-    broken[name] = plan_trials(
-        Study("random", "no such algorithm", "none", 1), GRID, BUDGET, seed=1, fold_rows=100
-    )[name]
+    missing = replace(LOGISTIC, estimator="sklearn.linear_model.NoSuchEstimator")
+    broken[name] = replace(TRIALS[name], algorithm=missing)
     finished, messages = search(trials=broken)
     statuses = [trial.end.status for trial in finished.values()]
     assert sorted(statuses) == ["completed"] * 3 + ["failed"]
-    assert "no such algorithm" in finished[name].end.reason
+    assert "NoSuchEstimator" in finished[name].end.reason
     assert messages[-1].startswith("4 of 4 trials done, 1 failed,")
 
 
@@ -206,7 +207,7 @@ def test_a_full_disk_ends_the_study_at_once_and_keeps_what_was_written(search, m
 
     monkeypatch.setattr(Journal, "append", append_two)
     grid = GRID | {"alpha": [10.0**-power for power in range(1, 9)]}
-    trials = plan_trials(STUDY, grid, BUDGET, seed=1, fold_rows=100)
+    trials = plan_trials(STUDY, LOGISTIC, grid, BUDGET, seed=1, fold_rows=100)
     with pytest.raises(OSError, match="No space left"):
         search(trials=trials)
     monkeypatch.setattr(Journal, "append", append)
@@ -283,7 +284,7 @@ def test_short_trials_share_as_many_actors_as_there_are_workers(search, monkeypa
     monkeypatch.setattr(Journal, "append", appended)
     grid = GRID | {"alpha": [10.0**-power for power in range(1, 9)]}
     short = replace(BUDGET, steps=4, window_steps=2)
-    trials = plan_trials(STUDY, grid, short, seed=1, fold_rows=100)
+    trials = plan_trials(STUDY, LOGISTIC, grid, short, seed=1, fold_rows=100)
     finished, _ = search(trials=trials)
     assert len(finished) == 32
     assert count["actors"] == 2

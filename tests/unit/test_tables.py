@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from sysstop.results.tables import (
 from sysstop.run.errors import UserError
 from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Configuration, Study
+from tests.shipped import LEVELS, point
 
 STUDY = Study("d", "logistic_regression", "memory", 1)
 
@@ -25,15 +27,23 @@ def finished_trial(trial_id="t", status=Status.COMPLETED, losses=(), core=1, **w
     """A trial whose metrics were all 2 in the first of two windows and 4 in the second."""
     values = {name: [2.0, 4.0] for name in window_columns()} | {"step": [100, 200]} | windows
     end = TrialEnd(Status(status), "budget")
-    configuration, environment = Configuration(2, 0.1, 0.1), {"host": "node1"}
+    configuration, environment = point(2, 0.1, 0.1), {"host": "node1"}
     return FinishedTrial(
         trial_id, configuration, 300, end, environment, values, np.array(losses), core
     )
 
 
-def tables(*trials, stopped_is_candidate=False, limit=None):
+def tables(*trials, stopped_is_candidate=False, limit=None, levels=LEVELS):
     run_ids = {trial.trial_id: "run" for trial in trials}
-    return study_tables(STUDY, trials, run_ids, stopped_is_candidate, limit)
+    return study_tables(
+        STUDY,
+        trials,
+        run_ids,
+        stopped_is_candidate,
+        limit,
+        task="classification",
+        levels=levels,
+    )
 
 
 def test_a_trials_metrics_are_made_of_its_windows_as_the_registry_says():
@@ -59,6 +69,28 @@ def test_a_trial_that_did_not_have_a_core_for_itself_is_marked():
     )
     assert trials["core_share"].tolist() == ["", "unpinned", "shared", "unpinned,shared", ""]
     assert trials["core"].isna().tolist() == [False, True, False, True, True]
+
+
+def test_a_hyperparameter_has_its_values_in_a_column_of_its_name_texts_where_some_are_no_numbers():
+    values = {"batch_size": 2, "layers": [64, 64], "warm": True, "kind": "a", "mixed": 1}
+    trial = replace(finished_trial(), configuration=Configuration(values))
+    levels = {
+        "batch_size": None,
+        "alpha": None,
+        "layers": ["[64, 64]", "[8]"],
+        "warm": ["true"],
+        "kind": ["a"],
+        "mixed": ["1", "auto"],
+        "solver": ["sgd"],
+    }
+    row = tables(trial, levels=levels)[0].iloc[0]
+    assert row[list(levels)].dropna().to_dict() == {
+        "batch_size": 2,
+        "layers": "[64, 64]",
+        "warm": "true",
+        "kind": "a",
+        "mixed": "1",
+    }
 
 
 def test_a_score_that_is_missing_in_the_end_is_missing():
@@ -94,9 +126,9 @@ def test_a_model_may_win_unless_its_trial_broke_a_limit_or_failed(
 def test_a_table_that_does_not_fit_its_schema_is_refused_with_the_column():
     table, _ = tables(finished_trial())
     with pytest.raises(UserError, match="status"):
-        checked(table.assign(status="paused"), trials_schema())
+        checked(table.assign(status="paused"), trials_schema(LEVELS))
     with pytest.raises(UserError, match="memory_mb"):
-        checked(table.assign(memory_mb=-1.0), trials_schema())
+        checked(table.assign(memory_mb=-1.0), trials_schema(LEVELS))
 
 
 def test_the_same_trial_twice_is_refused(tmp_path):

@@ -9,7 +9,8 @@ from sysstop.results.journal import FinishedTrial, window_columns
 from sysstop.results.tracking import experiment_name, open_store, replace_runs
 from sysstop.run.errors import UserError
 from sysstop.study.status import Status, Stop, TrialEnd
-from sysstop.study.studies import Configuration, Study
+from sysstop.study.studies import Study
+from tests.shipped import point
 
 STOPPED = TrialEnd(
     Status.STOPPED, "metric_limit", Stop("metric_limit", "memory_mb", 100.1, 100.30000000000001)
@@ -28,7 +29,7 @@ def finished_trial(trial_id, windows=2, end=STOPPED, **curves):
     numbers = range(1, windows + 1)
     values = {name: [1 / 3 + number for number in numbers] for name in window_columns()}
     values |= {"step": [100 * number for number in numbers]} | curves
-    configuration, environment = Configuration(8, 0.1, 1e-05), {"host": "node1"}
+    configuration, environment = point(8, 0.1, 1e-05), {"host": "node1"}
     return FinishedTrial(trial_id, configuration, 300, end, environment, values, losses=[])
 
 
@@ -44,7 +45,7 @@ def test_a_run_holds_its_trial(store):
     assert run_ids == {"a": run.info.run_id}
     assert (run.info.run_name, run.info.status) == ("a", "FINISHED")
     parameters = {name: float(value) for name, value in run.data.params.items()}
-    assert parameters == vars(trial.configuration) | {"steps_planned": 300}
+    assert parameters == trial.configuration.values | {"steps_planned": 300}
     tags = {"status": "stopped", "stop_reason": "metric_limit", "stop_metric": "memory_mb"}
     assert (tags | {"host": "node1"}).items() <= run.data.tags.items()
     assert float(run.data.tags["stop_value"]) == trial.end.stop.value

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from sysstop.study.algorithms import ALGORITHMS, linear_scores
+from sysstop.study.losses import LOSSES, linear_scores
 from sysstop.study.metrics import metric_names
 from sysstop.study.status import Status, TrialEnd
 from sysstop.trial.training import FoldModel, batch_rows, train
@@ -105,8 +105,8 @@ def test_rmse_is_scikit_learns_in_the_targets_unit(regression_split, make_trial)
 
 def test_losses_are_scikit_learns_for_two_classes():
     scores, target = np.array([2.0, -0.5, 0.3]), np.array([1, 1, 0])
-    log = ALGORITHMS["logistic_regression"].mean_loss(scores, target)
-    hinge = ALGORITHMS["support_vector_machine"].mean_loss(scores, target)
+    log = LOSSES["log_loss"].mean_of_scores(scores, target)
+    hinge = LOSSES["hinge"].mean_of_scores(scores, target)
     probability = 1 / (1 + np.exp(-scores))
     assert log == pytest.approx(sklearn_metrics.log_loss(target, probability))
     assert hinge == pytest.approx(sklearn_metrics.hinge_loss(target, scores))
@@ -114,7 +114,7 @@ def test_losses_are_scikit_learns_for_two_classes():
 
 def test_the_loss_of_more_classes_sums_their_one_against_the_rest_losses():
     scores, target = np.array([[2.0, -1.0, 0.0], [0.5, 0.5, -2.0]]), np.array([0, 2])
-    found = ALGORITHMS["support_vector_machine"].mean_loss(scores, target)
+    found = LOSSES["hinge"].mean_of_scores(scores, target)
     assert found == pytest.approx(((0 + 0 + 1) + (1.5 + 1.5 + 3)) / 2)
 
 

@@ -28,17 +28,18 @@ def cost_s(batch_size, starts, validations, steps):
     )  # fmt: skip
 
 
-def reading(batch_size, starts, steps, validations=1, factor=1.0):
+def reading(batch_size, starts, steps, validations=1, factor=1.0, variant=""):
     wall_s = cost_s(batch_size, starts, validations, steps) * factor
     return Reading(
         batch_size,
+        variant,
         starts,
         validations,
         steps,
         cpu_time_s=0.9 * wall_s,
         wall_time_s=wall_s,
-        train_time_s=(STEP_S + SAMPLE_S * batch_size) * steps,
-        memory_peak_mb=MEMORY_MB + SAMPLE_MB * batch_size,
+        train_time_s=(STEP_S + SAMPLE_S * batch_size) * steps * factor,
+        memory_peak_mb=(MEMORY_MB + SAMPLE_MB * batch_size) * (factor if variant else 1),
     )
 
 
@@ -66,6 +67,27 @@ def test_a_last_window_that_is_shorter_has_a_validation_too():
     assert longer.wall_time_s - shorter.wall_time_s == pytest.approx(
         cost_s(4, 0, validations=1, steps=1)
     )
+
+
+def test_a_dearer_variant_costs_what_it_was_measured_to_cost_more():
+    wide = [
+        reading(size, starts, steps, factor=3.0, variant="width=64")
+        for size in (4, 4096)
+        for steps in (1, 20)
+        for starts in (1, 0, 0)
+    ]
+    deep = [
+        reading(size, starts, steps, factor=2.0, variant="depth=2")
+        for size in (4, 4096)
+        for steps in (1, 20)
+        for starts in (1, 0, 0)
+    ]
+    model = CostModel([*READINGS, *wide, *deep], SAMPLE_LEAST_S)
+    usual = model.cost(256, 400, 100, ["width=16", "depth=1"])
+    both = model.cost(256, 400, 100, ["width=64", "depth=2"])
+    assert usual == model.cost(256, 400, 100)
+    assert both.wall_time_s == pytest.approx(6 * usual.wall_time_s, rel=0.01)
+    assert both.memory_peak_mb == pytest.approx(6 * usual.memory_peak_mb, rel=0.01)
 
 
 def test_one_reading_that_something_else_disturbed_hardly_moves_the_costs():

@@ -5,17 +5,20 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from sysstop.run.environment import LIBRARY_FOLDER
+from sysstop.study.algorithms import Algorithm
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MetricLimit
 from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess, printed_by
 from sysstop.trial.training import train
+from tests.shipped import ALGORITHMS
 
 pytestmark = pytest.mark.machine
 
@@ -217,9 +220,10 @@ def test_closing_ends_a_template_that_hangs(make_process, request_for, no_hangin
 
 
 def test_an_exception_in_a_trial_is_reported(process, request_for):
-    process.start(request_for(algorithm="no such algorithm"))
+    missing = replace(ALGORITHMS["perceptron"], estimator="sklearn.linear_model.NoSuchEstimator")
+    process.start(request_for(algorithm=missing))
     ended = process.next_window()
-    assert ended == Ended(1, "KeyError: 'no such algorithm'")
+    assert (ended.exit_code, "NoSuchEstimator" in ended.error) == (1, True)
 
 
 def test_the_last_words_of_a_trial_that_crashes_are_kept(process, request_for):
@@ -255,6 +259,45 @@ def test_a_trial_says_which_core_is_its_own_and_stays_unpinned_while_there_is_no
     run_to_the_end(process, request_for())
     windows = run_to_the_end(process, request_for())
     assert {window.core for window in windows} <= cores
+
+
+COUNTING = """
+from pathlib import Path
+
+with Path({file!r}).open("a") as file:
+    file.write("imported\\n")
+
+
+class Guess:
+    def __init__(self):
+        self.classes = None
+
+    def partial_fit(self, features, target, classes):
+        self.classes = classes
+
+    def predict(self, features):
+        return [self.classes[0]] * len(features)
+"""
+
+
+def test_an_estimator_is_imported_once_before_the_first_trial_and_not_by_each(
+    process, split_folder, make_trial, tmp_path
+):
+    imports = tmp_path / "imports"
+    guess = Algorithm(
+        name="guess",
+        task="classification",
+        estimator="mine.py:Guess",
+        loss_name="zero_one",
+        parameters={},
+        passed_on={},
+        source=COUNTING.format(file=str(imports)),
+    )
+    for steps in (10, 20):
+        process.start(Request(make_trial(guess, steps=steps), None, split_folder))
+        while process.next_window().end is None:
+            continue
+    assert imports.read_text() == "imported\n"
 
 
 def test_two_trials_at_a_time_are_pinned_to_two_cores(make_process, request_for):

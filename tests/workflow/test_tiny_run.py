@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from sysstop.results.tables import trials_schema, windows_schema
 from sysstop.study.metrics import metric_names
 from tests.project import copy_project
+from tests.shipped import LEVELS
 
 STUDIES = 2 * 3  # two pairs of data set and algorithm, three arms
 GRID = 2 * 2
@@ -38,7 +39,7 @@ def test_the_trials_of_each_study_are_the_grid_each_once(table):
     trials = table("trials")
     assert len(trials) == STUDIES * GRID
     assert (trials.groupby(["dataset", "arm"])["trial_id"].nunique() == GRID).all()
-    assert list(trials.columns) == list(trials_schema().columns)
+    assert list(trials.columns) == list(trials_schema(LEVELS).columns)
     assert list(table("windows").columns) == list(windows_schema().columns)
 
 

@@ -18,7 +18,7 @@ from sysstop.run.environment import choose_environment, look_last_in_working_dir
 look_last_in_working_directory()
 choose_environment()
 
-from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.algorithms import file_digest
 from sysstop.study.arms import arm_entry, needs_baseline
 from sysstop.plan.config_check import check_config
 from sysstop.plan.config_files import check_config_files
@@ -30,18 +30,19 @@ from sysstop.run.provenance import code_digest
 from sysstop.run.requirements import check_requirements
 from sysstop.search.ray_head import private_environment
 from sysstop.search.settings import expected_trials_at_once, few_cores_warning, trials_at_once
-from sysstop.plan.resources import search_memory_mb, search_runtime_min
+from sysstop.plan.resources import is_linear, search_memory_mb, search_runtime_min
 from sysstop.report.figures.registry import FIGURES
 from sysstop.run.folder import become_owner
 from sysstop.run.lock import release_stale_lock
 from sysstop.data.split import read_summary
+from sysstop.study.hyperparameters import algorithm_grid, study_levels
 from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY, Budget, planned_pairs, planned_studies
 
 
 def complete_config(given):
     """The default config with what the user, or the workflow that uses this one, changed in it."""
     complete = {}
-    for name in ("datasets.yaml", "config.yaml"):
+    for name in ("datasets.yaml", "algorithms.yaml", "config.yaml"):
         update_config(complete, load_configfile(WORKFLOW.parent / "config" / name))
     update_config(complete, copy.deepcopy(given))
     return complete
@@ -52,13 +53,25 @@ def placed(path):
     return str(workflow.modifier.modify_path(path))
 
 
-config = complete_config(config)
+def own_algorithms(given):
+    """The algorithms of the study whose entry is not, or not as, shipped with the workflow."""
+    shipped = load_configfile(WORKFLOW.parent / "config" / "algorithms.yaml")["algorithms"]
+    algorithms = given["study"]["algorithms"]
+    return [name for name in algorithms if given["algorithms"][name] != shipped.get(name)]
+
+
+given_config = complete_config(config)
 try:
     # Snakemake is given cores unless it only submits to a cluster.
     searches_here = bool(workflow.resource_settings.cores)
     check_requirements(Path(placed("results")), searches_here=searches_here)
     check_config_files(workflow.overwrite_configfiles)
-    config = check_config(config)
+    config = check_config(given_config)
+    if own_algorithms(given_config) and workflow.is_main_process:
+        # Here, because it imports scikit-learn, which takes seconds.
+        from sysstop.plan.estimator_check import check_estimators
+
+        check_estimators(config, own_algorithms(given_config))
 except UserError as error:
     # A WorkflowError would name a line of this file, and say so again behind the message.
     raise SystemExit(f"{ERROR_MARK}{error}") from None
@@ -72,6 +85,15 @@ if config["search"]["ray_address"] == LOCAL_RAY:
     os.environ.update(private_environment(os.getpid()))
 
 config["arms"] = {name: arm_entry(config, name) for name in config["arms"]}
+# What the algorithms of the study are, and the code that a user's own file adds to them.
+config["algorithms"] = {
+    name: {
+        **config["algorithms"][name],
+        "code": file_digest(config["algorithms"][name]["estimator"]),
+    }
+    for name in config["study"]["algorithms"]
+}
+config["hyperparameters"] = study_levels(config)
 RUN_ARMS = {name: config["arms"][name] for name in config["study"]["arms"]}
 STUDIES = planned_studies(config)
 PAIRS = planned_pairs(config)
@@ -85,14 +107,24 @@ if DATABASE:
 
 # The parts of the config that the report and its tables describe.
 REPORTED_CONFIG = {
-    key: config[key] for key in ("study", "grid", "budget", "split", "arms", "constraints")
+    key: config[key]
+    for key in (
+        "study",
+        "algorithms",
+        "hyperparameters",
+        "grid",
+        "budget",
+        "split",
+        "arms",
+        "constraints",
+    )
 }
 REPORTED_CONFIG["datasets"] = {dataset: config["datasets"][dataset] for dataset in DATASETS}
 
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, config["datasets"])),
-    algorithm="|".join(ALGORITHMS),
+    algorithm="|".join(map(re.escape, config["algorithms"])),
     arm="|".join(map(re.escape, config["arms"])),
     repetition=r"[1-9][0-9]*",
 
@@ -133,6 +165,16 @@ def arm(wildcards):
     return config["arms"][wildcards.arm]
 
 
+def algorithm(wildcards):
+    """The config's entry of an algorithm."""
+    return config["algorithms"][wildcards.algorithm]
+
+
+def grid(wildcards):
+    """The values of an algorithm's hyperparameters."""
+    return algorithm_grid(config, wildcards.algorithm)
+
+
 def baseline_trials(wildcards):
     """The baseline arm's trials, for an arm whose limit is one of their quantiles."""
     if not needs_baseline(arm(wildcards)):
@@ -167,14 +209,18 @@ def search_memory(wildcards, input, threads, attempt):
     """The memory that a search asks a cluster for, in MB."""
     # On a Ray cluster, too, no more trials run on this node than it has cores.
     workers = trials_at_once(config["search"]["workers"], threads)
-    return attempt * search_memory_mb(split_summary(input.split), config["grid"], workers)
+    linear = is_linear(algorithm(wildcards)["estimator"])
+    summary = split_summary(input.split)
+    return attempt * search_memory_mb(summary, grid(wildcards), workers, linear)
 
 
 def search_runtime(wildcards, input, threads, attempt):
     """The time that a search asks a cluster for, in minutes."""
     workers = expected_trials_at_once(config["search"], threads)
     budget = Budget(**config["budget"])
-    return attempt * search_runtime_min(split_summary(input.split), config["grid"], budget, workers)
+    linear = is_linear(algorithm(wildcards)["estimator"])
+    summary = split_summary(input.split)
+    return attempt * search_runtime_min(summary, grid(wildcards), budget, workers, linear)
 
 
 def failed_searches(wildcards):

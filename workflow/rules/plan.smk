@@ -16,7 +16,8 @@ rule calibrate_overhead:
         slurm_extra="--exclusive",
     params:
         pair=PAIRS[0],
-        grid=config["grid"],
+        algorithm=config["algorithms"][PAIRS[0][1]],
+        grid=algorithm_grid(config, PAIRS[0][1]),
         budget=config["budget"],
         seed=config["study"]["seed"],
         code=code("calibrate_overhead"),
@@ -39,7 +40,8 @@ rule calibrate:
     resources:
         slurm_extra="--exclusive",
     params:
-        grid=config["grid"],
+        algorithm=algorithm,
+        grid=grid,
         window_steps=config["budget"]["window_steps"],
         seed=config["study"]["seed"],
         code=code("calibrate"),

@@ -18,6 +18,7 @@ rule replay:
     params:
         arms=RUN_ARMS,
         seed=config["study"]["seed"],
+        hyperparameters=config["hyperparameters"],
         code=code("replay"),
     script:
         "../scripts/replay.py"
@@ -74,6 +75,7 @@ rule recommendations:
     params:
         arms=RUN_ARMS,
         constraints=config["constraints"],
+        hyperparameters=config["hyperparameters"],
         code=code("recommendations"),
     script:
         "../scripts/recommendations.py"

@@ -41,7 +41,8 @@ rule search:
         slurm_extra="--exclusive",
     params:
         arm=arm,
-        grid=config["grid"],
+        algorithm=algorithm,
+        grid=grid,
         budget=config["budget"],
         seed=config["study"]["seed"],
         failed_searches=failed_searches,
@@ -67,6 +68,8 @@ rule test_scores:
     conda:
         "../../envs/environment.yaml"
     params:
+        algorithm=algorithm,
+        grid=grid,
         budget=config["budget"],
         seed=config["study"]["seed"],
         code=code("test_scores"),

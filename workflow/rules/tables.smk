@@ -33,6 +33,8 @@ rule export:
         "../../envs/environment.yaml"
     params:
         arm=arm,
+        task=lambda wildcards: algorithm(wildcards)["task"],
+        hyperparameters=config["hyperparameters"],
         tracking=config["tracking"],
         code=code("export"),
     script:
@@ -54,6 +56,7 @@ rule aggregate:
     conda:
         "../../envs/environment.yaml"
     params:
+        hyperparameters=config["hyperparameters"],
         code=code("aggregate"),
     script:
         "../scripts/aggregate.py"
@@ -71,6 +74,7 @@ rule effects:
     conda:
         "../../envs/environment.yaml"
     params:
+        hyperparameters=config["hyperparameters"],
         code=code("effects"),
     script:
         "../scripts/effects.py"

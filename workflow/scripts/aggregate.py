@@ -9,7 +9,8 @@ from sysstop.results.tables import concatenate, environment_table, trials_schema
 from sysstop.run.job import job
 
 with job(snakemake):
-    trials = concatenate(snakemake.input.trials, trials_schema())
+    schema = trials_schema(snakemake.params.hyperparameters)
+    trials = concatenate(snakemake.input.trials, schema)
     trials.to_parquet(snakemake.output.trials, index=False)
     windows = concatenate(snakemake.input.windows, windows_schema())
     windows.to_parquet(snakemake.output.windows, index=False)

@@ -8,6 +8,7 @@ from sysstop.plan.calibration import measure_overhead
 from sysstop.plan.trial_cost import write_json
 from sysstop.run.job import job
 from sysstop.search.settings import trials_at_once_here
+from sysstop.study.algorithms import make_algorithm
 from sysstop.study.studies import BASELINE_ARM, Budget, Study
 
 with job(snakemake):
@@ -15,6 +16,7 @@ with job(snakemake):
     overhead = measure_overhead(
         Study(*params.pair, BASELINE_ARM, 1),
         Path(snakemake.input.split),
+        algorithm=make_algorithm(params.pair[1], params.algorithm),
         grid=params.grid,
         budget=Budget(**params.budget),
         seed=params.seed,

@@ -9,5 +9,7 @@ from sysstop.run.job import job
 
 with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)
-    effect_table(trials).to_parquet(snakemake.output.effects, index=False)
+    effect_table(trials, snakemake.params.hyperparameters).to_parquet(
+        snakemake.output.effects, index=False
+    )
     cost_model(trials).to_parquet(snakemake.output.cost_model, index=False)

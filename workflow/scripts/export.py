@@ -26,7 +26,15 @@ with job(snakemake):
     )
     candidate = stopped_is_candidate(params.arm)
     limit = (summary["rule"] or {}).get("limit")
-    trials, windows = study_tables(study, read_trials(finished), run_ids, candidate, limit)
+    trials, windows = study_tables(
+        study,
+        read_trials(finished),
+        run_ids,
+        candidate,
+        limit,
+        task=params.task,
+        levels=params.hyperparameters,
+    )
     trials.to_parquet(output.trials, index=False)
     windows.to_parquet(output.windows, index=False)
     write_train_losses(read_trials(finished), Path(output.train_loss))

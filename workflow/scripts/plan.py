@@ -8,7 +8,9 @@ from sysstop.plan.plan import plan_table, plan_text
 from sysstop.plan.trial_cost import read_calibration, read_overhead
 from sysstop.run.job import job
 from sysstop.search.settings import expected_trials_at_once
+from sysstop.study.algorithms import make_algorithm
 from sysstop.study.arms import needs_baseline
+from sysstop.study.hyperparameters import algorithm_grid
 from sysstop.study.studies import Budget, planned_pairs, planned_studies
 
 with job(snakemake):
@@ -20,7 +22,10 @@ with job(snakemake):
         dict(zip(planned_studies(config), map(Path, params.study_folders), strict=True)),
         dict(zip(planned_pairs(config), calibrations, strict=True)),
         overhead,
-        grid=config["grid"],
+        algorithms={
+            name: make_algorithm(name, entry) for name, entry in config["algorithms"].items()
+        },
+        grids={name: algorithm_grid(config, name) for name in config["algorithms"]},
         budget=Budget(**config["budget"]),
         seed=config["study"]["seed"],
         workers=workers,

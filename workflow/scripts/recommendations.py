@@ -12,8 +12,9 @@ with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)
     windows = pd.read_parquet(snakemake.input.windows)
     constraints = snakemake.params.constraints
-    configurations = configuration_table(trials, constraints)
-    pareto_table(configurations).to_parquet(snakemake.output.pareto, index=False)
+    levels = snakemake.params.hyperparameters
+    configurations = configuration_table(trials, constraints, levels)
+    pareto_table(configurations, levels).to_parquet(snakemake.output.pareto, index=False)
     rules = replayed_rules(snakemake.params.arms)
-    table = recommendation_table(trials, windows, rules, constraints)
+    table = recommendation_table(trials, windows, rules, constraints, levels)
     table.to_parquet(snakemake.output.recommendations, index=False)

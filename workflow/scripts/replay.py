@@ -25,4 +25,5 @@ with job(snakemake):
     replay = replay_table(trials, windows, rules, workers, snakemake.params.seed)
     replay.to_parquet(snakemake.output.replay, index=False)
     replay_summary(replay).to_parquet(snakemake.output.summary, index=False)
-    trial_signals(trials, windows, rules).to_parquet(snakemake.output.signals, index=False)
+    signals = trial_signals(trials, windows, rules, snakemake.params.hyperparameters)
+    signals.to_parquet(snakemake.output.signals, index=False)

@@ -11,6 +11,7 @@ from sysstop.run.job import job
 from sysstop.run.lock import alone_in
 from sysstop.search.settings import SearchSettings, trials_at_once_here
 from sysstop.search.study import search_study
+from sysstop.study.algorithms import make_algorithm
 from sysstop.study.arms import make_rule
 from sysstop.study.studies import Budget, Study
 from sysstop.trial.nominal import read_nominal
@@ -24,6 +25,7 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
         study,
         make_rule(params.arm, pd.read_parquet(baseline) if baseline else None),
         Path(snakemake.input.split),
+        algorithm=make_algorithm(wildcards.algorithm, params.algorithm),
         nominal_reference_us=read_nominal(Path(snakemake.input.nominal)).reference_us,
         grid=params.grid,
         budget=Budget(**params.budget),

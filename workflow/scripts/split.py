@@ -10,7 +10,8 @@ from sysstop.data.checks import check_table
 from sysstop.data.split import write_split
 from sysstop.data.splitting import make_split
 from sysstop.run.job import job
-from sysstop.study.studies import grid_configurations
+from sysstop.study.hyperparameters import algorithm_grid
+from sysstop.study.studies import check_batch_sizes, planned_pairs
 
 with job(snakemake):
     params = snakemake.params
@@ -28,5 +29,8 @@ with job(snakemake):
     )
     # Checked as soon as it is known, and not after the first searches. Not a parameter of the rule:
     # another grid needs no other split.
-    grid_configurations(snakemake.config["grid"], split.fold_train_rows, params.name)
+    for dataset, algorithm in planned_pairs(snakemake.config):
+        if dataset == params.name:
+            grid = algorithm_grid(snakemake.config, algorithm)
+            check_batch_sizes(grid, split.fold_train_rows, dataset)
     write_split(split, Path(snakemake.output[0]))

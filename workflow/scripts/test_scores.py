@@ -10,14 +10,18 @@ from sysstop.analysis.budgets import best_trials
 from sysstop.analysis.holdout import score_winners
 from sysstop.data.split import load_split
 from sysstop.run.job import job
+from sysstop.study.algorithms import make_algorithm
 from sysstop.study.studies import Budget
 
 with job(snakemake):
+    params = snakemake.params
     trials = pd.concat([pd.read_parquet(file) for file in snakemake.input.trials])
     scores = score_winners(
         best_trials(trials),
         load_split(Path(snakemake.input.split)),
-        Budget(**snakemake.params.budget),
-        snakemake.params.seed,
+        algorithm=make_algorithm(snakemake.wildcards.algorithm, params.algorithm),
+        grid=params.grid,
+        budget=Budget(**params.budget),
+        seed=params.seed,
     )
     scores.to_parquet(snakemake.output[0], index=False)

@@ -8,7 +8,7 @@ from scipy import stats
 from sysstop.analysis.noise import saving_floor
 from sysstop.results.tables import checked, described_by
 from sysstop.run.errors import UserError
-from sysstop.study.keys import HYPERPARAMETERS, PAIR, REPLICATE, STUDY
+from sysstop.study.keys import PAIR, REPLICATE, STUDY
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
@@ -71,7 +71,7 @@ def compared_trials(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the best trial of each study: its keys, trial_id, score, steps and configuration.
+    """Return the best trial of each study: its keys, trial_id, score and steps.
 
     The best is the candidate with the highest finite score; of equal scores, the first by trial_id.
     A study without any candidate has no row. Pass the trials of all arms together, so that
@@ -81,7 +81,7 @@ def best_trials(trials: pd.DataFrame) -> pd.DataFrame:
     candidates = compared[compared["candidate"] & compared["score"].abs().lt(float("inf"))]
     ranked = candidates.sort_values(["score", "trial_id"], ascending=[False, True])
     best = ranked.drop_duplicates(STUDY).sort_values(STUDY)
-    columns = [*STUDY, "trial_id", "score", "steps_used", *HYPERPARAMETERS]
+    columns = [*STUDY, "trial_id", "score", "steps_used"]
     return best[columns].reset_index(drop=True)
 
 

@@ -11,7 +11,7 @@ Only where a study has too few repetitions is it what an additive model leaves, 
 of hyperparameters count as noise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,14 @@ import pandera.pandas as pa
 from scipy import stats
 from scipy.optimize import nnls
 
-from sysstop.results.tables import checked, described_by
-from sysstop.study.keys import HYPERPARAMETERS, PAIR
+from sysstop.results.tables import (
+    checked,
+    described_by,
+    in_grid_order,
+    own_hyperparameters,
+)
+from sysstop.study.hyperparameters import Levels
+from sysstop.study.keys import PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
@@ -47,7 +53,7 @@ def effects_schema() -> pa.DataFrameSchema:
         {
             **described_by(PAIR),
             "metric": pa.Column(str, pa.Check.isin(metric_names("system"))),
-            "hyperparameter": pa.Column(str, pa.Check.isin(HYPERPARAMETERS)),
+            "hyperparameter": pa.Column(str),
             "n": _COUNT,
             "levels": _COUNT,
             "error_term": pa.Column(str, pa.Check.isin([REPETITIONS, INTERACTIONS, ""])),
@@ -159,13 +165,14 @@ class EffectModel:
         return explained[1], noise, total
 
 
-def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
+def effect_table(trials: pd.DataFrame, levels: Levels) -> pd.DataFrame:
     """Return the effect of each hyperparameter on each system metric (`effects_schema`).
 
     Only the completed trials of the baseline arm in `trials` (`trials_schema`) count, all
     repetitions together; `n` is their number where the metric has a value, `levels` the
     hyperparameter's values among them. One row per data set, algorithm, system metric and
-    hyperparameter.
+    hyperparameter of that algorithm. The values of a hyperparameter that are no numbers are taken
+    in the order of the grid (the argument `levels`): its first value counts as the lowest.
 
     - `effect_size`: omega squared, the share of the metric's variance that the hyperparameter
       explains beyond the others, 0 where it explains no more than noise would. Eta squared would be
@@ -183,6 +190,7 @@ def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
       effects. It shows the direction, and how monotonic the effect is, not how large.
     - `median_at_lowest`, `median_at_highest`: the metric's median, in its unit, at the
       hyperparameter's lowest and highest level, over configurations that completed at both.
+      `lowest_level` and `highest_level` are these two, where they are numbers.
 
     Metrics are analysed on a logarithmic scale, since costs multiply, except percentages, which are
     bounded ratios near their ceiling and may be 0 (`analysis_scale`).
@@ -197,13 +205,19 @@ def effect_table(trials: pd.DataFrame) -> pd.DataFrame:
     one, where there are too few trials (`MIN_RESIDUAL_DEGREES`), or where the metric never changes.
     """
     rows = []
+    trials = in_grid_order(trials, levels)
     for keys, of_pair in _completed_baselines(trials):
+        names = own_hyperparameters(
+            trials[(trials[PAIR] == list(keys.values())).all(axis=1)], levels
+        )
         for metric in metric_names("system"):
             scaled = analysis_scale(of_pair[metric], METRIC_BY_NAME[metric].unit)
             usable = of_pair[np.isfinite(scaled)]
-            for hyperparameter in HYPERPARAMETERS:
-                effect = _effect(usable, scaled[usable.index].to_numpy(), hyperparameter)
-                medians = _medians_at_ends(usable, metric, hyperparameter)
+            for hyperparameter in names:
+                effect = _effect(usable, scaled[usable.index].to_numpy(), hyperparameter, names)
+                medians = _medians_at_ends(usable, metric, hyperparameter, names)
+                if levels[hyperparameter] is not None:
+                    medians |= {"lowest_level": np.nan, "highest_level": np.nan}
                 rows.append(
                     {
                         **keys,
@@ -228,46 +242,49 @@ def analysis_scale(values: pd.Series, unit: str) -> pd.Series:
     return values if unit == "%" else np.log(values.where(values > 0))
 
 
-def effect_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
+def effect_model(trials: pd.DataFrame, hyperparameter: str, names: Sequence[str]) -> EffectModel:
     """Return the model to test a hyperparameter with: of repetitions if there are enough.
 
     `repetition_model` needs configurations that completed more than once, and combinations of the
     other hyperparameters that completed at several levels of this one. Where it has too few
     residual degrees (`MIN_RESIDUAL_DEGREES`), or distinguishes fewer levels of the hyperparameter
-    than `additive_model`, the latter is returned.
+    than `additive_model`, the latter is returned. `names` are all hyperparameters of the trials.
     """
-    additive = additive_model(trials, hyperparameter)
+    additive = additive_model(trials, hyperparameter, names)
     if trials["repetition"].nunique() < 2:
         return additive
-    repeated = repetition_model(trials, hyperparameter)
+    repeated = repetition_model(trials, hyperparameter, names)
     tells_all = repeated.own.shape[1] == additive.own.shape[1]
     return repeated if tells_all and repeated.can_be_tested else additive
 
 
-def additive_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
+def additive_model(trials: pd.DataFrame, hyperparameter: str, names: Sequence[str]) -> EffectModel:
     """Return the model of one hyperparameter next to the other ones and the repetition.
 
     All columns count as categories, so that no shape of the effects is assumed. Their interactions
     are part of the noise.
     """
-    columns = [name for name in (*HYPERPARAMETERS, "repetition") if name != hyperparameter]
+    columns = [name for name in (*names, "repetition") if name != hyperparameter]
     others = _basis(np.column_stack([np.ones(len(trials)), *(_levels(trials[c]) for c in columns)]))
     own = _basis(_levels(trials[hyperparameter]), others)
     return EffectModel(others, own, np.empty((len(trials), 0)))
 
 
-def repetition_model(trials: pd.DataFrame, hyperparameter: str) -> EffectModel:
+def repetition_model(
+    trials: pd.DataFrame, hyperparameter: str, names: Sequence[str]
+) -> EffectModel:
     """Return the model whose noise is how far repetitions of a configuration differ ("pure error").
 
     Every configuration has a level of its own, and so has every repetition. What counts as the
-    others' part includes the interaction of the other two hyperparameters: where trials are
+    others' part includes the interactions of the other hyperparameters: where trials are
     missing it would otherwise leak into the hyperparameter's own part, and a hyperparameter that
     does nothing would seem to do something.
     """
-    other_names = [name for name in HYPERPARAMETERS if name != hyperparameter]
-    combinations = trials.groupby(other_names).ngroup()
-    configurations = trials.groupby(HYPERPARAMETERS).ngroup()
-    others = _basis(np.column_stack([_levels(combinations), _levels(trials["repetition"])]))
+    other_names = [name for name in names if name != hyperparameter]
+    # Of an algorithm with one hyperparameter all trials are alike but for that.
+    combinations = [_levels(trials.groupby(other_names).ngroup())] if other_names else []
+    configurations = trials.groupby(list(names)).ngroup()
+    others = _basis(np.column_stack([*combinations, _levels(trials["repetition"])]))
     own = _basis(_levels(trials[hyperparameter]), others)
     return EffectModel(others, own, _basis(_levels(configurations), others, own))
 
@@ -344,11 +361,11 @@ def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
     is fixed cost. `r_squared` is the share of the variance of log step time that the line
     explains; it is negative where the line is worse than a constant. `n` is the number of trials.
 
-    The line is fitted to the median step time of each batch size, by least squares of the relative
-    error, with neither cost below 0. Batch sizes span powers of two: with absolute errors the
-    largest one or two would decide alone, and the fixed cost would be lost in their noise; relative
-    errors give each the same weight. Medians resist stalled trials and let each batch size count
-    once, however many of its trials diverged. NaN with fewer than `MIN_BATCH_SIZES` batch sizes.
+    The line is fitted to the median step time of each batch size, over all other hyperparameters, by
+    least squares of the relative error, with neither cost below 0. Batch sizes span powers of two:
+    with absolute errors the largest one or two would decide alone, and the fixed cost would be lost
+    in their noise; relative errors give each the same weight. Medians resist stalled trials and let
+    each batch size count once, however many of its trials diverged. NaN with fewer than `MIN_BATCH_SIZES` batch sizes.
     """
     rows = []
     for keys, of_pair in _completed_baselines(trials):
@@ -409,13 +426,13 @@ def _without_noise(part: np.ndarray, squares_of_noise: float) -> np.ndarray:
 
 
 def _effect(
-    trials: pd.DataFrame, values: np.ndarray, hyperparameter: str
+    trials: pd.DataFrame, values: np.ndarray, hyperparameter: str, names: Sequence[str]
 ) -> dict[str, float | str]:
     levels = trials[hyperparameter].to_numpy(float)
     effect = {"n": len(trials), "levels": len(np.unique(levels)), "error_term": ""}
     if effect["levels"] < 2 or np.ptp(values) == 0:
         return effect
-    model = effect_model(trials, hyperparameter)
+    model = effect_model(trials, hyperparameter, names)
     if not model.can_be_tested:
         return effect
     low, high = omega_squared_interval(model, values, levels, BOOTSTRAP_SAMPLES)
@@ -434,11 +451,13 @@ def _rank_correlation(levels: np.ndarray, aligned: np.ndarray) -> float:
     return stats.spearmanr(levels, aligned).statistic if np.ptp(aligned) > 0 else 0.0
 
 
-def _medians_at_ends(trials: pd.DataFrame, metric: str, hyperparameter: str) -> dict[str, float]:
+def _medians_at_ends(
+    trials: pd.DataFrame, metric: str, hyperparameter: str, names: Sequence[str]
+) -> dict[str, float]:
     if trials.empty:
         return {}
     ends = [trials[hyperparameter].min(), trials[hyperparameter].max()]
-    others = [name for name in (*HYPERPARAMETERS, "repetition") if name != hyperparameter]
+    others = [name for name in (*names, "repetition") if name != hyperparameter]
     by_level = trials.pivot(index=others, columns=hyperparameter, values=metric)
     at_lowest, at_highest = by_level[ends].dropna().median()
     return {

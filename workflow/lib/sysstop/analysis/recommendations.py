@@ -12,8 +12,9 @@ import pandera.pandas as pa
 
 from sysstop.analysis.recording import Recording, recordings, replay_stops
 from sysstop.analysis.replay import pooled_limits, rules_on_one_trial
-from sysstop.results.tables import checked, described_by
-from sysstop.study.keys import HYPERPARAMETERS, PAIR
+from sysstop.results.tables import checked, described_by, hyperparameter_columns, in_grid_order
+from sysstop.study.hyperparameters import Levels
+from sysstop.study.keys import PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
 from sysstop.study.rules import Rule, effective_signals, limit_on
 from sysstop.study.status import Status
@@ -22,32 +23,36 @@ from sysstop.study.studies import BASELINE_ARM
 _NUMBER = {"nullable": True, "coerce": True}
 
 
-def pareto_schema() -> pa.DataFrameSchema:
+def pareto_schema(levels: Levels) -> pa.DataFrameSchema:
     """Return the schema of `pareto_table`."""
     return pa.DataFrameSchema(
         {
             **described_by(PAIR),
             "metric": pa.Column(str, pa.Check.isin(metric_names("system")), coerce=True),
-            **described_by(HYPERPARAMETERS),
+            "trial_id": pa.Column(str, coerce=True),
+            **hyperparameter_columns(levels),
             "value": pa.Column(float, **_NUMBER),
             "score": pa.Column(float, coerce=True),
             "on_front": pa.Column(bool, coerce=True),
             "within_constraints": pa.Column(bool, coerce=True),
         },
         strict=True,
-        unique=[*PAIR, "metric", *HYPERPARAMETERS],
+        unique=[*PAIR, "metric", "trial_id"],
         ordered=True,
     )
 
 
-def recommendations_schema() -> pa.DataFrameSchema:
+def recommendations_schema(levels: Levels) -> pa.DataFrameSchema:
     """Return the schema of `recommendation_table`."""
     return pa.DataFrameSchema(
         {
             **described_by(PAIR),
             "configurations": pa.Column(int, pa.Check.ge(0), coerce=True),
             "configurations_within": pa.Column(int, pa.Check.ge(0), coerce=True),
-            **{name: pa.Column(float, **_NUMBER) for name in HYPERPARAMETERS},
+            **{
+                name: pa.Column(float if texts is None else str, **_NUMBER)
+                for name, texts in levels.items()
+            },
             "score": pa.Column(float, **_NUMBER),
             **{name: pa.Column(float, **_NUMBER) for name in metric_names("system")},
             "unconstrained_score": pa.Column(float, **_NUMBER),
@@ -64,10 +69,12 @@ def recommendations_schema() -> pa.DataFrameSchema:
     )
 
 
-def configuration_table(trials: pd.DataFrame, constraints: Mapping[str, float]) -> pd.DataFrame:
+def configuration_table(
+    trials: pd.DataFrame, constraints: Mapping[str, float], levels: Levels
+) -> pd.DataFrame:
     """Return each configuration that completed in every repetition of the baseline.
 
-    One row per dataset, algorithm and configuration: the medians of the system metrics, the mean
+    One row per dataset, algorithm and configuration, in the order of the grid: the medians of the system metrics, the mean
     `score`, `trial_id`, and `within_constraints`, whether every repetition keeps all `constraints`
     (largest value by metric).
     """
@@ -77,19 +84,20 @@ def configuration_table(trials: pd.DataFrame, constraints: Mapping[str, float]) 
     keeps = pd.Series(True, index=completed.index)
     for metric, limit in constraints.items():
         keeps &= completed[metric] <= limit
-    by_configuration = completed.assign(within_constraints=keeps).groupby(
-        [*PAIR, *HYPERPARAMETERS, "trial_id"]
-    )
+    by_configuration = completed.assign(within_constraints=keeps).groupby([*PAIR, "trial_id"])
     table = by_configuration[metric_names("system")].median()
     table["score"] = by_configuration["score"].mean()
     table["within_constraints"] = by_configuration["within_constraints"].all()
     table["completed"] = by_configuration.size()
-    table = table.reset_index().join(repetitions, on=PAIR)
+    table = table.join(by_configuration[list(levels)].first()).reset_index()
+    table = table.join(repetitions, on=PAIR)
+    ranks = in_grid_order(table, levels).sort_values([*PAIR, *levels])
+    table = table.loc[ranks.index]
     in_all = table["completed"] == table["repetitions"]
     return table[in_all].drop(columns=["completed", "repetitions"]).reset_index(drop=True)
 
 
-def pareto_table(configurations: pd.DataFrame) -> pd.DataFrame:
+def pareto_table(configurations: pd.DataFrame, levels: Levels) -> pd.DataFrame:
     """Return every configuration against every system metric, and which of them none beats.
 
     `configurations` is a `configuration_table`. `on_front` says that no other configuration of the
@@ -102,11 +110,10 @@ def pareto_table(configurations: pd.DataFrame) -> pd.DataFrame:
             ranked = of_pair.sort_values([metric, "score"], ascending=[falling, False])
             best_before = ranked["score"].cummax().shift(fill_value=-np.inf)
             on_front = (ranked["score"] > best_before) & ranked[metric].notna()
-            columns = [*PAIR, *HYPERPARAMETERS, "score", "within_constraints"]
-            parts.append(
-                ranked[columns].assign(metric=metric, value=ranked[metric], on_front=on_front)
-            )
-    schema = pareto_schema()
+            columns = [*PAIR, "trial_id", *levels, "score", "within_constraints"]
+            part = ranked[columns].assign(metric=metric, value=ranked[metric], on_front=on_front)
+            parts.append(part.sort_index())  # of equal scores, the first of the grid is the best
+    schema = pareto_schema(levels)
     columns = list(schema.columns)
     table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
     return checked(table, schema)
@@ -117,6 +124,7 @@ def recommendation_table(
     windows: pd.DataFrame,
     rules: Sequence[Rule],
     constraints: Mapping[str, float],
+    levels: Levels,
 ) -> pd.DataFrame:
     """Return for each pair the best configuration within the constraints (`recommendations_schema`).
 
@@ -130,7 +138,7 @@ def recommendation_table(
     none), and `constraints_stop_best` says whether that stops the best configuration in any
     repetition, because a single window exceeded what the whole trial keeps.
     """
-    configurations = configuration_table(trials, constraints)
+    configurations = configuration_table(trials, constraints, levels)
     studies: dict[tuple, list[Recording]] = {}
     for keys, recording in recordings(trials, windows):
         studies.setdefault(tuple(keys[name] for name in PAIR), []).append(recording)
@@ -156,10 +164,10 @@ def recommendation_table(
                 broken[_place(study, best["trial_id"])].any()
                 for study, broken in zip(of_pair, breaks, strict=True)
             )
-            row |= best[[*HYPERPARAMETERS, "score", *metric_names("system")]].to_dict()
+            row |= best[[*levels, "score", *metric_names("system")]].to_dict()
             row |= _cheapest_rule(of_pair, best["trial_id"], rules)
         rows.append(row)
-    schema = recommendations_schema()
+    schema = recommendations_schema(levels)
     return checked(pd.DataFrame(rows, columns=list(schema.columns)), schema)
 
 

@@ -15,6 +15,7 @@ from sysstop.analysis.chance import mean_random_best, random_best
 from sysstop.analysis.recording import Recording, Stops, best_left, recordings, replay_stops
 from sysstop.analysis.virtual_search import virtual_searches
 from sysstop.results.tables import checked, described_by
+from sysstop.study.hyperparameters import Levels
 from sysstop.study.keys import PAIR, REPLICATE, RULE
 from sysstop.study.rules import RULES, ComparingRule, Rule, TrialRule, effective_signals
 from sysstop.study.studies import BASELINE_ARM, order_seed, search_order
@@ -222,12 +223,12 @@ def _transfer(curves: pd.DataFrame) -> dict[str, float]:
 
 
 def trial_signals(
-    trials: pd.DataFrame, windows: pd.DataFrame, rules: Sequence[Rule]
+    trials: pd.DataFrame, windows: pd.DataFrame, rules: Sequence[Rule], levels: Levels
 ) -> pd.DataFrame:
     """Return the largest signal of every baseline trial under every rule that looks at one trial.
 
     One row per dataset, algorithm, repetition, rule, metric and trial_id, with `largest_signal` and
-    the trial's hyperparameters, score and `candidate`. A limit stops a trial if and only if its
+    the trial's hyperparameters (`levels`), score and `candidate`. A limit stops a trial if and only if its
     largest signal exceeds it; minus infinity where no limit can.
     """
     parts = []
@@ -246,15 +247,7 @@ def trial_signals(
                 )
             )
     baseline = trials[trials["arm"] == BASELINE_ARM]
-    described = [
-        *REPLICATE,
-        "trial_id",
-        "batch_size",
-        "learning_rate",
-        "alpha",
-        "score",
-        "candidate",
-    ]
+    described = [*REPLICATE, "trial_id", *levels, "score", "candidate"]
     return pd.concat(parts).merge(baseline[described], on=[*REPLICATE, "trial_id"])
 
 

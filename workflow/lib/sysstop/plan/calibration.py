@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,15 @@ from typing import Any
 import numpy as np
 
 from sysstop.data.split import load_split
-from sysstop.plan.trial_cost import Calibration, Overhead, Reading, sample_least_s
+from sysstop.plan.resources import is_linear
+from sysstop.plan.trial_cost import (
+    COSTLESS,
+    Calibration,
+    Overhead,
+    Reading,
+    sample_least_s,
+    variants_of,
+)
 from sysstop.results.journal import FinishedTrial, Journal, read_trials
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.errors import UserError
@@ -29,14 +37,17 @@ from sysstop.search.ray_session import ray_session
 from sysstop.search.settings import SearchSettings
 from sysstop.search.study import search_study
 from sysstop.search.tune import run_search
+from sysstop.study.algorithms import Algorithm
+from sysstop.study.hyperparameters import BATCH_SIZE, hyperparameters_of
 from sysstop.study.status import Status
 from sysstop.study.studies import (
     Budget,
     Configuration,
     Study,
     Trial,
+    check_batch_sizes,
     derive_seed,
-    grid_configurations,
+    grid_batch_sizes,
 )
 
 BATCH_SIZES = 5  # calibrated, from the grid's smallest to its largest
@@ -53,45 +64,49 @@ def calibrate(
     study: Study,
     split_folder: Path,
     *,
+    algorithm: Algorithm,
     grid: Mapping[str, Any],
     window_steps: int,
     seed: int,
     workers: int,
     ray_address: str,
 ) -> Calibration:
-    """Measure what windows of some of a study's batch sizes cost.
+    """Measure what windows of some of a study's configurations cost (`calibrated_configurations`).
 
     Windows of a single step come first. They show how many steps fill the windows that follow, and
-    what a validation costs in addition to the steps. All trials take the grid's smallest learning
-    rate, at which a model diverges last. Raises `UserError` if it diverges at once even so.
+    what a validation costs in addition to the steps. Raises `UserError` for a batch that is larger
+    than the data, and if the models diverge at once.
     """
     split = load_split(split_folder)
     fold_rows = split.fold_train_rows
-    configurations = calibrated_configurations(grid_configurations(grid, fold_rows, study.dataset))
+    check_batch_sizes(grid, fold_rows, study.dataset)
+    configurations = calibrated_configurations(grid, fold_rows)
+    usual = variants_of(configurations[0])
 
-    def trials(windows: int, steps: Mapping[int, int]) -> dict[str, Trial]:
-        return {
-            configuration.trial_id: _short_trial(
-                study.algorithm, configuration, windows, steps[size], seed
-            )
-            for size, configuration in configurations.items()
-            if size in steps
+    def search(windows: int, steps: Mapping[str, int]) -> list[FinishedTrial]:
+        trials = {
+            name: _short_trial(algorithm, configuration, windows, steps[name], seed)
+            for configuration in configurations
+            if (name := configuration.trial_id) in steps
         }
+        return list(_search(trials, split_folder, workers))
 
     with ray_session(ray_address, workers):
-        probes = trials(PROBE_WINDOWS, dict.fromkeys(configurations, 1))
-        readings = list(_search(probes, split_folder, workers))
-        filling = {
-            reading.batch_size: steps_filling(WINDOW_TRAIN_S, reading, window_steps)
-            for reading in readings
+        probes = search(PROBE_WINDOWS, {found.trial_id: 1 for found in configurations})
+        readings = [reading for probe in probes for reading in window_readings(probe, usual)]
+        longer = {
+            probe.trial_id: steps
+            for probe in probes
+            for reading in [*window_readings(probe, usual)][-1:]
+            if (steps := steps_filling(WINDOW_TRAIN_S, reading, window_steps)) > 1
         }
-        longer = {size: steps for size, steps in filling.items() if steps > 1}
         if longer:
-            readings += _search(trials(WINDOWS, longer), split_folder, workers)
+            for trial in search(WINDOWS, longer):
+                readings += window_readings(trial, usual)
     if not readings:
         raise UserError(
-            f"The cost of '{study.dataset}' with '{study.algorithm}' cannot be calibrated: even at the "
-            "smallest of grid.learning_rate its models diverge in their first step. Use smaller ones."
+            f"The cost of '{study.dataset}' with '{study.algorithm}' cannot be calibrated: even at its "
+            "smallest learning rate the models diverge in their first step. Use smaller ones."
         )
     return Calibration(
         readings,
@@ -99,24 +114,30 @@ def calibrate(
         fold_rows,
         folder_digest(split_folder),
         environment()["cpu_model"],
-        sample_least_s(split),
+        # Other estimators take the samples of a mini-batch all at once, nobody knows how fast.
+        sample_least_s(split) if is_linear(algorithm.estimator) else 0.0,
     )
 
 
-def calibrated_configurations(
-    configurations: Iterable[Configuration],
-) -> dict[int, Configuration]:
-    """Return a configuration for each batch size to calibrate: the smallest, largest and some between.
+def calibrated_configurations(grid: Mapping[str, Any], fold_rows: int) -> list[Configuration]:
+    """Return the configurations to calibrate, the smallest batch first.
 
-    Of the configurations of a batch size it is that of the smallest learning rate.
+    Batch sizes are the smallest, the largest and some between. All take the smallest learning rate,
+    at which a model diverges last, and the first value of everything else. What may make a trial
+    dearer (not `COSTLESS`) is varied, one at a time, at the smallest and the largest batch.
     """
-    by_size = {
-        configuration.batch_size: configuration
-        for configuration in sorted(configurations, key=lambda c: c.learning_rate, reverse=True)
-    }
-    sizes = sorted(by_size)
+    sizes = sorted(grid_batch_sizes(grid, fold_rows))
     places = np.linspace(0, len(sizes) - 1, min(BATCH_SIZES, len(sizes))).round().astype(int)
-    return {sizes[place]: by_size[sizes[place]] for place in places}
+    first = {name: grid[name][0] for name in hyperparameters_of(grid) if name != BATCH_SIZE}
+    if "learning_rate" in first:
+        first["learning_rate"] = min(grid["learning_rate"])
+    points = [{BATCH_SIZE: sizes[place], **first} for place in places]
+    for name in [name for name in first if name not in COSTLESS]:
+        for value in grid[name][1:]:
+            points += [
+                {BATCH_SIZE: size, **first, name: value} for size in sorted({sizes[0], sizes[-1]})
+            ]
+    return [Configuration(point) for point in points]
 
 
 def steps_filling(seconds: float, reading: Reading, most: int) -> int:
@@ -126,14 +147,16 @@ def steps_filling(seconds: float, reading: Reading, most: int) -> int:
 
 
 def _short_trial(
-    algorithm: str, configuration: Configuration, windows: int, window_steps: int, seed: int
+    algorithm: Algorithm, configuration: Configuration, windows: int, window_steps: int, seed: int
 ) -> Trial:
     steps = windows * window_steps
     budget = Budget(steps, None, None, window_steps=window_steps, warmup_steps=0)
     return Trial(configuration, algorithm, budget, steps, derive_seed(seed, configuration.trial_id))
 
 
-def _search(trials: Mapping[str, Trial], split_folder: Path, workers: int) -> Iterator[Reading]:
+def _search(
+    trials: Mapping[str, Trial], split_folder: Path, workers: int
+) -> Iterator[FinishedTrial]:
     with tempfile.TemporaryDirectory(prefix="calibration-", dir=own_run_folder()) as folder:
         journal = Journal(Path(folder) / "journal.jsonl", {})
         run_search(
@@ -145,15 +168,16 @@ def _search(trials: Mapping[str, Trial], split_folder: Path, workers: int) -> It
             order_seed=0,
             log=_log_nothing,
         )
-        for trial in read_trials(journal.path):
-            yield from window_readings(trial)
+        yield from read_trials(journal.path)
 
 
-def window_readings(trial: FinishedTrial) -> Iterator[Reading]:
+def window_readings(trial: FinishedTrial, usual: Sequence[str]) -> Iterator[Reading]:
     """Yield what each window of a finished trial cost.
 
-    A window in which the model diverged before a step was done is left out.
+    `usual` are the variants of the configuration that others are compared with. A window in which
+    the model diverged before a step was done is left out.
     """
+    unusual = [name for name in variants_of(trial.configuration) if name not in usual]
     windows = trial.windows
     spent = {
         name: np.diff(windows[name], prepend=0)
@@ -165,6 +189,7 @@ def window_readings(trial: FinishedTrial) -> Iterator[Reading]:
         diverged = trial.end.status == Status.DIVERGED and at == len(spent["step"]) - 1
         yield Reading(
             batch_size=trial.configuration.batch_size,
+            variant="".join(unusual),
             starts=int(at == 0),
             validations=int(not diverged),
             steps=int(steps),
@@ -179,6 +204,7 @@ def measure_overhead(
     study: Study,
     split_folder: Path,
     *,
+    algorithm: Algorithm,
     grid: Mapping[str, Any],
     budget: Budget,
     seed: int,
@@ -192,9 +218,9 @@ def measure_overhead(
     budget has.
     """
     fold_rows = load_split(split_folder).fold_train_rows
-    size, smallest = min(
-        calibrated_configurations(grid_configurations(grid, fold_rows, study.dataset)).items()
-    )
+    check_batch_sizes(grid, fold_rows, study.dataset)
+    smallest, *_ = calibrated_configurations(grid, fold_rows)
+    point = {name: [value] for name, value in smallest.values.items()}
     started_s, connected_s = [_session_s(ray_address, workers) for _ in range(2)]
     with tempfile.TemporaryDirectory(prefix="calibration-", dir=own_run_folder()) as folder:
         few, many = (
@@ -202,11 +228,8 @@ def measure_overhead(
                 study,
                 split_folder,
                 Path(folder) / str(count),
-                grid={
-                    "batch_size": [size],
-                    "learning_rate": [smallest.learning_rate],
-                    "alpha": [1e-6 * (place + 1) for place in range(count)],
-                },
+                algorithm=algorithm,
+                grid={**point, "copy": list(range(count))},
                 seed=seed,
                 workers=workers,
                 ray_address=ray_address,
@@ -215,7 +238,7 @@ def measure_overhead(
         )
         store = f"sqlite:///{folder}/mlflow.db"
         windows = math.ceil(budget.steps / budget.window_steps)
-        export_trial_s = _export_s_per_trial(study, many.trials, windows, store)
+        export_trial_s = _export_s_per_trial(study, many.trials, windows, store, algorithm.task)
         export_job_s = _process_s(EXPORT_START, store)
     tune_s, trial_s = tune_overhead(few.overhead_s, many.overhead_s, TRIALS_PER_WORKER)
     return Overhead(
@@ -252,6 +275,7 @@ def _one_step_search(
     split_folder: Path,
     folder: Path,
     *,
+    algorithm: Algorithm,
     grid: Mapping[str, Any],
     seed: int,
     workers: int,
@@ -263,6 +287,7 @@ def _one_step_search(
         study,
         None,
         split_folder,
+        algorithm=algorithm,
         nominal_reference_us=math.nan,
         grid=grid,
         budget=Budget(1, None, None, window_steps=1, warmup_steps=0),
@@ -295,7 +320,7 @@ def _process_s(program: str, *arguments: str) -> float:
 
 
 def _export_s_per_trial(
-    study: Study, finished: Sequence[FinishedTrial], windows: int, store_uri: str
+    study: Study, finished: Sequence[FinishedTrial], windows: int, store_uri: str, task: str
 ) -> float:
     """Track and tabulate trials as if each had so many windows; return the seconds for one trial."""
     from sysstop.results.tables import study_tables
@@ -304,7 +329,9 @@ def _export_s_per_trial(
     store = open_store(store_uri)
     trials = [_with_windows(trial, windows) for trial in finished]
     began = time.monotonic()
-    study_tables(study, trials, replace_runs(store, study, trials, {}), False)
+    levels = dict.fromkeys(trials[0].configuration.values)
+    run_ids = replace_runs(store, study, trials, {})
+    study_tables(study, trials, run_ids, False, task=task, levels=levels)
     return (time.monotonic() - began) / len(trials)
 
 

@@ -1,6 +1,7 @@
 """Check a config before anything runs: each mistake gets one message that names key and remedy."""
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -8,12 +9,26 @@ from pydantic import TypeAdapter
 from sysstop.data.sources import data_sets_type
 from sysstop.plan.config_schema import checked_section
 from sysstop.run.errors import UserError, unknown_name
-from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.algorithms import own_file
 from sysstop.study.arms import arm_entry, arm_mistakes
 from sysstop.study.config import SECTIONS
 from sysstop.study.config_section import LARGEST_NUMBER
-from sysstop.study.studies import LOCAL_RAY, planned_pairs, rows_for_test, rows_of_fold_model
+from sysstop.study.hyperparameters import (
+    BATCH_SIZE,
+    SAMPLE,
+    algorithm_grid,
+)
+from sysstop.study.keys import RESERVED
+from sysstop.study.metrics import metric_names
+from sysstop.study.studies import (
+    LOCAL_RAY,
+    grid_size,
+    planned_pairs,
+    rows_for_test,
+    rows_of_fold_model,
+)
 
+MAX_TRIALS = 100_000
 MAX_VALUES = 100_000
 MAX_DEPTH = 20
 
@@ -91,7 +106,7 @@ def _mistakes_between_sections(checked: Mapping[str, Any]) -> Iterator[str]:
     unknown = set()
     for key, known in (
         ("datasets", checked.get("datasets")),
-        ("algorithms", ALGORITHMS),
+        ("algorithms", checked.get("algorithms")),
         ("arms", checked.get("arms")),
     ):
         if not sound("study") or known is None:
@@ -100,10 +115,16 @@ def _mistakes_between_sections(checked: Mapping[str, Any]) -> Iterator[str]:
             if name not in known:
                 unknown.add(key)
                 yield unknown_name(f"name '{name}' in study.{key}", name, known)
-    if sound("study", "datasets") and not unknown & {"datasets", "algorithms"}:
+    pairs_known = not unknown & {"datasets", "algorithms"}
+    if sound("study", "datasets", "algorithms") and pairs_known:
         yield from _pair_mistakes(checked)
-    if sound("study", "datasets", "grid", "split") and "datasets" not in unknown:
-        yield from _batch_size_mistakes(checked)
+    if sound("algorithms", "grid"):
+        yield from _grid_key_mistakes(checked)
+    if sound("study", "algorithms", "grid") and "algorithms" not in unknown:
+        mistakes = list(_hyperparameter_mistakes(checked))
+        yield from mistakes
+        if sound("datasets", "split") and pairs_known and not mistakes:
+            yield from dict.fromkeys(_grid_mistakes(checked))
     if sound("study", "arms", "budget", "search") and "arms" not in unknown:
         here = checked["search"]["ray_address"] == LOCAL_RAY
         for name in checked["study"]["arms"]:
@@ -115,7 +136,7 @@ def _pair_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     for dataset in config["study"]["datasets"]:
         if dataset not in {pair[0] for pair in pairs}:
             task = config["datasets"][dataset]["task"]
-            fitting = [a.name for a in ALGORITHMS.values() if a.task == task]
+            fitting = [a for a, entry in config["algorithms"].items() if entry["task"] == task]
             yield (
                 f"study.datasets: no algorithm of study.algorithms does the {task} of '{dataset}'; "
                 f"add one of {', '.join(fitting)}, or leave the data set out"
@@ -123,24 +144,67 @@ def _pair_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     for algorithm in config["study"]["algorithms"]:
         if algorithm not in {pair[1] for pair in pairs}:
             yield (
-                f"study.algorithms: '{algorithm}' does {ALGORITHMS[algorithm].task}, which is the "
-                "task of no data set in study.datasets; leave it out, or add such a data set"
+                f"study.algorithms: '{algorithm}' does {config['algorithms'][algorithm]['task']}, "
+                "which is the task of no data set in study.datasets; leave it out, or add such a data "
+                "set"
             )
 
 
-def _batch_size_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    batch_sizes, split = config["grid"]["batch_size"], config["split"]
-    if not isinstance(batch_sizes, list):  # the others go as far as the rows allow
-        return
-    for dataset in config["study"]["datasets"]:
-        rows = config["datasets"][dataset].get("rows")
-        if rows is None:
+def _grid_key_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of the grid that are no hyperparameter of any algorithm."""
+    known = {BATCH_SIZE, SAMPLE, "learning_rate", "alpha"}
+    for entry in config["algorithms"].values():
+        known |= set(entry["hyperparameters"])
+    for name in config["grid"]:
+        if name not in known:
+            yield unknown_name(f"key grid.{name}", name, known)
+
+
+def _hyperparameter_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the hyperparameters of the algorithms in the study."""
+    for algorithm in config["study"]["algorithms"]:
+        entry = config["algorithms"][algorithm]
+        place = f"algorithms.{algorithm}"
+        file = own_file(entry["estimator"])
+        if file is not None and not file.is_file():
+            yield (
+                f"{place}.estimator: there is no file '{file}' in the working directory "
+                f"({Path.cwd()}); correct the path"
+            )
+        for name, given in entry["hyperparameters"].items():
+            if name in RESERVED or name in metric_names() or name == SAMPLE:
+                yield (
+                    f"{place}.hyperparameters.{name}: the tables have a column of that name; choose "
+                    f"another name, with `parameter: {given['parameter'] or name}`"
+                )
+            elif given["values"] is None and name not in config["grid"]:
+                yield (
+                    f"{place}.hyperparameters.{name}: has no values; add `values` there, or a list "
+                    f"grid.{name}"
+                )
+
+
+def _grid_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield grids of too many trials, and batches larger than the rows that a fold model trains on."""
+    split = config["split"]
+    for dataset, algorithm in planned_pairs(config):
+        grid, rows = algorithm_grid(config, algorithm), config["datasets"][dataset].get("rows")
+        trials = grid_size(grid, 2)
+        if grid[SAMPLE] is not None:
+            trials = min(trials, grid[SAMPLE])
+        if trials > MAX_TRIALS:
+            yield (
+                f"grid: {trials} trials in each study of '{algorithm}'; at most {MAX_TRIALS} are "
+                "possible, so thin it out, or let grid.sample draw some of them"
+            )
+        # The others go as far as the rows allow.
+        if rows is None or not isinstance(grid[BATCH_SIZE], list):
             continue
         train_rows = rows - rows_for_test(rows, split["test_fraction"])
         fold_rows = rows_of_fold_model(train_rows, split["folds"])
-        if max(batch_sizes) > fold_rows:
+        largest = max(grid[BATCH_SIZE])
+        if largest > fold_rows:
             yield (
-                f"grid.batch_size: {max(batch_sizes)} is larger than the {fold_rows} rows that a "
-                f"fold model of '{dataset}' trains on; use at most that, `powers_of_two` or "
-                "`{up_to_rows: [...]}`"
+                f"grid.batch_size: {largest} is larger than the {fold_rows} rows that a fold model of "
+                f"'{dataset}' trains on; use at most that, `powers_of_two` or `{{up_to_rows: [...]}}`"
             )

@@ -121,27 +121,36 @@ def _place(schema: Mapping[str, Any], location: Sequence[str | int]) -> tuple:
         if part in kinds:  # pydantic names the kind as if it were a key
             node = {"$ref": kinds[part]}
             continue
+        branches = [*_branches(schema, node)]
         if part == "[key]":
             continue
-        if isinstance(part, str) and "oneOf" in node:  # so it does where a function tells the kind
-            node = {"anyOf": node["oneOf"], **node}
-            del node["oneOf"]
+        if isinstance(part, str) and any("oneOf" in branch for branch in branches):
+            # So it does where a function tells the kind.
+            node = {"anyOf": [branch for branch in branches if "oneOf" not in branch]}
             continue
-        for branch in (node, *node.get("oneOf", ()), *node.get("anyOf", ())):
+        for branch in branches:
             if isinstance(part, int) and "items" in branch:
-                inner = branch["items"]
+                found, inner = branch, branch["items"]
                 break
             if isinstance(part, str) and branch.get("type") == "object":
                 names = [*branch.get("patternProperties", {}).values()]
                 others = names[0] if names else branch.get("additionalProperties") or {}
-                inner = branch.get("properties", {}).get(part, others)
+                found, inner = branch, branch.get("properties", {}).get(part, others)
                 break
         else:
-            inner = {}
+            found, inner = node, {}
         keys.append(str(part))
-        parent, node = node, inner if isinstance(inner, Mapping) else {}
+        parent, node = found, inner if isinstance(inner, Mapping) else {}
         description = node.get("description", description)
     return keys, _resolved(schema, node), _resolved(schema, parent), description
+
+
+def _branches(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema and all its alternatives, those of alternatives too."""
+    node = _resolved(schema, node)
+    yield node
+    for branch in (*node.get("oneOf", ()), *node.get("anyOf", ())):
+        yield from _branches(schema, branch)
 
 
 def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from sysstop.plan.schedule import schedule_length
-from sysstop.plan.trial_cost import Calibration, CostModel, Overhead
+from sysstop.plan.trial_cost import Calibration, Cost, CostModel, Overhead, variants_of
 from sysstop.report.wording import counted, number, pair_label, percent
 from sysstop.run.machine import this_machine
+from sysstop.study.algorithms import Algorithm
 from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.studies import (
     BASELINE_ARM,
@@ -38,7 +39,8 @@ def plan_table(
     calibrations: Mapping[tuple[str, str], Calibration],
     overhead: Overhead,
     *,
-    grid: Mapping[str, Any],
+    algorithms: Mapping[str, Algorithm],
+    grids: Mapping[str, Mapping[str, Any]],
     budget: Budget,
     seed: int,
     workers: int,
@@ -46,7 +48,7 @@ def plan_table(
     """Return one row per study: what it will take and, where its results are there, what it took.
 
     `study_folders` are where the results of each study are or will be, `calibrations` are by data
-    set and algorithm. Columns besides the study's:
+    set and algorithm, `algorithms` and their `grids` by name. Columns besides the study's:
 
     - `trials`, `steps` (training steps of each fold's model), `longest_trial_s`, `cpu_s` (CPU time of
       its trials), `search_s` (Ray Tune's wall time with `workers` trials at a time), `job_s` (wall
@@ -67,13 +69,17 @@ def plan_table(
     for study, folder in study_folders.items():
         pair = (study.dataset, study.algorithm)
         model, found = models[pair], calibrations[pair]
-        trials = plan_trials(study, grid, budget, seed, found.fold_train_rows)
+        trials = plan_trials(
+            study,
+            algorithms[study.algorithm],
+            grids[study.algorithm],
+            budget,
+            seed,
+            found.fold_train_rows,
+        )
         steps = {trial_id: model.steps(trial) for trial_id, trial in trials.items()}
         costs = {
-            trial_id: model.cost(
-                trial.configuration.batch_size, steps[trial_id], budget.window_steps
-            )
-            for trial_id, trial in trials.items()
+            trial_id: _cost(model, trial, steps[trial_id]) for trial_id, trial in trials.items()
         }
         order = search_order(trials, order_seed(seed, *pair, study.repetition))
         waits = {trial: costs[trial].wall_time_s + overhead.trial_s for trial in order}
@@ -107,16 +113,17 @@ def _measured(
         return None
     with journal.open() as file:
         identity = json.loads(file.readline())
-    planned = {trial_id: asdict(trial) for trial_id, trial in trials.items()}
-    if identity["trials"] != json.loads(json.dumps(planned)) or identity["data"] != data:
+    if identity["data"] != data or _described(trials) != {
+        trial_id: _but_for_nominal(trial) for trial_id, trial in identity["trials"].items()
+    }:
         return None
     summary = json.loads(summary_file.read_text())
     done = pd.read_parquet(
-        table, columns=["trial_id", "batch_size", "steps_used", "cpu_time_s", "memory_peak_mb"]
+        table, columns=["trial_id", "steps_used", "cpu_time_s", "memory_peak_mb"]
     )
     used = [
-        model.cost(trial.batch_size, trial.steps_used, trials[trial.trial_id].budget.window_steps)
-        for trial in done.itertuples()
+        _cost(model, trials[trial_id], steps_used)
+        for trial_id, steps_used in zip(done["trial_id"], done["steps_used"], strict=True)
     ]
     return {
         "measured_cpu_s": done["cpu_time_s"].sum(),
@@ -125,6 +132,23 @@ def _measured(
         "steps_used": done["steps_used"].sum(),
         "used_cpu_s": sum(cost.cpu_time_s for cost in used),
     }
+
+
+def _described(trials: Mapping[str, Trial]) -> dict[str, dict]:
+    """Return trials as a journal describes them."""
+    described = {trial_id: _but_for_nominal(trial.identity) for trial_id, trial in trials.items()}
+    return json.loads(json.dumps(described))
+
+
+def _but_for_nominal(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's description without the unit of steady time, which a plan does not know."""
+    return {name: value for name, value in trial.items() if name != "nominal_reference_us"}
+
+
+def _cost(model: CostModel, trial: Trial, steps: int) -> Cost:
+    """Return what a trial costs that takes this many steps."""
+    configuration, window_steps = trial.configuration, trial.budget.window_steps
+    return model.cost(configuration.batch_size, steps, window_steps, variants_of(configuration))
 
 
 def pair_table(plan: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from sysstop.report.wording import (
     spoken,
     whole_percent,
 )
-from sysstop.study.keys import HYPERPARAMETERS, PAIR
+from sysstop.study.keys import PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 # A hyperparameter that explains less of a metric's variance does not decide it.
@@ -44,8 +44,10 @@ def effect_digest(effects: pd.DataFrame) -> pd.DataFrame:
     keys = [*PAIR, "metric"]
     by_metric = texts.groupby(keys, sort=False)
     digest = texts.pivot(index=keys, columns="hyperparameter", values="text")
-    digest = digest.loc[list(by_metric.groups), HYPERPARAMETERS].reset_index()
-    heads = {name: f"{capitalised(spoken(name))} (%)" for name in HYPERPARAMETERS}
+    names = list(effects["hyperparameter"].unique())
+    # A pair whose algorithm has no such hyperparameter has an empty cell.
+    digest = digest.loc[list(by_metric.groups), names].fillna("").reset_index()
+    heads = {name: f"{capitalised(spoken(name))} (%)" for name in names}
     digest = digest.rename(
         columns={"dataset": "Data set", "algorithm": "Algorithm", "metric": "Metric", **heads}
     )
@@ -106,17 +108,17 @@ def answer_rq1(effects: pd.DataFrame, cost_model: pd.DataFrame) -> Answer:
         sentences.append(f"Too few trials completed to say anything about {in_words(untested)}.")
     points = [
         (capitalised(spoken(name)), _effects_of(effects[effects["hyperparameter"] == name]))
-        for name in HYPERPARAMETERS
+        for name in effects["hyperparameter"].unique()
     ]
     return Answer(" ".join(sentences), points)
 
 
 def _main_effects(tested: pd.DataFrame) -> list[str]:
     """Say in a sentence or two which hyperparameters matter and which do not."""
-    pairs = tested.groupby(PAIR).ngroups
-    scope = f"over {pairs} pairs of data set and algorithm" if pairs > 1 else "one pair only"
     sentences, slight, without = [], [], []
     for name, of_name in tested.groupby("hyperparameter", sort=False):
+        pairs = of_name.groupby(PAIR).ngroups
+        scope = f"over {pairs} pairs of data set and algorithm" if pairs > 1 else "one pair only"
         shown = of_name[of_name["p_adjusted"] < SIGNIFICANCE_LEVEL]
         large = shown[(shown["effect_size"] >= SUBSTANTIAL_SHARE) & _noticed(shown)]
         if shown.empty:
@@ -246,11 +248,13 @@ EFFECTS_METHOD = (
     "(omega squared); p values are those of F tests on values and on aligned ranks, adjusted for the "
     "number of tests (Benjamini and Hochberg). Both compare an effect with how much repetitions of one "
     "configuration differ or, where there are too few of these, with what an additive model "
-    "leaves. An effect is called found where the adjusted p value is below 0.05."
+    "leaves. An effect is called found where the adjusted p value is below 0.05. Values that are no "
+    "numbers count in the order of the grid, from its first to its last."
 )
 EFFECTS_LIMITATION = (
-    "Batch size does not mean what it usually does: scikit-learn updates on one sample at a time inside "
-    "a mini-batch, so a larger batch means more updates in a step, not a better gradient."
+    "Batch size does not mean what it usually does where the model is one of scikit-learn's linear ones: "
+    "these are updated on one sample at a time inside a mini-batch, so a larger batch means more updates "
+    "in a step, not a better gradient."
 )
 
 

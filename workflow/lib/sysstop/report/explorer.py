@@ -5,7 +5,7 @@ hands it to a Vega-Lite chart, whose library is in the page too.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import altair as alt
@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from sysstop.report.figures.style import PALETTE
 from sysstop.report.rendering import render, script
-from sysstop.report.wording import counted, number, pair_label, percent
-from sysstop.study.algorithms import ALGORITHMS
+from sysstop.report.wording import capitalised, counted, number, pair_label, percent, spoken
+from sysstop.study.hyperparameters import Levels
 from sysstop.study.keys import REPLICATE, RULE
 from sysstop.study.rules import rule_at
 
@@ -31,7 +31,12 @@ SCORE_REACH = 3
 LABEL_WIDTH_PIXELS, CHART_WIDTH_PIXELS = 52, 600
 
 
-def explorer_html(replay: pd.DataFrame, signals: pd.DataFrame) -> Markup:
+def explorer_html(
+    replay: pd.DataFrame,
+    signals: pd.DataFrame,
+    algorithms: Mapping[str, Mapping],
+    levels: Levels,
+) -> Markup:
     """Return the explorer as a fragment of HTML that needs nothing but itself.
 
     Parameters
@@ -43,12 +48,16 @@ def explorer_html(replay: pd.DataFrame, signals: pd.DataFrame) -> Markup:
         One row per data set, algorithm, repetition, rule, metric and trial of the baseline, with
         its configuration, its score and the largest signal that a limit is compared with, as in
         results/tables/signals.parquet.
+    algorithms
+        The config's section, with the task of each algorithm.
+    levels
+        The study's hyperparameters.
     """
-    studies = explorer_studies(replay, signals)
+    studies = explorer_studies(replay, signals, algorithms, levels)
     shown = [study for of_pair in studies.values() for study in of_pair.values()]
     data = {
         "studies": studies,
-        "specification": explorer_chart(),
+        "specification": explorer_chart(levels),
         "firstPlace": FIRST_PLACE,
         "margin": LABEL_WIDTH_PIXELS + 30,
     }
@@ -63,7 +72,12 @@ def explorer_html(replay: pd.DataFrame, signals: pd.DataFrame) -> Markup:
     )
 
 
-def explorer_studies(replay: pd.DataFrame, signals: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def explorer_studies(
+    replay: pd.DataFrame,
+    signals: pd.DataFrame,
+    algorithms: Mapping[str, Mapping],
+    levels: Levels,
+) -> dict[str, dict[str, Any]]:
     """Return what the page shows by data set with algorithm, and by repetition.
 
     A study has its trials and quantities; a quantity is what a limit is set on and has its limits.
@@ -77,7 +91,7 @@ def explorer_studies(replay: pd.DataFrame, signals: pd.DataFrame) -> dict[str, d
     for (dataset, algorithm, repetition), rows in by_study:
         of_study = trials_of[dataset, algorithm, repetition]
         of_pair = studies.setdefault(pair_label(dataset, algorithm), {})
-        of_pair[str(repetition)] = _study(algorithm, rows, of_study)
+        of_pair[str(repetition)] = _study(algorithms[algorithm]["task"], rows, of_study, levels)
     return studies
 
 
@@ -101,7 +115,9 @@ def _rules_in(table: pd.DataFrame) -> Iterable[tuple[str, str]]:
     return table[RULE].drop_duplicates().itertuples(index=False, name=None)
 
 
-def _study(algorithm: str, replay: pd.DataFrame, signals: pd.DataFrame) -> dict[str, Any]:
+def _study(
+    task: str, replay: pd.DataFrame, signals: pd.DataFrame, levels: Levels
+) -> dict[str, Any]:
     trials = signals.drop_duplicates("trial_id").set_index("trial_id")
     scores = trials["score"].astype(float)
     drawn_scores, bottom_note = _within_reach(scores)
@@ -122,17 +138,24 @@ def _study(algorithm: str, replay: pd.DataFrame, signals: pd.DataFrame) -> dict[
             },
             "note": " ".join(filter(None, [undrawn_note if undrawn else "", bottom_note])),
         }
-    classifies = ALGORITHMS[algorithm].task == "classification"
+    classifies = task == "classification"
     return {
         "score": "accuracy" if classifies else "minus RMSE",
         "regret": "accuracy" if classifies else "RMSE",
         "trials": {
             "score": _drawn(drawn_scores),
             "score_text": [number(score) for score in scores],
-            **{name: trials[name].tolist() for name in ("batch_size", "learning_rate", "alpha")},
+            **{name: _values(trials[name]) for name in levels},
         },
         "quantities": quantities,
     }
+
+
+def _values(values: pd.Series) -> list[float | str | None]:
+    """Return a hyperparameter's values; null where the algorithm has no such hyperparameter."""
+    return [
+        None if missing else value for value, missing in zip(values, values.isna(), strict=True)
+    ]
 
 
 def _limits(rows: pd.DataFrame) -> dict[str, list]:
@@ -185,12 +208,14 @@ _TRIALS, _LIMITS, _HERE = (alt.NamedData(name) for name in ("trials", "limits", 
 _WORDS = ("quantity", "score", "regret")
 
 
-def explorer_chart() -> dict[str, Any]:
+def explorer_chart(levels: Levels) -> dict[str, Any]:
     """Return the chart's Vega-Lite specification, without data."""
     best = alt.Chart(_HERE).mark_rule(color=KEPT_COLOUR).encode(_height("best_score"))
     chart = (
         alt.vconcat(
-            _panel(_trials() + best + _limit(), 240, "'Score (' + score + '), line: best kept'"),
+            _panel(
+                _trials(levels) + best + _limit(), 240, "'Score (' + score + '), line: best kept'"
+            ),
             _panel(
                 _curve("saved_time_percent") + _limit(), 110, "'Steady training time saved (%)'"
             ),
@@ -241,7 +266,7 @@ def _height(column: str) -> alt.Y:
     return alt.Y(f"{column}:Q", title=None)
 
 
-def _trials() -> alt.Chart:
+def _trials(levels: Levels) -> alt.Chart:
     """Return the trials, one mark each; shapes distinguish them without colours."""
     states = ["kept", "stopped"]
     shapes = alt.Scale(domain=states, range=["circle", "M-1,-1L1,1M1,-1L-1,1"])
@@ -255,9 +280,12 @@ def _trials() -> alt.Chart:
             alt.Color("state:N", title=None, scale=colours),
             alt.Shape("state:N", title=None, scale=shapes),
             tooltip=[
-                alt.Tooltip("batch_size:Q", title="Batch size"),
-                alt.Tooltip("learning_rate:Q", title="Learning rate"),
-                alt.Tooltip("alpha:Q", title="Alpha"),
+                *(
+                    alt.Tooltip(
+                        f"{name}:{'Q' if texts is None else 'N'}", title=capitalised(spoken(name))
+                    )
+                    for name, texts in levels.items()
+                ),
                 alt.Tooltip("score_text:N", title="Score"),
                 alt.Tooltip("reading:Q", title="Largest reading", format=",.5~r"),
                 alt.Tooltip("state:N", title="With this limit"),

@@ -4,24 +4,24 @@ import pandas as pd
 
 from sysstop.report.subject import Subject
 from sysstop.report.wording import in_words, number, out_of, pair_label, spoken
-from sysstop.study.algorithms import ALGORITHMS
-from sysstop.study.keys import HYPERPARAMETERS, PAIR, TRIAL
+from sysstop.study.hyperparameters import Levels
+from sysstop.study.keys import PAIR, TRIAL
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
 
-def grid_limitations(trials: pd.DataFrame, budget: pd.DataFrame) -> list[str]:
-    """Say where a best trial lies on the border of the grid."""
+def grid_limitations(trials: pd.DataFrame, budget: pd.DataFrame, levels: Levels) -> list[str]:
+    """Say where a best trial lies on the border of the grid, as far as its values are numbers."""
     limitations = []
-    borders = borders_of_grid(trials, budget)
+    borders = borders_of_grid(trials, budget, levels)
     if borders:
         places = "; ".join(f"{pair}: {in_words(names)}" for pair, names in borders)
         limitations.append(
             "A best trial on the border of the grid may not be the optimum, which can lie beyond it. "
             f"This is so for {places}."
         )
-    levels = trials[HYPERPARAMETERS].nunique()
-    two_valued = [spoken(name) for name in levels.index[levels == 2]]
+    counts = trials[_numbers(levels)].nunique()
+    two_valued = [spoken(name) for name in counts.index[counts == 2]]
     if two_valued:
         limitations.append(
             f"Of {in_words(two_valued)} the grid has two values, so every best trial lies on its border."
@@ -29,7 +29,14 @@ def grid_limitations(trials: pd.DataFrame, budget: pd.DataFrame) -> list[str]:
     return limitations
 
 
-def borders_of_grid(trials: pd.DataFrame, budget: pd.DataFrame) -> list[tuple[str, list[str]]]:
+def _numbers(levels: Levels) -> list[str]:
+    """Return the hyperparameters whose values are numbers, so that a grid of them has a border."""
+    return [name for name, texts in levels.items() if texts is None]
+
+
+def borders_of_grid(
+    trials: pd.DataFrame, budget: pd.DataFrame, levels: Levels
+) -> list[tuple[str, list[str]]]:
     """Return the pairs whose best baseline trial lies on the border of the grid, and where.
 
     A hyperparameter with one or two values has nothing but border, so it is not named. Repetitions
@@ -42,11 +49,11 @@ def borders_of_grid(trials: pd.DataFrame, budget: pd.DataFrame) -> list[tuple[st
     for (dataset, algorithm), of_pair in baseline.groupby(PAIR, sort=False):
         winners = best[(best["dataset"] == dataset) & (best["algorithm"] == algorithm)]
         places = []
-        for name in HYPERPARAMETERS:
-            levels = of_pair[name]
-            if levels.nunique() < 3:
+        for name in _numbers(levels):
+            values = of_pair[name]
+            if values.nunique() < 3:
                 continue
-            for place, level in (("smallest", levels.min()), ("largest", levels.max())):
+            for place, level in (("smallest", values.min()), ("largest", values.max())):
                 if (winners[name] == level).any():
                     places.append(f"{place} {spoken(name)} ({number(level)})")
         if places:
@@ -61,7 +68,7 @@ def incomplete_trials(trials: pd.DataFrame) -> list[str]:
     diverged = int((baseline["status"] == Status.DIVERGED).sum())
     if diverged:
         algorithms = baseline.loc[baseline["status"] == Status.DIVERGED, "algorithm"].unique()
-        names = in_words([ALGORITHMS[name].label.lower() for name in algorithms])
+        names = in_words([spoken(name) for name in algorithms])
         notes.append(
             f"{out_of(diverged, len(baseline), 'trial').capitalize()} of the baseline diverged "
             f"({names}) and {'is' if diverged == 1 else 'are'} missing from the effects, which "
@@ -78,7 +85,9 @@ def incomplete_trials(trials: pd.DataFrame) -> list[str]:
 
 GRID_AND_TRIALS = Subject(
     limitations=lambda data: [
-        *grid_limitations(data.tables["trials"], data.tables["budget"]),
+        *grid_limitations(
+            data.tables["trials"], data.tables["budget"], data.config["hyperparameters"]
+        ),
         *incomplete_trials(data.tables["trials"]),
     ]
 )

@@ -29,7 +29,12 @@ def render_report(data: ReportData, figures: Sequence[ReportFigure]) -> str:
         subtitle=study_size(data.config, data.tables["trials"]),
         rq1=joint_answer("RQ1", SUBJECTS, data),
         rq2=joint_answer("RQ2", SUBJECTS, data),
-        explorer=explorer_html(data.tables["replay"], data.tables["signals"]),
+        explorer=explorer_html(
+            data.tables["replay"],
+            data.tables["signals"],
+            data.config["algorithms"],
+            data.config["hyperparameters"],
+        ),
         figures={
             question: [figure for figure in figures if figure.category == question]
             for question in ("RQ1", "RQ2")

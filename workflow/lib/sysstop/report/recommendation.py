@@ -16,14 +16,16 @@ from sysstop.report.wording import (
     pair_label,
     percent,
     span,
+    spoken,
     with_unit,
 )
+from sysstop.study.hyperparameters import Levels
 from sysstop.study.keys import PAIR, RULE
 from sysstop.study.metrics import METRIC_BY_NAME
 from sysstop.study.rules import rule_at
 
 
-def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
+def recommendation_digest(recommendations: pd.DataFrame, levels: Levels) -> pd.DataFrame:
     """Return a row per data set and algorithm: what to use, and how to find it cheaply."""
     table = recommendations
     return pd.DataFrame(
@@ -31,9 +33,7 @@ def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
             "Data set": table["dataset"],
             "Algorithm": table["algorithm"].map(algorithm_label),
             "Keep the limits": counts_of(table, "configurations_within", "configurations"),
-            "Batch size": table["batch_size"],
-            "Learning rate": table["learning_rate"],
-            "Alpha": table["alpha"],
+            **{capitalised(spoken(name)): table[name] for name in levels},
             "Score": table["score"],
             "Best score without limits": table["unconstrained_score"],
             **{
@@ -60,7 +60,9 @@ RECOMMENDATIONS_TABLE = ReportTable(
     name="recommendations",
     title="Recommended configurations",
     sources=("recommendations",),
-    digest=lambda data: recommendation_digest(data.tables["recommendations"]),
+    digest=lambda data: recommendation_digest(
+        data.tables["recommendations"], data.config["hyperparameters"]
+    ),
     note=lambda data: (
         "The best configuration that keeps your limits "
         f"({', '.join(_limit_texts(data.config['constraints'])) or 'none given'}) in every "

@@ -1,15 +1,29 @@
 """What was studied: data sets, algorithms with their grid, metrics, and how trials are run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
-from sysstop.report.wording import MISSING, capitalised, counted, in_words, number, percent, spoken
-from sysstop.study.algorithms import ALGORITHMS
-from sysstop.study.keys import HYPERPARAMETERS
+from sysstop.report.wording import (
+    MISSING,
+    algorithm_label,
+    capitalised,
+    counted,
+    in_words,
+    number,
+    percent,
+    spoken,
+)
+from sysstop.study.hyperparameters import (
+    SAMPLE,
+    algorithm_grid,
+    hyperparameters_of,
+    is_number,
+    value_text,
+)
 from sysstop.study.metrics import METRICS
 
 
@@ -41,17 +55,22 @@ def dataset_table(
 
 
 def algorithm_table(config: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the study's algorithms: name, task, loss and the grid of each hyperparameter."""
-    grid = {capitalised(spoken(name)): _grid_text(config["grid"][name]) for name in HYPERPARAMETERS}
-    rows = [
-        {
-            "Algorithm": ALGORITHMS[name].label,
-            "Task": ALGORITHMS[name].task,
-            "Loss": ALGORITHMS[name].loss_label,
-            **grid,
-        }
-        for name in config["study"]["algorithms"]
-    ]
+    """Return the study's algorithms: estimator, task, loss and the grid of each hyperparameter."""
+    rows = []
+    for name in config["study"]["algorithms"]:
+        entry, grid = config["algorithms"][name], algorithm_grid(config, name)
+        rows.append(
+            {
+                "Algorithm": algorithm_label(name),
+                "Estimator": entry["estimator"],
+                "Task": entry["task"],
+                "Loss": spoken(entry["loss"]),
+            }
+            | {
+                capitalised(spoken(hyperparameter)): _grid_text(grid[hyperparameter])
+                for hyperparameter in hyperparameters_of(grid)
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -61,8 +80,12 @@ def _grid_text(values: object) -> str:
         case "powers_of_two":
             return f"2, 4, 8, ... {limit}"
         case {"up_to_rows": sizes}:
-            return f"{', '.join(map(number, sizes))}, {limit}"
-    return ", ".join(map(number, values))
+            return f"{_values_text(sizes)}, {limit}"
+    return _values_text(values)
+
+
+def _values_text(values: Iterable[object]) -> str:
+    return ", ".join(number(value) if is_number(value) else value_text(value) for value in values)
 
 
 def metric_table() -> pd.DataFrame:
@@ -116,12 +139,18 @@ def study_method(config: Mapping[str, Any]) -> list[str]:
     if budget["seconds"] is not None:
         bounds.append(f"{budget['seconds']:g} s of training")
     first = ", whichever ends first" if len(bounds) > 1 else ""
+    sample = config["grid"].get(SAMPLE)
+    sampled = [
+        f"Of each grid at most {counted(sample, 'configuration')} {'was' if sample == 1 else 'were'} "
+        "searched, drawn at random with the study's seed: the same in all arms and repetitions."
+    ]
     return [
         f"{percent(split['test_fraction'])} of each data set is held out for the test. A trial is "
         f"one configuration of the grid: {counted(split['folds'], 'model')}, one for each fold of "
         "a cross validation on the rest, trained side by side on one core. A training step fits "
-        "one mini-batch into one model with scikit-learn's partial_fit, which updates the model on "
-        "one sample of the mini-batch at a time.",
+        "one mini-batch into one model with the estimator's partial_fit; scikit-learn's linear models "
+        "are updated on one sample of the mini-batch at a time.",
+        *(sampled if sample is not None else []),
         f"A trial may use {in_words(bounds, 'or')} of each model{first}. After every "
         f"{counted(budget['window_steps'], 'step')}, which make a window, the models are evaluated "
         "and the system metrics are read, while a mini-batch is still in memory; only then may a "

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.studies import BASELINE_ARM
 from sysstop.study.wording import (
     MISSING,
@@ -109,12 +108,12 @@ def spoken(name: str) -> str:
 
 def algorithm_label(name: str) -> str:
     """Return an algorithm's name for readers."""
-    return ALGORITHMS[name].label
+    return capitalised(spoken(name))
 
 
 def pair_label(dataset: str, algorithm: str) -> str:
     """Return the name of a data set and algorithm within a sentence."""
-    return f"{dataset} with {algorithm_label(algorithm).lower()}"
+    return f"{dataset} with {spoken(algorithm)}"
 
 
 def arm_order(arms: Iterable[str]) -> list[str]:

@@ -8,13 +8,12 @@ import base64
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import metric_names
 from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.study.studies import Configuration
@@ -46,7 +45,7 @@ class FinishedTrial:
         stop = self.end.stop
         return {
             "trial_id": self.trial_id,
-            **asdict(self.configuration),
+            "configuration": self.configuration.values,
             "steps_planned": self.steps_planned,
             "status": self.end.status,
             "stop_reason": self.end.reason,
@@ -71,7 +70,7 @@ class FinishedTrial:
         stop = None if seen[0] is None else Stop(reason, *seen)
         return cls(
             entry["trial_id"],
-            Configuration(*(entry[name] for name in HYPERPARAMETERS)),
+            Configuration(entry["configuration"]),
             entry["steps_planned"],
             TrialEnd(Status(entry["status"]), reason, stop),
             entry["environment"],

@@ -17,6 +17,7 @@ from sysstop.results.core_share import core_share
 from sysstop.results.journal import FinishedTrial
 from sysstop.results.stability import FEW_READINGS, unstable_readings
 from sysstop.run.errors import UserError
+from sysstop.study.hyperparameters import BATCH_SIZE, Levels, value_text
 from sysstop.study.keys import STUDY, TRIAL
 from sysstop.study.metrics import METRICS
 from sysstop.study.status import Status
@@ -31,17 +32,41 @@ _KEY_COLUMNS = {
     "trial_id": pa.Column(str, **_TEXT),
 }
 _TASK = {"task": pa.Column(str, pa.Check.isin(["classification", "regression"]), **_TEXT)}
-_HYPERPARAMETER_COLUMNS = {
-    "batch_size": pa.Column(int, pa.Check.ge(1), coerce=True),
-    "learning_rate": pa.Column(float, pa.Check.gt(0), coerce=True),
-    "alpha": pa.Column(float, pa.Check.ge(0), coerce=True),
-}
 
 
 def described_by(names: Iterable[str]) -> dict[str, pa.Column]:
-    """Return the columns of these names that describe a trial: keys, task and hyperparameters."""
-    columns = _KEY_COLUMNS | _TASK | _HYPERPARAMETER_COLUMNS
+    """Return the columns of these names that describe a study or a trial: keys and task."""
+    columns = _KEY_COLUMNS | _TASK
     return {name: columns[name] for name in names}
+
+
+def hyperparameter_columns(levels: Levels) -> dict[str, pa.Column]:
+    """Return the columns of a study's hyperparameters: numbers, or texts where values are others.
+
+    A column is empty where an algorithm has no such hyperparameter; each has a batch size.
+    """
+    return {
+        name: pa.Column(int, pa.Check.ge(1), coerce=True)
+        if name == BATCH_SIZE
+        else pa.Column(float if texts is None else str, nullable=True, coerce=True)
+        for name, texts in levels.items()
+    }
+
+
+def own_hyperparameters(of_pair: pd.DataFrame, levels: Levels) -> list[str]:
+    """Return the hyperparameters that the algorithm has whose trials these are."""
+    return [name for name in levels if of_pair[name].notna().any()]
+
+
+def in_grid_order(trials: pd.DataFrame, levels: Levels) -> pd.DataFrame:
+    """Return the table with numbers for values that are none: 0 for the first of the grid, and so on."""
+    texts = {name: found for name, found in levels.items() if found is not None}
+    return trials.assign(
+        **{
+            name: trials[name].map({text: place for place, text in enumerate(found)}).astype(float)
+            for name, found in texts.items()
+        }
+    )
 
 
 def _metric_columns() -> dict[str, pa.Column]:
@@ -53,15 +78,15 @@ def _metric_columns() -> dict[str, pa.Column]:
     }
 
 
-def trials_schema() -> pa.DataFrameSchema:
-    """Return the schema of the table of trials, with a column for each metric of the registry."""
+def trials_schema(levels: Levels) -> pa.DataFrameSchema:
+    """Return the schema of the table of trials: a column for each hyperparameter and each metric."""
     return pa.DataFrameSchema(
         {
             **_KEY_COLUMNS,
             **_TASK,
             "limit": pa.Column(float, nullable=True, coerce=True),
             "mlflow_run_id": pa.Column(str, **_TEXT),
-            **_HYPERPARAMETER_COLUMNS,
+            **hyperparameter_columns(levels),
             "status": pa.Column(str, pa.Check.isin([*Status]), **_TEXT),
             "stop_reason": pa.Column(str, **_TEXT),
             "stop_metric": pa.Column(str, **_TEXT),
@@ -103,6 +128,9 @@ def study_tables(
     run_ids: Mapping[str, str],
     stopped_is_candidate: bool,
     limit: float | None = None,
+    *,
+    task: str,
+    levels: Levels,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Build a study's tables of trials and of windows.
 
@@ -110,14 +138,14 @@ def study_tables(
     as the registry says. `candidate` is whether the trial's model may be chosen as the best: it
     completed, or it was stopped by a rule after which the model is still good
     (`stopped_is_candidate`). `limit` is what the arm's rule was given, in the metric's unit, also
-    where it was a quantile; None for the baseline and for rules that have none.
+    where it was a quantile; None for the baseline and for rules that have none. `levels` are the
+    hyperparameters of all algorithms of the study, of which each has a column.
     """
     identity = {name: getattr(study, name) for name in STUDY}
     rows, parts = [], []
     for trial in finished:
-        rows.append(
-            trial.row | {"core_share": core_share(trial), "mlflow_run_id": run_ids[trial.trial_id]}
-        )
+        rows.append(trial.row | trial.configuration.values)
+        rows[-1] |= {"core_share": core_share(trial), "mlflow_run_id": run_ids[trial.trial_id]}
         parts.append(pd.DataFrame(trial.windows, dtype=float))
         parts[-1].insert(0, "window", np.arange(1, len(parts[-1]) + 1))
         parts[-1].insert(0, "trial_id", trial.trial_id)
@@ -128,7 +156,12 @@ def study_tables(
         .sort_values(["trial_id", "window"]),
         schema,
     )
-    trials = pd.DataFrame(rows).assign(**identity, task=study.task, limit=limit)
+    trials = pd.DataFrame(rows).assign(**identity, task=task, limit=limit)
+    for name, texts in levels.items():
+        if name not in trials:
+            trials[name] = None
+        elif texts is not None:
+            trials[name] = trials[name].map(value_text)
     trials = trials.join(_trial_values(windows), on="trial_id")
     trials["steps_used"] = trials["steps_used"].fillna(0)
     trials["stop_metric"] = trials["stop_metric"].fillna("")
@@ -136,7 +169,7 @@ def study_tables(
     trials["candidate"] = (trials["status"] == Status.COMPLETED) | (
         (trials["status"] == Status.STOPPED) & stopped_is_candidate
     )
-    schema = trials_schema()
+    schema = trials_schema(levels)
     return checked(trials[list(schema.columns)].sort_values("trial_id"), schema), windows
 
 

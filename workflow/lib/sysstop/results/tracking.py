@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sysstop.results.journal import FinishedTrial
 from sysstop.run.errors import UserError
+from sysstop.study.hyperparameters import value_text
 from sysstop.study.metrics import metric_names
 from sysstop.study.status import Status
 from sysstop.study.studies import Study
@@ -29,7 +30,6 @@ from sysstop.study.studies import Study
 METRICS_PER_REQUEST = 800  # MLflow allows 1000 metrics, parameters and tags in all
 RUNS_PER_PAGE = 1000
 LONGEST_REASON = 300
-PARAMETERS = ("batch_size", "learning_rate", "alpha", "steps_planned")
 TAGS = ("status", "stop_reason", "stop_metric", "host")
 STOP_NUMBERS = ("stop_limit", "stop_value")
 
@@ -128,7 +128,8 @@ def _write_run(
         **tags,
     }
     run_id = client.create_run(experiment_id, run_name=trial.trial_id, tags=run_tags).info.run_id
-    parameters = [Param(name, repr(row[name])) for name in PARAMETERS]
+    given = {**trial.configuration.values, "steps_planned": trial.steps_planned}
+    parameters = [Param(name, value_text(value)) for name, value in given.items()]
     metrics = _metrics(trial.windows)
     client.log_batch(run_id, params=parameters, metrics=metrics[:METRICS_PER_REQUEST])
     for start in range(METRICS_PER_REQUEST, len(metrics), METRICS_PER_REQUEST):

@@ -16,6 +16,7 @@ from sysstop.search.node_data import put_folder
 from sysstop.search.ray_session import ray_session
 from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import run_search
+from sysstop.study.algorithms import Algorithm
 from sysstop.study.rules import TrialRule
 from sysstop.study.status import Status
 from sysstop.study.studies import LOCAL_RAY, Budget, Study, Trial, order_seed, plan_trials
@@ -26,6 +27,7 @@ def search_study(
     rule: TrialRule | None,
     split_folder: Path,
     *,
+    algorithm: Algorithm,
     nominal_reference_us: float,
     grid: Mapping[str, Any],
     budget: Budget,
@@ -47,8 +49,8 @@ def search_study(
     `journal.read_failed_searches` counts one more.
     """
     seed, fold_rows = settings.seed, load_split(split_folder).fold_train_rows
-    trials = plan_trials(study, grid, budget, seed, fold_rows, nominal_reference_us)
-    identity = _identity(trials, rule, folder_digest(split_folder), settings.code)
+    trials = plan_trials(study, algorithm, grid, budget, seed, fold_rows, nominal_reference_us)
+    identity = _identity(algorithm, trials, rule, folder_digest(split_folder), settings.code)
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)
     with ray_session(settings.ray_address, settings.workers, give_up, log):
@@ -88,10 +90,17 @@ def search_study(
         journal.path.rename(trials_file)
 
 
-def _identity(trials: Mapping[str, Trial], rule: TrialRule | None, data: str, code: str) -> dict:
+def _identity(
+    algorithm: Algorithm,
+    trials: Mapping[str, Trial],
+    rule: TrialRule | None,
+    data: str,
+    code: str,
+) -> dict:
     """Return all that determines a study's results, as plain data for its journal's header."""
     identity = {
-        "trials": {trial_id: asdict(trial) for trial_id, trial in trials.items()},
+        "algorithm": asdict(algorithm),
+        "trials": {trial_id: trial.identity for trial_id, trial in trials.items()},
         "rule": None if rule is None else {"name": rule.name, **asdict(rule)},
         "data": data,
         "code": code,

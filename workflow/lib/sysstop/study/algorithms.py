@@ -1,136 +1,124 @@
-"""The registry of algorithms; add a new one as an entry here.
+"""The algorithms of a study, as the config's section `algorithms` describes them.
 
-All are scikit-learn's linear models trained by stochastic gradient descent with a constant learning
-rate and an L2 penalty. scikit-learn is not imported before a model is made, because the workflow
-reads this registry each time it starts.
+An estimator is any class with scikit-learn's `partial_fit`, of an installed package or in a file of
+the user's own. Its module is not imported before a model is made or checked, because the workflow
+reads the config each time it starts.
 """
 
-from collections.abc import Callable
+import hashlib
+import importlib
+import inspect
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from importlib.abc import InspectLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, Literal
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from sklearn.linear_model._stochastic_gradient import BaseSGD
-
-# scikit-learn's default insensitive zone of the support vector regressor, in scaled target units.
-EPSILON = 0.1
-
-
-def squared_loss(scores: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return half the squared residual per sample, as scikit-learn's `squared_error` defines it."""
-    return 0.5 * (target - scores) ** 2
-
-
-def epsilon_insensitive_loss(scores: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the absolute residual beyond `EPSILON` per sample."""
-    return np.maximum(0.0, np.abs(target - scores) - EPSILON)
-
-
-def log_loss(scores: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Return log(1 + exp(-sign * score)), without overflow."""
-    return np.logaddexp(0.0, -signs * scores)
-
-
-def hinge_loss(scores: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Return max(0, 1 - sign * score)."""
-    return np.maximum(0.0, 1.0 - signs * scores)
+from sysstop.study.losses import LOSSES, Loss
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A model family: its task, its loss, and how scikit-learn names that loss."""
+    """A model family: its estimator, its task, its loss and how hyperparameters reach the estimator."""
 
     name: str
-    label: str
     task: Literal["classification", "regression"]
-    loss_label: str
-    sklearn_loss: str
-    loss: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    estimator: str
+    """the class: its import path, or `file.py:Class`"""
+    loss_name: str
+    """one of `LOSSES`"""
+    parameters: Mapping[str, Any]
+    """the estimator's parameters that are the same in all trials"""
+    passed_on: Mapping[str, str]
+    """the estimator's parameter for each hyperparameter that it is given"""
+    source: str = ""
+    """the text of the user's own file, as it was when the search began; empty for a package's class"""
 
     @property
-    def estimator_name(self) -> str:
-        """The scikit-learn class."""
-        return "SGDClassifier" if self.task == "classification" else "SGDRegressor"
+    def loss(self) -> Loss:
+        """What training minimises."""
+        return LOSSES[self.loss_name]
 
-    def make_model(self, learning_rate: float, alpha: float, seed: int) -> "BaseSGD":
-        """Return an untrained scikit-learn model; mini-batches come shuffled, so it does not shuffle."""
-        from sklearn import linear_model
-
-        parameters: dict[str, Any] = {
-            "loss": self.sklearn_loss,
-            "penalty": "l2",
-            "alpha": alpha,
-            "learning_rate": "constant",
-            "eta0": learning_rate,
-            "shuffle": False,
-            "random_state": seed,
-        }
-        if self.sklearn_loss == "epsilon_insensitive":
-            parameters["epsilon"] = EPSILON
-        return getattr(linear_model, self.estimator_name)(**parameters)
-
-    def mean_loss(self, scores: np.ndarray, target: np.ndarray) -> float:
-        """Return the loss that training minimises, without the penalty, as the mean over samples.
-
-        `scores` are the model's linear scores: (samples,), or (samples, classes) for one-vs-rest
-        models of more than two classes, whose losses are summed over the classes. `target` holds
-        class codes or (scaled) regression targets.
-        """
-        if self.task == "regression":
-            return float(self.loss(scores, target).mean())
-        if scores.ndim == 1:
-            return float(self.loss(scores, np.where(target == 1, 1.0, -1.0)).mean())
-        signs = np.full(scores.shape, -1.0)
-        signs[np.arange(len(target)), target] = 1.0
-        return float(self.loss(scores, signs).sum(axis=1).mean())
+    def make_model(self, hyperparameters: Mapping[str, Any], seed: int) -> Any:
+        """Return an untrained model; the seed becomes its `random_state` if it takes one."""
+        kind = estimator_class(self.estimator, self.source)
+        passed = {self.passed_on[name]: hyperparameters[name] for name in self.passed_on}
+        if "random_state" in inspect.signature(kind).parameters:
+            passed["random_state"] = seed
+        return kind(**{**self.parameters, **passed})
 
 
-def linear_scores(model: "BaseSGD", features: np.ndarray) -> np.ndarray:
-    """Return the scores of a linear model: (samples,), or (samples, classes) beyond two classes.
-
-    The same numbers as scikit-learn's `decision_function` or `predict`, without their input checks,
-    which would cost more than the product for a mini-batch of a few samples.
-    """
-    scores = features @ np.atleast_2d(model.coef_).T + model.intercept_
-    return scores[:, 0] if scores.shape[1] == 1 else scores
-
-
-ALGORITHMS = {
-    algorithm.name: algorithm
-    for algorithm in (
-        Algorithm(
-            "linear_regression",
-            "Linear regression",
-            "regression",
-            "squared",
-            "squared_error",
-            squared_loss,
-        ),
-        Algorithm(
-            "logistic_regression",
-            "Logistic regression",
-            "classification",
-            "log",
-            "log_loss",
-            log_loss,
-        ),
-        Algorithm(
-            "support_vector_machine",
-            "Support vector machine",
-            "classification",
-            "hinge",
-            "hinge",
-            hinge_loss,
-        ),
-        Algorithm(
-            "support_vector_regressor",
-            "Support vector regressor",
-            "regression",
-            "epsilon-insensitive",
-            "epsilon_insensitive",
-            epsilon_insensitive_loss,
-        ),
+def make_algorithm(name: str, entry: Mapping[str, Any]) -> Algorithm:
+    """Return the algorithm of an entry of the config, which `check_config` has checked."""
+    file = own_file(entry["estimator"])
+    return Algorithm(
+        name=name,
+        task=entry["task"],
+        estimator=entry["estimator"],
+        loss_name=entry["loss"],
+        parameters=entry["parameters"],
+        passed_on={
+            name: given["parameter"] or name
+            for name, given in entry["hyperparameters"].items()
+            if given["parameter"] is not None
+        },
+        source=file.read_text() if file else "",
     )
-}
+
+
+def own_file(estimator: str) -> Path | None:
+    """Return the user's own file that holds the estimator, None for a class of a package."""
+    file, colon, _ = estimator.rpartition(":")
+    return Path(file) if colon else None
+
+
+def file_digest(estimator: str) -> str:
+    """Return a digest of the user's own file that holds the estimator, empty for a package's class."""
+    file = own_file(estimator)
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file else ""
+
+
+def estimator_class(estimator: str, source: str = "") -> type:
+    """Return an estimator's class, from the text of its file where it is in one of the user's own.
+
+    Raises `ImportError` or `AttributeError` where there is no such class, and whatever the file
+    raises.
+    """
+    file = own_file(estimator)
+    if file is None:
+        module, _, name = estimator.rpartition(".")
+        return getattr(importlib.import_module(module), name)
+    return getattr(_own_module(file, source), estimator.rpartition(":")[2])
+
+
+class _TextLoader(InspectLoader):
+    """Loads a module from a text, which may come from another host or be older than its file."""
+
+    def __init__(self, file: Path, source: str) -> None:
+        self._file, self._source = file, source
+
+    def get_source(self, fullname: str) -> str:
+        """Return the text."""
+        return self._source
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the compiled text, whose errors name the file."""
+        return self.source_to_code(self._source, str(self._file))
+
+
+def _own_module(file: Path, source: str) -> ModuleType:
+    """Return the module of a file's text; the same text gives the same module in this process."""
+    name = f"own_estimator_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+    if name not in sys.modules:
+        loader = _TextLoader(file, source)
+        module = module_from_spec(spec_from_loader(name, loader, origin=str(file)))
+        sys.modules[name] = module  # before it runs, as Python's import does
+        try:
+            loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]

@@ -6,28 +6,25 @@ pydantic and a new check of a key reruns no search. The data sets' models are in
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     field_validator,
-    model_validator,
 )
 
 from sysstop.run.errors import unknown_name
+from sysstop.study.config_algorithms import Algorithms, GridSection
 from sysstop.study.config_section import (
     WITH_UNIT,
     AsNumber,
     ConfigSection,
     Distinct,
     NumberAbove0,
-    NumberFrom0,
     OrNull,
     Seed,
     Text,
@@ -39,8 +36,6 @@ from sysstop.study.config_section import (
 from sysstop.study.metrics import metric_names
 from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY
 
-MAX_TRIALS = 100_000
-
 
 class StudySection(ConfigSection):
     """What is searched."""
@@ -48,8 +43,7 @@ class StudySection(ConfigSection):
     datasets: Distinct[str]
     """Names of data sets under `datasets`."""
     algorithms: Distinct[str]
-    """Names of algorithms: `linear_regression`, `logistic_regression`, `support_vector_machine`,
-    `support_vector_regressor`. Each runs on the data sets of its task."""
+    """Names of algorithms under `algorithms`. Each runs on the data sets of its task."""
     arms: Annotated[Distinct[str], Field(json_schema_extra={"contains": {"const": BASELINE_ARM}})]
     """Names of arms under `arms`; `none`, the full-budget baseline, is always needed."""
     repetitions: Annotated[int, Field(ge=1, le=1000), AsNumber] = 3
@@ -63,56 +57,6 @@ class StudySection(ConfigSection):
         if BASELINE_ARM not in arms:
             raise mistake(f"must contain '{BASELINE_ARM}', the full-budget baseline; add it")
         return arms
-
-
-def _check_six_digits(values: list[float]) -> list[float]:
-    first_of: dict[str, float] = {}
-    for value in values:
-        # Trial names show six digits.
-        first = first_of.setdefault(f"{value:g}", value)
-        if first is not value:
-            raise mistake(f"{first!r} and {value!r} agree in six digits; remove one of them")
-    return values
-
-
-def _kind_of_batch_sizes(found: Any) -> str:
-    return {list: "list", dict: "mapping"}.get(type(found), "word")
-
-
-class GridSection(ConfigSection):
-    """The grid of hyperparameters; the trials of a study are its product."""
-
-    batch_size: Annotated[
-        Annotated[Literal["powers_of_two"], Tag("word")]
-        | Annotated[Distinct[WholeFrom1], Tag("list")]
-        | Annotated[
-            dict[Literal["up_to_rows"], Distinct[WholeFrom1]], Field(min_length=1), Tag("mapping")
-        ],
-        Discriminator(_kind_of_batch_sizes),
-    ] = "powers_of_two"
-    """Samples in a mini-batch; `powers_of_two` stands for 2, 4, 8, … up to the rows that a fold model
-    trains on, and `{up_to_rows: [8, 64, 4096]}` for those of a list that are no more than these rows.
-    A plain list is refused where a data set has too few rows for it."""
-    learning_rate: Annotated[Distinct[NumberAbove0], AfterValidator(_check_six_digits)] = Field(
-        [0.1, 0.01, 0.001, 0.0001]
-    )
-    """Constant learning rates of the stochastic gradient descent."""
-    alpha: Annotated[Distinct[NumberFrom0], AfterValidator(_check_six_digits)] = Field(
-        [0.01, 0.001, 0.0001, 0.00001]
-    )
-    """Strengths of the L2 regularisation."""
-
-    @model_validator(mode="after")
-    def _few_enough_trials(self) -> Self:
-        given = self.batch_size
-        listed = given["up_to_rows"] if isinstance(given, dict) else given
-        sizes = 1 if listed == "powers_of_two" else len(listed)
-        trials = sizes * len(self.learning_rate) * len(self.alpha)
-        if trials > MAX_TRIALS:
-            raise mistake(
-                f"{trials} trials in each study; at most {MAX_TRIALS} are possible, so thin it out"
-            )
-        return self
 
 
 class BudgetSection(ConfigSection):
@@ -266,6 +210,7 @@ class DataSection(ConfigSection):
 
 SECTIONS: Mapping[str, Any] = {
     "study": StudySection,
+    "algorithms": Algorithms,
     "grid": GridSection,
     "budget": BudgetSection,
     "split": SplitSection,

@@ -12,5 +12,26 @@ TRIAL = [*STUDY, "trial_id"]
 RULE = ["rule", "metric"]
 """A stopping rule and what it watches."""
 
-HYPERPARAMETERS = ["batch_size", "learning_rate", "alpha"]
-"""What distinguishes the trials of a study, in the order of the grid."""
+_OF_TRIALS = """
+    task limit mlflow_run_id status stop_reason stop_metric stop_limit stop_value candidate host
+    steps_planned steps_used step_time_unstable
+"""
+_OF_WINDOWS = "window step"
+_OF_RECOMMENDATIONS = """
+    configurations configurations_within unconstrained_score saved_time_fraction
+    constraints_saved_time_fraction constraints_stop_best
+"""
+_OF_PARETO = "value on_front within_constraints completed repetitions"
+_OF_SIGNALS = "largest_signal quantity score_text reading limits_below state"
+_OF_JOURNALS = "configuration environment windows losses"
+RESERVED = {
+    *TRIAL,
+    *RULE,
+    *_OF_TRIALS.split(),
+    *_OF_WINDOWS.split(),
+    *_OF_RECOMMENDATIONS.split(),
+    *_OF_PARETO.split(),
+    *_OF_SIGNALS.split(),
+    *_OF_JOURNALS.split(),
+}
+"""What stands beside hyperparameters in a table, metrics left out: no hyperparameter may be called so."""

@@ -4,12 +4,19 @@ import hashlib
 import math
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
 from sysstop.run.errors import UserError
-from sysstop.study.algorithms import ALGORITHMS
+from sysstop.study.algorithms import Algorithm
+from sysstop.study.hyperparameters import (
+    BATCH_SIZE,
+    SAMPLE,
+    SHORT_NAMES,
+    hyperparameters_of,
+    name_text,
+)
 
 BASELINE_ARM = "none"
 LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
@@ -19,14 +26,21 @@ LOCAL_RAY = "local"  # the address in the config that stands for the private Ray
 class Configuration:
     """One point of the grid, the hyperparameters of one trial."""
 
-    batch_size: int
-    learning_rate: float
-    alpha: float
+    values: Mapping[str, Any]
+    """by name, in the order of the grid: numbers, texts, booleans or lists of these"""
+
+    @property
+    def batch_size(self) -> int:
+        """The samples in a mini-batch."""
+        return self.values[BATCH_SIZE]
 
     @property
     def trial_id(self) -> str:
         """A name that is unique in its study and readable in a path, a plot and MLflow."""
-        return f"batch{self.batch_size}-rate{self.learning_rate:g}-alpha{self.alpha:g}"
+        return "-".join(
+            f"{SHORT_NAMES.get(name, name)}{name_text(value)}"
+            for name, value in self.values.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -60,23 +74,23 @@ class Study:
         """The study's name in paths and in MLflow."""
         return f"{self.dataset}/{self.algorithm}/{self.arm}/{self.repetition}"
 
-    @property
-    def task(self) -> str:
-        """Classification or regression."""
-        return ALGORITHMS[self.algorithm].task
-
 
 @dataclass(frozen=True)
 class Trial:
     """All that determines a trial: its configuration, algorithm, budget and seed."""
 
     configuration: Configuration
-    algorithm: str
+    algorithm: Algorithm
     budget: Budget
     steps_planned: int
     seed: int
     nominal_reference_us: float = math.nan
     """CPU time of a reference step at nominal speed, which steady time is in units of; NaN if unknown"""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What distinguishes it from other trials of its algorithm, as plain data."""
+        return asdict(replace(self, algorithm=None)) | {"algorithm": self.algorithm.name}
 
 
 def planned_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -85,7 +99,7 @@ def planned_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         (dataset, algorithm)
         for dataset in config["study"]["datasets"]
         for algorithm in config["study"]["algorithms"]
-        if config["datasets"][dataset]["task"] == ALGORITHMS[algorithm].task
+        if config["datasets"][dataset]["task"] == config["algorithms"][algorithm]["task"]
     ]
 
 
@@ -116,7 +130,7 @@ def rows_of_fold_model(train_rows: int, folds: int) -> int:
 
 def grid_batch_sizes(grid: Mapping[str, Any], fold_rows: int) -> list[int]:
     """Return the grid's batch sizes for fold models that train on `fold_rows` rows, unchecked."""
-    match grid["batch_size"]:
+    match grid[BATCH_SIZE]:
         case "powers_of_two":
             return [2**i for i in range(1, int(math.log2(fold_rows)) + 1)]
         case {"up_to_rows": sizes}:
@@ -125,14 +139,8 @@ def grid_batch_sizes(grid: Mapping[str, Any], fold_rows: int) -> list[int]:
             return list(sizes)
 
 
-def grid_configurations(
-    grid: Mapping[str, Any], fold_rows: int, dataset: str
-) -> list[Configuration]:
-    """Return the grid's configurations for fold models that train on `fold_rows` rows.
-
-    Raises `UserError` when a batch is larger than the rows a fold model trains on, or none is as
-    small as these.
-    """
+def check_batch_sizes(grid: Mapping[str, Any], fold_rows: int, dataset: str) -> None:
+    """Raise `UserError` when no batch fits into the `fold_rows` rows a fold model trains on, or one does not."""
     batch_sizes = grid_batch_sizes(grid, fold_rows)
     too_large = [size for size in batch_sizes if size > fold_rows]
     if too_large:
@@ -146,10 +154,49 @@ def grid_configurations(
             f"grid.batch_size: no batch size is left for data set '{dataset}', whose fold models train "
             f"on {fold_rows} rows. Give a smaller one, or use a larger data set."
         )
-    return [
-        Configuration(*values)
-        for values in product(batch_sizes, grid["learning_rate"], grid["alpha"])
-    ]
+
+
+def grid_size(grid: Mapping[str, Any], fold_rows: int) -> int:
+    """Return how many configurations a grid has, whether or not a sample of them is searched."""
+    others = (len(grid[name]) for name in hyperparameters_of(grid) if name != BATCH_SIZE)
+    return len(grid_batch_sizes(grid, fold_rows)) * math.prod(others)
+
+
+def grid_configurations(
+    grid: Mapping[str, Any], fold_rows: int, dataset: str, sample_seed: int
+) -> list[Configuration]:
+    """Return the grid's configurations for fold models that train on `fold_rows` rows.
+
+    Where the grid says how large a `sample` of them to search, it is drawn with the seed; the
+    order stays that of the grid. Raises `UserError` when a batch is larger than the rows a fold
+    model trains on.
+    """
+    check_batch_sizes(grid, fold_rows, dataset)
+    axes = {name: grid[name] for name in hyperparameters_of(grid)}
+    axes[BATCH_SIZE] = grid_batch_sizes(grid, fold_rows)
+    size, sample = grid_size(grid, fold_rows), grid.get(SAMPLE)
+    if sample is None or sample >= size:
+        points = product(*axes.values())
+    else:
+        points = (_grid_point([*axes.values()], at) for at in _drawn(size, sample, sample_seed))
+    return [Configuration(dict(zip(axes, point, strict=True))) for point in points]
+
+
+def _drawn(size: int, sample: int, seed: int) -> list[int]:
+    """Return so many different whole numbers below `size`, in order; `random.sample` needs it small."""
+    rng, drawn = random.Random(seed), set()
+    while len(drawn) < sample:
+        drawn.add(rng.randrange(size))
+    return sorted(drawn)
+
+
+def _grid_point(axes: list[list[Any]], place: int) -> list[Any]:
+    """Return the point at this place of the product of the axes, the last of which moves fastest."""
+    point = []
+    for values in reversed(axes):
+        place, at = divmod(place, len(values))
+        point.append(values[at])
+    return point[::-1]
 
 
 def derive_seed(seed: int, *parts: object) -> int:
@@ -173,37 +220,35 @@ def search_order(trial_ids: Iterable[str], order_seed: int) -> list[str]:
     return trial_ids
 
 
-def plan_trial(
-    study: Study,
-    configuration: Configuration,
-    budget: Budget,
-    seed: int,
-    fold_rows: int,
-    nominal_reference_us: float = math.nan,
-) -> Trial:
-    """Return the trial of one configuration, whose fold models train on `fold_rows` rows.
-
-    Its seed depends on everything but the arm, so that arms agree bit for bit in every
-    machine-learning metric until one of them stops the trial.
-    """
-    names = (study.dataset, study.algorithm, study.repetition, configuration.trial_id)
-    steps = budget.steps_planned(configuration.batch_size, fold_rows)
-    trial_seed = derive_seed(seed, *names)
-    return Trial(configuration, study.algorithm, budget, steps, trial_seed, nominal_reference_us)
+def sample_seed(seed: int, dataset: str, algorithm: str) -> int:
+    """Return the seed of the sample of the grid: the same in all arms and repetitions."""
+    return derive_seed(seed, dataset, algorithm, SAMPLE)
 
 
 def plan_trials(
     study: Study,
+    algorithm: Algorithm,
     grid: Mapping[str, Any],
     budget: Budget,
     seed: int,
     fold_rows: int,
     nominal_reference_us: float = math.nan,
 ) -> dict[str, Trial]:
-    """Return all trials of a study by trial id, in the grid's order."""
+    """Return all trials of a study by trial id, in the grid's order.
+
+    A trial's seed depends on everything but the arm, so that arms agree bit for bit in every
+    machine-learning metric until one of them stops the trial.
+    """
+    names = (study.dataset, study.algorithm)
+    points = grid_configurations(grid, fold_rows, study.dataset, sample_seed(seed, *names))
     return {
-        configuration.trial_id: plan_trial(
-            study, configuration, budget, seed, fold_rows, nominal_reference_us
+        point.trial_id: Trial(
+            point,
+            algorithm,
+            budget,
+            budget.steps_planned(point.batch_size, fold_rows),
+            derive_seed(seed, *names, study.repetition, point.trial_id),
+            nominal_reference_us,
         )
-        for configuration in grid_configurations(grid, fold_rows, study.dataset)
+        for point in points
     }

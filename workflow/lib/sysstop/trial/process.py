@@ -1,8 +1,9 @@
 """Run each trial in a fresh process, so that no trial inherits another's heap.
 
 The processes are forked from a warm template (see `trial.template`), which is a process of its own,
-without Ray. Parent, template and trial share one connection: the parent sends a request, the trial
-its windows, and the template how the trial ended. Nobody waits for an answer: the trial asks its
+without Ray. Parent, template and trial share one connection: the parent first sends the algorithm,
+whose estimator the template imports, then a request for each trial; the trial sends its windows, and
+the template how the trial ended. Nobody waits for an answer: the trial asks its
 rule itself. A parent that has seen enough closes the connection, which kills the trial. It also
 closes it if a template hangs, and goes on with another one.
 """
@@ -88,6 +89,7 @@ class TrialProcess:
             self.close()
         if self._connection is None:
             self._connection = self._connect()
+            self._connection.send(request.trial.algorithm)
         self._connection.send(request)
         self._running = True
 

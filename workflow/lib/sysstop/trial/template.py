@@ -17,6 +17,7 @@ from pathlib import Path
 import sklearn.linear_model  # noqa: F401
 
 from sysstop.data.split import load_split
+from sysstop.study.algorithms import Algorithm, estimator_class
 from sysstop.trial.process import Ended, last_words
 from sysstop.trial.training import train
 
@@ -55,12 +56,20 @@ def serve(connection: Connection) -> None:
     If all cores are taken, the trials stay unpinned until one is free.
     """
     core = pin_to_free_core()
-    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+    with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
+        import_estimator(connection.recv())
         while ended := run_forked(connection, core.number if core else None):
             connection.send(ended)
             core = core or pin_to_free_core()
     if core:
         core.reservation.close()
+
+
+def import_estimator(algorithm: Algorithm) -> None:
+    """Import what the trials train, before the first fork, so that no trial pays for it."""
+    with contextlib.suppress(Exception):  # the trial itself will fail with it, and say why
+        estimator_class(algorithm.estimator, algorithm.source)
+    _keep_out_of_collection()
 
 
 def run_forked(connection: Connection, core: int | None = None) -> Ended | None:
@@ -130,12 +139,17 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _keep_out_of_collection() -> None:
+    """Have no trial's garbage collection touch, and so copy, what it shares with this process."""
+    gc.collect()
+    gc.freeze()
+
+
 def main() -> None:
     """Serve one connection or listen: `python -m sysstop.trial.template CONNECTION_FD | SOCKET`."""
     _die_with_parent()
     faulthandler.enable()  # a crash in a library's code leaves words
-    gc.collect()
-    gc.freeze()
+    _keep_out_of_collection()
     (address,) = sys.argv[1:]
     if address.isdigit():
         serve(Connection(int(address)))

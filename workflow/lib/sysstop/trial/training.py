@@ -1,8 +1,9 @@
 """Train one trial: the models of its k folds in lockstep, window by window.
 
-A training step draws one mini-batch, scales it and calls scikit-learn's `partial_fit` once per fold
+A training step draws one mini-batch, scales it and calls the estimator's `partial_fit` once per fold
 model. Mini-batches run through permutations of the fold's rows, a fresh one each epoch, and always
-have the full batch size. Inside a mini-batch scikit-learn updates the model one sample at a time.
+have the full batch size. Inside a mini-batch scikit-learn's linear models are updated one sample at
+a time.
 """
 
 import math
@@ -13,11 +14,12 @@ from dataclasses import replace
 import numpy as np
 
 from sysstop.data.split import Split
-from sysstop.study.algorithms import ALGORITHMS, Algorithm, linear_scores
+from sysstop.study.losses import linear_scores, outputs_of, predicted_classes
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import TrialRule, decide
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Trial, derive_seed
+from sysstop.trial.estimators import is_divergence, is_linear, takes_classes
 from sysstop.trial.meters import begin_meters, hooks
 from sysstop.trial.reference import Clocks, trial_reference
 from sysstop.trial.window import Window
@@ -39,18 +41,17 @@ class FoldModel:
     """One model, the rows it trains on and the scaling fitted on those rows."""
 
     def __init__(self, trial: Trial, split: Split, fold: int) -> None:
-        self.algorithm: Algorithm = ALGORITHMS[trial.algorithm]
-        self.split = split
+        self.task, self.loss, self.split = trial.algorithm.task, trial.algorithm.loss, split
         self.train_rows, self.validation_rows = split.fold_rows(fold)
         self.mean, self.scale = split.feature_mean[fold], split.feature_scale[fold]
         self.target_mean = float(split.target_mean[fold])
         self.target_scale = float(split.target_scale[fold])
         seed = derive_seed(trial.seed, fold)
-        self.model = self.algorithm.make_model(
-            trial.configuration.learning_rate, trial.configuration.alpha, seed
-        )
+        self.model = trial.algorithm.make_model(trial.configuration.values, seed)
+        self.gives_scores = self.loss.mean_of_scores is not None and is_linear(self.model)
+        self.mean_loss = self.loss.mean_of_scores if self.gives_scores else self.loss.mean
         self.fit_arguments = {}
-        if self.algorithm.task == "classification":
+        if self.task == "classification" and takes_classes(self.model):
             self.fit_arguments["classes"] = np.arange(len(split.class_labels))
         self.batches = batch_rows(self.train_rows, trial.configuration.batch_size, seed)
 
@@ -63,7 +64,7 @@ class FoldModel:
 
     def scaled_target(self, target: np.ndarray) -> np.ndarray:
         """Return class codes as they are, regression targets scaled like the fold's training rows."""
-        if self.algorithm.task == "classification":
+        if self.task == "classification":
             return target
         return (target - self.target_mean) / self.target_scale
 
@@ -74,15 +75,21 @@ class FoldModel:
         target = self.scaled_target(self.split.train_target[rows])
         try:
             self.model.partial_fit(features, target, **self.fit_arguments)
-        except ValueError as error:
-            if "overflow" in str(error):
+        except Exception as error:
+            if is_divergence(error):
                 raise Diverged(str(error)) from error
             raise
         return features, target
 
+    def outputs(self, features: np.ndarray) -> np.ndarray:
+        """Return what the loss is computed from: linear scores, or what the estimator's method says."""
+        if self.gives_scores:
+            return linear_scores(self.model, features)
+        return outputs_of(self.model, self.loss.method, features)
+
     def batch_loss(self, features: np.ndarray, target: np.ndarray) -> float:
         """Return the loss on a mini-batch; raise `Diverged` when it is out of bounds."""
-        loss = self.algorithm.mean_loss(linear_scores(self.model, features), target)
+        loss = self.mean_loss(self.outputs(features), target)
         if not loss < DIVERGED_LOSS:
             raise Diverged(f"the training loss is {loss:g}")
         return loss
@@ -95,16 +102,16 @@ class FoldModel:
         loss = correct = squared_error = 0.0
         for start in range(0, len(rows), block_rows):
             block = rows[start : start + block_rows]
-            scores = linear_scores(self.model, self.scaled(features, block))
+            outputs = self.outputs(self.scaled(features, block))
             expected = self.scaled_target(target[block])
-            loss += self.algorithm.mean_loss(scores, expected) * len(block)
-            if self.algorithm.task == "classification":
-                predicted = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+            loss += self.mean_loss(outputs, expected) * len(block)
+            if self.task == "classification":
+                predicted = predicted_classes(outputs, self.loss.method)
                 correct += float((predicted == expected).sum())
             else:
-                squared_error += float(((scores - expected) ** 2).sum())
+                squared_error += float(((outputs - expected) ** 2).sum())
         result = {"val_loss": loss / len(rows), "accuracy": math.nan, "rmse": math.nan}
-        if self.algorithm.task == "classification":
+        if self.task == "classification":
             result["accuracy"] = result["score"] = correct / len(rows)
         else:
             result["rmse"] = math.sqrt(squared_error / len(rows)) * self.target_scale

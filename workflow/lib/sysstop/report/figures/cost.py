@@ -1,5 +1,7 @@
 """RQ1: what a training step costs, beside what a sample costs, against the batch size."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -34,17 +36,21 @@ FIGURE = FigureKind(
         "sample."
     ),
     tables=("trials", "cost_model"),
+    config=("algorithms",),
 )
 
 TIMES = ("steady_step_time_ms", "steady_sample_time_us")
 
 
 @styled
-def draw(trials: pd.DataFrame, cost_model: pd.DataFrame) -> Figure:
+def draw(
+    trials: pd.DataFrame, cost_model: pd.DataFrame, algorithms: Mapping[str, Mapping]
+) -> Figure:
     """Draw a row per data set: steady step time and time per sample, with the cost model's lines.
 
     The model is step time = fixed cost + batch size x cost per sample. A dotted line marks the
-    batch size at which both parts are equal, where it lies within the grid.
+    batch size at which both parts are equal, where it lies within the grid. `algorithms` are the
+    config's.
     """
     completed = completed_baseline(trials)
     if completed.empty:
@@ -61,6 +67,7 @@ def draw(trials: pd.DataFrame, cost_model: pd.DataFrame) -> Figure:
                     of_algorithm[name],
                     of_algorithm["batch_size"],
                     algorithm=algorithm,
+                    algorithms=algorithms,
                     shift=0,
                     line=False,
                 )
@@ -68,7 +75,8 @@ def draw(trials: pd.DataFrame, cost_model: pd.DataFrame) -> Figure:
             scale_to_values(axes, "y", of_dataset[name])
             axes.set_ylabel(METRIC_BY_NAME[name].axis_label)
             axes.autoscale(False)
-            _draw_model(axes, name, cost_model[cost_model["dataset"] == dataset], of_dataset)
+            models = cost_model[cost_model["dataset"] == dataset]
+            _draw_models(axes, name, models, of_dataset, algorithm_colours(algorithms))
         row[0].set_title(dataset, loc="left")
     for axes in panels[-1]:
         axes.set_xlabel("Batch size (samples)")
@@ -82,11 +90,17 @@ def draw(trials: pd.DataFrame, cost_model: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_model(axes: Axes, name: str, models: pd.DataFrame, trials: pd.DataFrame) -> None:
+def _draw_models(
+    axes: Axes,
+    name: str,
+    models: pd.DataFrame,
+    trials: pd.DataFrame,
+    colours: Mapping[str, str],
+) -> None:
     smallest, largest = trials["batch_size"].min(), trials["batch_size"].max()
     batch_sizes = np.geomspace(smallest, largest, 100)
     for model in models.itertuples():
-        colour = algorithm_colours()[model.algorithm]
+        colour = colours[model.algorithm]
         step_ms = model.fixed_ms + model.per_sample_us * batch_sizes / 1e3
         values = step_ms if name == TIMES[0] else 1e3 * step_ms / batch_sizes
         axes.plot(batch_sizes, values, color=colour, linewidth=1)

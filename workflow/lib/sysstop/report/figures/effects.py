@@ -55,8 +55,8 @@ def draw(effects: pd.DataFrame) -> Figure:
     hyperparameters = list(dict.fromkeys(effects["hyperparameter"]))
     for axes, ((dataset, algorithm), of_pair) in zip(panels.flat, pairs, strict=False):
         of_pair = of_pair.set_index(["metric", "hyperparameter"])
-        share = of_pair["effect_size"].unstack().reindex(metrics)[hyperparameters]
-        shown = of_pair["p_adjusted"].unstack().reindex(metrics)[hyperparameters]
+        share = of_pair["effect_size"].unstack().reindex(metrics, columns=hyperparameters)
+        shown = of_pair["p_adjusted"].unstack().reindex(metrics, columns=hyperparameters)
         texts = share.map(whole_percent)
         texts = texts.where(shown < SIGNIFICANCE_LEVEL, "(" + texts + ")")
         seaborn.heatmap(

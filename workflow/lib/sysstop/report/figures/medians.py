@@ -1,5 +1,7 @@
 """Medians of the baseline's completed trials, with how far single trials lie from them."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -15,11 +17,18 @@ def completed_baseline(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_medians(
-    axes: Axes, values: pd.Series, levels: pd.Series, *, algorithm: str, shift: float, line: bool
+    axes: Axes,
+    values: pd.Series,
+    levels: pd.Series,
+    *,
+    algorithm: str,
+    algorithms: Iterable[str],
+    shift: float,
+    line: bool,
 ) -> None:
     """Draw the median at each level with a bar from the 10 % to the 90 % quantile.
 
-    `shift` moves the points sideways by that share of the axis, so that algorithms do not cover
+    `algorithms` are those of the study, which fix the colours. `shift` moves the points sideways by that share of the axis, so that algorithms do not cover
     each other.
     """
     quantiles = values.groupby(levels).quantile([0.1, 0.5, 0.9]).unstack()
@@ -31,8 +40,8 @@ def draw_medians(
         at,
         median,
         yerr=[median - low, high - median],
-        color=algorithm_colours()[algorithm],
-        marker=algorithm_markers()[algorithm],
+        color=algorithm_colours(algorithms)[algorithm],
+        marker=algorithm_markers(algorithms)[algorithm],
         linestyle="-" if line else "none",
         elinewidth=0.9,
         capsize=1.8,

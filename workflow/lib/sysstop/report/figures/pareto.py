@@ -19,8 +19,6 @@ from sysstop.report.figures.style import (
     styled,
 )
 from sysstop.report.wording import algorithm_label, with_unit
-from sysstop.study.algorithms import ALGORITHMS
-from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import METRICS, steady_system_metrics
 
 FIGURE = FigureKind(
@@ -39,7 +37,7 @@ FIGURE = FigureKind(
         "drawn at the edge instead."
     ),
     tables=("pareto",),
-    config=("constraints",),
+    config=("constraints", "algorithms"),
     per_dataset=True,
 )
 
@@ -49,27 +47,31 @@ MOST_TICKS = 3
 
 
 @styled
-def draw(pareto: pd.DataFrame, constraints: Mapping[str, float]) -> Figure:
+def draw(
+    pareto: pd.DataFrame,
+    constraints: Mapping[str, float],
+    algorithms: Mapping[str, Mapping],
+) -> Figure:
     """Draw score against each system metric for one data set: a row per algorithm.
 
     Scores are drawn so that up is better: accuracy, or RMSE on a reversed axis. `pareto` is a
-    `recommendations.pareto_table`, `constraints` the largest value by metric of the config.
+    `recommendations.pareto_table`, `constraints` the largest value by metric of the config, whose
+    `algorithms` these are.
     """
     if pareto.empty:
         return message_figure("No configuration completed in every repetition of the baseline.")
     shown = {*steady_system_metrics(), *constraints}
     metrics = [metric for metric in METRICS if metric.name in shown]
-    algorithms = sorted(pareto["algorithm"].unique())
-    figure = new_figure(1.9 * len(algorithms) + 0.95, width_inches=9.9)
-    panels = figure.subplots(
-        len(algorithms), len(metrics), sharex="col", sharey="row", squeeze=False
-    )
-    for algorithm, row in zip(algorithms, panels, strict=True):
+    drawn = sorted(pareto["algorithm"].unique())
+    figure = new_figure(1.9 * len(drawn) + 0.95, width_inches=9.9)
+    panels = figure.subplots(len(drawn), len(metrics), sharex="col", sharey="row", squeeze=False)
+    for algorithm, row in zip(drawn, panels, strict=True):
         of_algorithm = _with_quality(pareto[pareto["algorithm"] == algorithm])
-        regression = ALGORITHMS[algorithm].task == "regression"
+        regression = algorithms[algorithm]["task"] == "regression"
+        colour = algorithm_colours(algorithms)[algorithm]
         for metric, axes in zip(metrics, row, strict=True):
             of_metric = of_algorithm[of_algorithm["metric"] == metric.name]
-            _draw_configurations(axes, of_metric.dropna(subset="value"), algorithm)
+            _draw_configurations(axes, of_metric.dropna(subset="value"), colour)
         scale_to_values(row[0], "y", of_algorithm["quality"])
         if regression:
             row[0].invert_yaxis()
@@ -94,8 +96,7 @@ def best_configuration(pareto: pd.DataFrame) -> pd.DataFrame:
     No row if no configuration keeps the constraints.
     """
     within = pareto[pareto["within_constraints"]]
-    order = ["score", *HYPERPARAMETERS]
-    return within.sort_values(order, ascending=[False, *[True] * len(HYPERPARAMETERS)]).head(1)
+    return within.sort_values("score", ascending=False, kind="stable").head(1)
 
 
 def _with_quality(pareto: pd.DataFrame) -> pd.DataFrame:
@@ -110,8 +111,7 @@ def _with_quality(pareto: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _draw_configurations(axes: Axes, configurations: pd.DataFrame, algorithm: str) -> None:
-    colour = algorithm_colours()[algorithm]
+def _draw_configurations(axes: Axes, configurations: pd.DataFrame, colour: str) -> None:
     front = configurations[configurations["on_front"]].sort_values("value")
     axes.plot(front["value"], front["quality"], color=colour, drawstyle="steps-post", linewidth=1.2)
     kinds = configurations.groupby(["on_front", "within_constraints", "is_outlier"])

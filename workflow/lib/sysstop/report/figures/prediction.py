@@ -1,5 +1,7 @@
 """RQ2: how early a trial's final training time, memory and step time can be predicted."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,6 +36,7 @@ FIGURE = FigureKind(
         "logarithmic and ends at 0.1 %, where smaller errors are drawn."
     ),
     tables=("prediction",),
+    config=("algorithms",),
 )
 
 # Below this an error does not matter; a logarithmic axis has to end somewhere.
@@ -52,12 +55,12 @@ ERROR_LABELS = {
 
 
 @styled
-def draw(prediction: pd.DataFrame) -> Figure:
+def draw(prediction: pd.DataFrame, algorithms: Mapping[str, Mapping]) -> Figure:
     """Draw the error of the predictions against the windows seen: two rows, a column per metric.
 
     A thin line is a data set and algorithm, the black one the median of several. Errors are shares of the
     final value in percent; those below `LEAST_ERROR_PERCENT` are drawn there. `prediction` is a
-    `prediction.prediction_table`.
+    `prediction.prediction_table`, `algorithms` are the config's.
     """
     if prediction.empty:
         return message_figure("No trial of the baseline completed with more than one window.")
@@ -68,20 +71,23 @@ def draw(prediction: pd.DataFrame) -> Figure:
     panels = figure.subplots(
         len(ERROR_LABELS), len(metrics), sharex=True, sharey=True, squeeze=False
     )
+    colours = algorithm_colours(algorithms)
     highest = 100 * prediction[list(ERROR_LABELS)].max(axis=None)
     for error, row in zip(ERROR_LABELS, panels, strict=True):
         for metric, axes in zip(metrics, row, strict=True):
-            _draw_errors(axes, prediction[prediction["metric"] == metric], error)
+            _draw_errors(axes, prediction[prediction["metric"] == metric], error, colours)
         row[0].set_ylabel(ERROR_LABELS[error])
     _scale(panels[0, 0], prediction["windows_seen"].max(), highest)
     for metric, top, bottom in zip(metrics, panels[0], panels[-1], strict=True):
         top.set_title(METRIC_BY_NAME[metric].label)
         bottom.set_xlabel("Windows seen")
-    legend_below(figure, _legend(prediction), columns=3)
+    legend_below(figure, _legend(prediction, colours), columns=3)
     return figure
 
 
-def _draw_errors(axes: Axes, prediction: pd.DataFrame, error: str) -> None:
+def _draw_errors(
+    axes: Axes, prediction: pd.DataFrame, error: str, colours: Mapping[str, str]
+) -> None:
     shown = (100 * prediction[error]).clip(lower=LEAST_ERROR_PERCENT)
     prediction = prediction.assign(shown=shown)
     for (_, algorithm), of_pair in prediction.groupby(PAIR):
@@ -89,7 +95,7 @@ def _draw_errors(axes: Axes, prediction: pd.DataFrame, error: str) -> None:
         axes.plot(
             of_pair["windows_seen"],
             of_pair["shown"],
-            color=algorithm_colours()[algorithm],
+            color=colours[algorithm],
             linewidth=0.8,
             marker=".",
             clip_on=False,
@@ -116,9 +122,9 @@ def _error_text(value: float, _: int) -> str:
     return f"≤ {number(value)}" if value <= LEAST_ERROR_PERCENT else number(value)
 
 
-def _legend(prediction: pd.DataFrame) -> dict[str, object]:
+def _legend(prediction: pd.DataFrame, colours: Mapping[str, str]) -> dict[str, object]:
     algorithms = {
-        algorithm_label(name): Line2D([], [], color=algorithm_colours()[name], linewidth=0.8)
+        algorithm_label(name): Line2D([], [], color=colours[name], linewidth=0.8)
         for name in sorted(prediction["algorithm"].unique())
     }
     if _pairs(prediction) == 1:

@@ -1,5 +1,7 @@
 """RQ2: what every stopping rule saves against what it loses as its limit moves, in replay."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import legend_below, message_figure, new_figure, styled
 from sysstop.report.wording import algorithm_label, number
-from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import PAIR, RULE
 from sysstop.study.rules import RuleStyle, rule_at
 
@@ -30,6 +31,7 @@ FIGURE = FigureKind(
         "hindsight, so a dot is a bound. All is replayed from the baseline's windows."
     ),
     tables=("replay", "replay_summary"),
+    config=("algorithms",),
     per_dataset=True,
 )
 
@@ -40,27 +42,29 @@ REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RM
 
 
 @styled
-def draw(replay: pd.DataFrame, replay_summary: pd.DataFrame) -> Figure:
+def draw(
+    replay: pd.DataFrame, replay_summary: pd.DataFrame, algorithms: Mapping[str, Mapping]
+) -> Figure:
     """Draw the replay of one data set: a row per algorithm, rules ranked and their curves.
 
     The first panel of a row ranks the rules by the largest saving without regret, the others show
     regret against saving, means over the repetitions at the same limit, a panel per family of rules.
     Grey is the expected regret of random stopping. `replay` is a `replay.replay_table` and
-    `replay_summary` its `replay.replay_summary`.
+    `replay_summary` its `replay.replay_summary`; `algorithms` are the config's.
     """
     if replay_summary.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to replay.")
     points = mean_points(replay)
-    algorithms = sorted(replay["algorithm"].unique())
+    drawn = sorted(replay["algorithm"].unique())
     families = rule_families(replay)
-    figure = new_figure(2.45 * len(algorithms) + 0.95, width_inches=9.9)
+    figure = new_figure(2.45 * len(drawn) + 0.95, width_inches=9.9)
     panels = figure.subplots(
-        len(algorithms),
+        len(drawn),
         1 + len(families),
         squeeze=False,
         width_ratios=[1.15, *(1 for _ in families)],
     )
-    for algorithm, (ranking, *curves) in zip(algorithms, panels, strict=True):
+    for algorithm, (ranking, *curves) in zip(drawn, panels, strict=True):
         marks = with_random_at_free(
             replay_summary[replay_summary["algorithm"] == algorithm], points
         )
@@ -70,7 +74,7 @@ def draw(replay: pd.DataFrame, replay_summary: pd.DataFrame) -> Figure:
         for family, axes in zip(families.values(), curves, strict=True):
             _draw_family(axes, family, of_algorithm, marks)
             axes.set_ylim(*_regret_span(of_algorithm, marks))
-        curves[0].set_ylabel(REGRET_LABEL[ALGORITHMS[algorithm].task])
+        curves[0].set_ylabel(REGRET_LABEL[algorithms[algorithm]["task"]])
         for axes in curves[1:]:
             axes.tick_params(labelleft=False)
     for (title, family), axes in zip(families.items(), panels[0, 1:], strict=True):

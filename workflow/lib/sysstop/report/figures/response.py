@@ -1,5 +1,7 @@
 """RQ1: each system metric against each hyperparameter."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,7 +18,8 @@ from sysstop.report.figures.style import (
     styled,
 )
 from sysstop.report.wording import capitalised, spoken
-from sysstop.study.keys import HYPERPARAMETERS
+from sysstop.results.tables import in_grid_order, own_hyperparameters
+from sysstop.study.hyperparameters import BATCH_SIZE, Levels
 from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 FIGURE = FigureKind(
@@ -35,42 +38,56 @@ FIGURE = FigureKind(
         "costs depends on which of the two counts."
     ),
     tables=("trials",),
+    config=("algorithms", "hyperparameters"),
     per_dataset=True,
 )
 
 
 @styled
-def draw(trials: pd.DataFrame) -> Figure:
-    """Draw the trials of one data set: a row per system metric, a column per hyperparameter."""
+def draw(
+    trials: pd.DataFrame, algorithms: Mapping[str, Mapping], hyperparameters: Levels
+) -> Figure:
+    """Draw the trials of one data set: a row per system metric, a column per hyperparameter.
+
+    `algorithms` are the config's. Values of `hyperparameters` that are no numbers stand side by
+    side, in the order of the grid.
+    """
     completed = completed_baseline(trials)
     if completed.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to show.")
     metrics = [METRIC_BY_NAME[name] for name in steady_system_metrics()]
-    algorithms = sorted(completed["algorithm"].unique())
+    completed = in_grid_order(completed, hyperparameters)
+    drawn = sorted(completed["algorithm"].unique())
+    names = own_hyperparameters(completed, hyperparameters)
     figure = new_figure(1.35 * len(metrics) + 0.9)
-    panels = figure.subplots(
-        len(metrics), len(HYPERPARAMETERS), sharex="col", sharey="row", squeeze=False
-    )
+    panels = figure.subplots(len(metrics), len(names), sharex="col", sharey="row", squeeze=False)
     for metric, row in zip(metrics, panels, strict=True):
-        for hyperparameter, axes in zip(HYPERPARAMETERS, row, strict=True):
-            shifts = 0.014 * (np.arange(len(algorithms)) - (len(algorithms) - 1) / 2)
-            for algorithm, shift in zip(algorithms, shifts, strict=True):
+        for hyperparameter, axes in zip(names, row, strict=True):
+            shifts = 0.014 * (np.arange(len(drawn)) - (len(drawn) - 1) / 2)
+            for algorithm, shift in zip(drawn, shifts, strict=True):
                 of_algorithm = completed[completed["algorithm"] == algorithm]
+                if of_algorithm[hyperparameter].isna().all():
+                    continue
                 draw_medians(
                     axes,
                     of_algorithm[metric.name],
                     of_algorithm[hyperparameter],
                     algorithm=algorithm,
+                    algorithms=algorithms,
                     shift=shift,
                     line=True,
                 )
         scale_to_values(row[0], "y", completed[metric.name])
         row[0].set_ylabel(metric.axis_label.replace(" (", "\n("))
-    for hyperparameter, axes in zip(HYPERPARAMETERS, panels[-1], strict=True):
-        scale_to_levels(axes, completed[hyperparameter])
-        unit = " (samples)" if hyperparameter == "batch_size" else ""
+    for hyperparameter, axes in zip(names, panels[-1], strict=True):
+        texts = hyperparameters[hyperparameter]
+        if texts is None:
+            scale_to_levels(axes, completed[hyperparameter].dropna())
+        else:
+            axes.set_xticks(range(len(texts)), texts)
+        unit = " (samples)" if hyperparameter == BATCH_SIZE else ""
         axes.set_xlabel(capitalised(spoken(hyperparameter)) + unit)
     figure.align_ylabels(panels[:, 0])
     figure.suptitle(trials["dataset"].iloc[0])
-    legend_below(figure, handles_of(panels[0, :1]))
+    legend_below(figure, handles_of(panels[0]))
     return figure

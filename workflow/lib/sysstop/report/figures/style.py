@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sysstop.report.wording import arm_order, number
-from sysstop.study.algorithms import ALGORITHMS
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -78,14 +77,14 @@ def message_figure(message: str) -> Figure:
     return figure
 
 
-def algorithm_colours() -> dict[str, str]:
-    """Return the colour of each algorithm, the same in every figure."""
-    return {name: PALETTE[at % len(PALETTE)] for at, name in enumerate(ALGORITHMS)}
+def algorithm_colours(algorithms: Iterable[str]) -> dict[str, str]:
+    """Return the colour of each of the study's algorithms, the same in every figure."""
+    return {name: PALETTE[at % len(PALETTE)] for at, name in enumerate(algorithms)}
 
 
-def algorithm_markers() -> dict[str, str]:
-    """Return the marker of each algorithm, the same in every figure."""
-    return {name: MARKERS[at % len(MARKERS)] for at, name in enumerate(ALGORITHMS)}
+def algorithm_markers(algorithms: Iterable[str]) -> dict[str, str]:
+    """Return the marker of each of the study's algorithms, the same in every figure."""
+    return {name: MARKERS[at % len(MARKERS)] for at, name in enumerate(algorithms)}
 
 
 def arm_colours(arms: Iterable[str]) -> dict[str, str]:

@@ -10,9 +10,9 @@ import numpy as np
 from sysstop.run.errors import UserError, shortened, unknown_name
 from sysstop.study.algorithms import Algorithm, estimator_class, make_algorithm
 from sysstop.study.hyperparameters import (
-    listed_values,
     algorithm_grid,
     hyperparameters_of,
+    listed_values,
     value_text,
 )
 from sysstop.trial.estimators import is_divergence, takes_classes

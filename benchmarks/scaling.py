@@ -233,7 +233,7 @@ def analyse(run: Path, count: int) -> dict[str, float]:
                 _relabelled(file, copy, Path(name) / f"{copy}-{number}-{table}")
                 for copy in range(count)
                 for number, file in enumerate(
-                    sorted(run.glob(f"results/studies/*/*/*/*/{table}.parquet"))
+                    sorted(run.glob(f"results/studies/*/*/{table}.parquet"))
                 )
             ]
             for table in ("trials", "windows")
@@ -264,7 +264,7 @@ def sizes_per_trial(run: Path) -> dict[str, float]:
     trials = len(pd.read_parquet(results / "tables" / "trials.parquet", columns=["arm"]))
     patterns = {
         "journals": "studies/*/*/*/*/trials.jsonl",
-        "tables": "studies/*/*/*/*/*.parquet",
+        "tables": "studies/*/*/*.parquet",
         "mlflow": "mlflow/mlflow.db",
     }
     return {

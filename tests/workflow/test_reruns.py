@@ -79,7 +79,7 @@ def test_code_of_tables_and_tracking_reruns_exports_and_no_search(finished):
 def test_another_tracking_store_exports_every_study_to_it_and_searches_nothing(finished):
     config = finished.write_config("changed.yaml", tracking__uri="sqlite:///another.db")
     jobs = finished.planned_jobs(config=config)
-    assert len([job for job in jobs if job[0] == "export"]) == 6
+    assert len([job for job in jobs if job[0] == "export"]) == 2
     assert "tracking_store" in rules_of(jobs)
     assert not searched(jobs)
 
@@ -154,20 +154,21 @@ def test_a_single_target_makes_what_it_needs(fresh, target, rules):
 
 
 def test_a_single_study_is_a_target(fresh):
-    study = "results/studies/iris/logistic_regression/plateau/repetition-1/trials.parquet"
-    assert rules_of(fresh.planned_jobs(study)) == {
-        "fetch",
-        "split",
-        "tracking_store",
-        "search",
-        "export",
-    }
+    study = "results/studies/iris/logistic_regression/plateau/repetition-1/search.json"
+    assert rules_of(fresh.planned_jobs(study)) == {"fetch", "split", "search"}
+
+
+def test_a_data_set_and_algorithm_is_a_target_whose_studies_are_exported_together(fresh):
+    jobs = fresh.planned_jobs("results/studies/iris/logistic_regression/trials.parquet")
+    assert len(searched(jobs)) == 3
+    assert [job[0] for job in jobs if job[0] != "search"].count("export") == 1
 
 
 def test_an_arm_whose_limit_is_a_quantile_waits_for_the_baseline(fresh):
     config = fresh.write_config(
         "changed.yaml", arms__memory__limit=None, arms__memory__quantile=0.5
     )
-    study = "results/studies/iris/logistic_regression/memory/repetition-1/trials.parquet"
+    study = "results/studies/iris/logistic_regression/memory/repetition-1/search.json"
     jobs = fresh.planned_jobs(study, config=config)
+    assert rules_of(jobs) == {"fetch", "split", "search"}
     assert {w.split("arm=")[1].split(",")[0] for w in searched(jobs)} == {"none", "memory"}

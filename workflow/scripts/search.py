@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 import sysstop_path
+from sysstop.results.journal import read_trials
+from sysstop.results.trial_values import trial_rows, window_rows
 from sysstop.run.job import job
 from sysstop.run.lock import alone_in
 from sysstop.search.settings import SearchSettings, expected_trials_at_once
@@ -17,10 +17,13 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
     wildcards, params = snakemake.wildcards, snakemake.params
     search = snakemake.config["search"]
     study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
-    baseline = snakemake.input.get("baseline")
+    baseline = None
+    if snakemake.input.get("baseline"):
+        trials = list(read_trials(Path(snakemake.input.baseline)))
+        baseline = trial_rows(trials, window_rows(trials))
     search_study(
         study,
-        make_rule(params.arm, pd.read_parquet(baseline) if baseline else None),
+        make_rule(params.arm, baseline),
         Path(snakemake.input.split),
         grid=params.grid,
         budget=Budget(**params.budget),

@@ -12,9 +12,8 @@ from sysstop.run.job import job
 from sysstop.study.studies import Budget
 
 with job(snakemake):
-    trials = pd.concat([pd.read_parquet(file) for file in snakemake.input.trials])
     scores = score_winners(
-        best_trials(trials),
+        best_trials(pd.read_parquet(snakemake.input.trials)),
         load_split(Path(snakemake.input.split)),
         Budget(**snakemake.params.budget),
         snakemake.params.seed,

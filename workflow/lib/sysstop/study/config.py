@@ -215,6 +215,9 @@ class TrackingSection(ConfigSection):
     ] = ""
     """Prefix of the names of MLflow experiments. Projects that share a server each need
     their own, because a study's runs replace those of the same name."""
+    import_: Annotated[bool, AsNumber] = Field(False, alias="import")
+    """Whether to make the tables from the runs that the store holds already, whoever searched them,
+    without any search here; see docs/shared-services.md."""
 
     @field_validator("uri", mode="before")
     @classmethod

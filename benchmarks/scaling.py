@@ -37,7 +37,12 @@ from sysstop.report.figures.style import (
 from sysstop.report.wording import number
 from sysstop.run.provenance import environment, git_state
 from sysstop.study.arms import arm_entry, needs_baseline
-from sysstop.study.studies import Budget, planned_pairs, planned_studies
+from sysstop.study.studies import (
+    Budget,
+    planned_pairs,
+    planned_repetitions,
+    planned_studies,
+)
 
 FOLDER = ROOT / "results" / "benchmark" / "scaling"
 FIGURE = ROOT / "docs" / "scaling.svg"
@@ -58,7 +63,8 @@ def main(run: Path) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     config = _config()
     calibrations, overhead = calibrate_full_study(config)
-    plan = plan_of(calibrations, overhead, config, CORES, config["study"]["repetitions"])
+    repetitions = len(planned_repetitions(config["study"]["repetitions"]))
+    plan = plan_of(calibrations, overhead, config, CORES, repetitions)
     waiting = {name for name in config["study"]["arms"] if needs_baseline(arm_entry(config, name))}
     plans = {
         "full study": plan,

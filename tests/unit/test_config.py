@@ -56,6 +56,9 @@ MISTAKES = {
     ),
     "section that is none": ("study", 3, "study: found 3, expected a mapping"),
     "fraction": ("study.repetitions", 2.0, "found 2.0, expected a whole number from 1 to 1000"),
+    "repetition twice": ("study.repetitions", [1, 1], "study.repetitions: found 1 twice"),
+    "repetition 0": ("study.repetitions", [0], "found 0, expected a whole number from 1 to 1000"),
+    "import of something": ("tracking.import", "all", "found 'all', expected true or false"),
     "truth as a number": (
         "budget.steps",
         True,

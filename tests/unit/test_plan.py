@@ -5,7 +5,6 @@ import math
 from dataclasses import asdict
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from sysstop.plan.plan import HOUR_S, pair_table, plan_table, plan_text, run_s

@@ -16,7 +16,8 @@ TABLES = {
     "noise",
     "paper_tables",
 } | REPLAY
-DOWNSTREAM = TABLES | {"report"}
+REPORT = {"report", "track_report"}
+DOWNSTREAM = TABLES | REPORT
 FIGURES = {f"figure_{figure.name}" for figure in registry.FIGURES.values()}
 
 
@@ -45,7 +46,7 @@ LIBRARY = "workflow/lib/sysstop"
 
 def test_a_figures_code_reruns_that_figure_and_the_report(finished):
     with changed(finished, f"{LIBRARY}/report/figures/cost.py", "import", "ANSWER = 42\nimport"):
-        assert rules_of(finished.planned_jobs()) == {"figure_cost", "report"}
+        assert rules_of(finished.planned_jobs()) == {"figure_cost"} | REPORT
 
 
 def test_a_comment_reruns_nothing(finished):
@@ -56,7 +57,7 @@ def test_a_comment_reruns_nothing(finished):
 @pytest.mark.parametrize("template", ["report.html.jinja", "explorer.css", "explorer.js"])
 def test_a_template_reruns_the_report_alone(finished, template):
     with changed(finished, f"{LIBRARY}/report/templates/{template}", "limit", "bound"):
-        assert rules_of(finished.planned_jobs()) == {"report"}
+        assert rules_of(finished.planned_jobs()) == REPORT
 
 
 def test_training_code_reruns_every_search_but_no_data(finished):
@@ -80,8 +81,14 @@ def test_another_tracking_store_exports_every_study_to_it_and_searches_nothing(f
     config = finished.write_config("changed.yaml", tracking__uri="sqlite:///another.db")
     jobs = finished.planned_jobs(config=config)
     assert len([job for job in jobs if job[0] == "export"]) == 2
-    assert "tracking_store" in rules_of(jobs)
+    assert {"tracking_store", "track_report"} <= rules_of(jobs)
     assert not searched(jobs)
+
+
+def test_whoever_imports_runs_searches_nothing_and_writes_nothing_into_the_store(finished):
+    rules = rules_of(finished.planned_jobs("--config", "tracking={import: true}"))
+    assert {"tracking_store", "export", "aggregate", "report"} <= rules
+    assert not {"search", "track_report"} & rules
 
 
 def test_an_arms_limit_reruns_that_arm(finished):
@@ -109,7 +116,7 @@ def test_another_repetition_runs_that_repetition(finished):
 def test_the_limits_of_an_application_rerun_no_search(finished):
     config = finished.write_config("changed.yaml", constraints={"memory_mb": 100})
     rules = rules_of(finished.planned_jobs(config=config))
-    assert rules == {"recommendations", "figure_pareto", "paper_tables", "report"}
+    assert rules == {"recommendations", "figure_pareto", "paper_tables"} | REPORT
 
 
 def test_another_number_of_workers_reruns_nothing(finished):

@@ -20,7 +20,9 @@ with job(snakemake):
     windows = pd.read_parquet(snakemake.input.windows)
     rules = replayed_rules(snakemake.params.arms)
     files = map(Path, snakemake.input.summaries)
-    workers = baseline_workers([search for file in files for search in json.loads(file.read_text())])
+    workers = baseline_workers(
+        [search for file in files for search in json.loads(file.read_text())]
+    )
     replay = replay_table(trials, windows, rules, workers, snakemake.params.seed)
     replay.to_parquet(snakemake.output.replay, index=False)
     replay_summary(replay).to_parquet(snakemake.output.summary, index=False)

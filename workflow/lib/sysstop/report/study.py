@@ -11,6 +11,7 @@ from sysstop.report.wording import MISSING, capitalised, counted, in_words, numb
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import HYPERPARAMETERS
 from sysstop.study.metrics import METRICS
+from sysstop.study.studies import planned_repetitions
 
 
 def dataset_table(
@@ -97,7 +98,7 @@ def study_size(config: Mapping[str, Any], trials: pd.DataFrame) -> str:
         counted(trials["dataset"].nunique(), "data set"),
         counted(trials["algorithm"].nunique(), "algorithm"),
         counted(trials["arm"].nunique(), "arm"),
-        counted(study["repetitions"], "repetition"),
+        counted(len(planned_repetitions(study["repetitions"])), "repetition"),
         counted(len(trials), "trial"),
     ]
     return in_words(parts)

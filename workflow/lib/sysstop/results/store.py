@@ -16,6 +16,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 from sqlalchemy.exc import SQLAlchemyError
@@ -147,6 +148,7 @@ def delete_runs(store: Store, experiment_id: str, where: str, *, for_good: bool)
             if run.info.lifecycle_stage == "active":
                 store.client.delete_run(run.info.run_id)
             if for_good:
+                get_artifact_repository(run.info.artifact_uri).delete_artifacts()
                 _tracking_store(store)._hard_delete_run(run.info.run_id)
 
 
@@ -172,7 +174,9 @@ def metric_values(
                 params={"run_id": run_ids, "metric_key": name, "max_results": VALUES_AT_ONCE},
             )
             answer = verify_rest_response(response, BULK_HISTORY).json()
-            found = [(value["run_id"], value["step"], value["value"]) for value in answer["metrics"]]
+            found = [
+                (value["run_id"], value["step"], value["value"]) for value in answer["metrics"]
+            ]
         else:
             history = tracking_store.get_metric_history_bulk(run_ids, name, VALUES_AT_ONCE)
             found = [(metric.run_id, metric.step, metric.value) for metric in history]

@@ -42,6 +42,14 @@ from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY
 MAX_TRIALS = 100_000
 
 
+Repetition = Annotated[int, Field(ge=1, le=1000), AsNumber]
+
+
+def number_or_list(found: Any) -> str:
+    """Return which of the two a value is to be taken for."""
+    return "list" if isinstance(found, list) else "number"
+
+
 class StudySection(ConfigSection):
     """What is searched."""
 
@@ -52,8 +60,12 @@ class StudySection(ConfigSection):
     `support_vector_regressor`. Each runs on the data sets of its task."""
     arms: Annotated[Distinct[str], Field(json_schema_extra={"contains": {"const": BASELINE_ARM}})]
     """Names of arms under `arms`; `none`, the full-budget baseline, is always needed."""
-    repetitions: Annotated[int, Field(ge=1, le=1000), AsNumber] = 3
-    """How often each study is repeated, each time with a different seed."""
+    repetitions: Annotated[
+        Annotated[Repetition, Tag("number")] | Annotated[Distinct[Repetition], Tag("list")],
+        Discriminator(number_or_list),
+    ] = 3
+    """How often each study is repeated, each time with a different seed; or a list of repetitions, so
+    that several machines can share the work: [1] on one, [2, 3] on another."""
     seed: Seed = 2023
     """The seed from which all others are derived."""
 

@@ -26,10 +26,9 @@ def track_report(
     whose artifacts are in a folder of its own host. Raises `UserError` when it cannot be written.
     """
     with store_errors(store.uri, REMEDY):
-        experiment_id = usable_experiment(store, EXPERIMENT)
-        place = store.client.get_experiment(experiment_id).artifact_location
-        if not store.is_own and urlsplit(place).scheme in ("", "file"):
+        if not store.is_own and _is_local(store):
             return None
+        experiment_id = usable_experiment(store, EXPERIMENT)
         delete_runs(store, experiment_id, f"tags.study = '{EXPERIMENT}'", for_good=store.is_own)
         run = store.client.create_run(
             experiment_id, run_name=EXPERIMENT, tags={"study": EXPERIMENT, "kind": EXPERIMENT}
@@ -43,3 +42,9 @@ def track_report(
                 store.client.log_artifact(run_id, str(file), folder)
         store.client.set_terminated(run_id)
     return run_id
+
+
+def _is_local(store: Store) -> bool:
+    """Return whether artifacts are in a folder of the store's host, by its latest experiment."""
+    (experiment, *_) = store.client.search_experiments(max_results=1)
+    return urlsplit(experiment.artifact_location).scheme in ("", "file")

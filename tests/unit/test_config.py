@@ -335,8 +335,9 @@ def test_the_full_study_names_every_key_with_its_default(config):
     for name, kind in SECTIONS.items():
         if not isinstance(kind, type):
             continue
-        assert set(config[name]) == set(kind.model_fields), name
-        for key, field in kind.model_fields.items():
+        fields = {field.alias or key: field for key, field in kind.model_fields.items()}
+        assert set(config[name]) == set(fields), name
+        for key, field in fields.items():
             if not field.is_required():
                 assert checked[name][key] == field.default, f"{name}.{key}"
 

@@ -25,10 +25,15 @@ PAIRS = [(CLASSIFIED, "logistic_regression"), (REGRESSED, "linear_regression")]
 CLASSIFICATION = f"{CLASSIFIED} with logistic regression"
 REGRESSION = f"{REGRESSED} with linear regression"
 # Each quantity that tests choose, with the rule, the metric and the unit of its rows.
-STEP_TIME = ("Step time (ms)", "metric_limit", "step_time_ms", "ms")
+STEP_TIME = ("Steady step time (ms)", "metric_limit", "steady_step_time_ms", "ms")
 PEAK_MEMORY = ("Peak memory (MB)", "metric_limit", "memory_peak_mb", "MB")
 CPU = ("CPU (%)", "metric_limit", "cpu_percent", "%")
-PREDICTED_TIME = ("Predicted training time (s)", "predicted_train_time", "train_time_s", "s")
+PREDICTED_TIME = (
+    "Predicted steady training time (s)",
+    "predicted_train_time",
+    "steady_train_time_s",
+    "s",
+)
 WIDE, NARROW = 1200, 400
 PATIENCE_S = 120  # only if something is wrong, or the machine is very busy
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -156,7 +161,7 @@ def sentence_of(row, unit):
     return (
         f"Limit {number(row['limit'], 5)}\u00a0{unit}: "
         f"{row['trials_stopped']} of {row['trials']} trials stopped, "
-        f"{percent(row['saved_time_fraction'])} of the training time saved, "
+        f"{percent(row['saved_time_fraction'])} of the steady training time saved, "
         f"{percent(row['saved_steps_fraction'])} of the steps saved; {left}"
     )
 

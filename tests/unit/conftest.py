@@ -62,10 +62,16 @@ def split_folder(classification_split, tmp_path_factory):
 
 @pytest.fixture
 def make_trial():
-    def make(algorithm="logistic_regression", batch_size=8, learning_rate=0.01, **budget):
+    def make(
+        algorithm="logistic_regression",
+        batch_size=8,
+        learning_rate=0.01,
+        nominal_reference_us=500.0,
+        **budget,
+    ):
         limits = {"steps": 30, "epochs": None, "seconds": None, "window_steps": 10}
         budget = Budget(**(limits | {"warmup_steps": 2} | budget))
         configuration = Configuration(batch_size, learning_rate, alpha=0.0001)
-        return Trial(configuration, algorithm, budget, budget.steps, seed=7)
+        return Trial(configuration, algorithm, budget, budget.steps, 7, nominal_reference_us)
 
     return make

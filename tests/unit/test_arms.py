@@ -20,7 +20,7 @@ BASELINE = pd.DataFrame(
     {
         "status": ["completed"] * 4 + ["diverged"],
         "memory_mb": [10.0, 20.0, 30.0, 40.0, 900.0],
-        "train_time_s": [1.0, 2.0, 3.0, 4.0, 0.1],
+        "steady_train_time_s": [1.0, 2.0, 3.0, 4.0, 0.1],
     }
 )
 BUDGET = {"steps": 1000, "window_steps": 100, "seconds": None}
@@ -50,6 +50,14 @@ def test_a_quantile_is_taken_over_the_baselines_completed_trials():
 def test_the_predicted_training_time_is_limited_by_the_baselines_training_times():
     arm = {"rule": "predicted_train_time", "quantile": 0.5}
     assert make_rule(arm, BASELINE) == PredictedTrainTime(2.5)
+
+
+def test_a_prediction_of_wall_time_has_to_be_asked_for_by_name():
+    arm = {"rule": "predicted_train_time", "limit": 5}
+    assert make_rule(arm).metric == "steady_train_time_s"
+    assert make_rule(arm | {"metric": "train_time_s"}) == PredictedTrainTime(5, "train_time_s")
+    (message,) = mistakes(**arm, metric="memory_mb")
+    assert "it can watch steady_train_time_s, train_time_s" in message
 
 
 def test_a_plateau_keeps_its_models_as_candidates():
@@ -119,7 +127,12 @@ def test_every_rule_has_its_words_and_a_look_of_its_own():
 @pytest.mark.parametrize(
     ("name", "metric", "limit", "description"),
     [
-        ("metric_limit", "step_time_ms", 1.9, "as soon as its step time exceeds 1.9 ms"),
+        (
+            "metric_limit",
+            "steady_step_time_ms",
+            1.9,
+            "as soon as its steady step time exceeds 1.9 ms",
+        ),
         (
             "plateau",
             "val_loss",
@@ -134,9 +147,9 @@ def test_every_rule_has_its_words_and_a_look_of_its_own():
         ),
         (
             "best_cost",
-            "train_time_s",
+            "steady_train_time_s",
             2,
-            "as soon as its training time exceeds 2 times the least of a finished trial",
+            "as soon as its steady training time exceeds 2 times the least of a finished trial",
         ),
         (
             "successive_halving",

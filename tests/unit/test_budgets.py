@@ -10,6 +10,7 @@ from pandas.testing import assert_frame_equal
 
 from sysstop.analysis.budgets import (
     BUDGET_SCHEMA,
+    SAVED_TIMES,
     arm_summary,
     best_trials,
     budget_table,
@@ -45,6 +46,7 @@ def trial(configuration, arm="none", **values):
         "candidate": status == "completed",
         "steps_planned": 1000,
         "steps_used": 1000,
+        "steady_train_time_s": 10.0,
         "train_time_s": 10.0,
         "cpu_time_s": 12.0,
         "score": 0.5,
@@ -87,6 +89,7 @@ def random_trials(seed):
                             repetition=repetition,
                             status=status,
                             steps_used=1000 if done else int(rng.integers(0, 1000)),
+                            steady_train_time_s=rng.uniform(0, 100),
                             train_time_s=rng.uniform(0, 100),
                             cpu_time_s=rng.uniform(0, 100),
                             score=math.nan if status == "diverged" else rng.integers(0, 5) / 4,
@@ -97,23 +100,26 @@ def random_trials(seed):
 
 def test_savings_are_what_the_arm_used_less_than_the_baseline():
     budget = budget_of(
-        trial(SMALL, train_time_s=10, cpu_time_s=12),
-        trial(LARGE, train_time_s=30, cpu_time_s=38),
-        trial(SMALL, "step_time", train_time_s=11, cpu_time_s=13),
+        trial(SMALL, train_time_s=10, steady_train_time_s=8, cpu_time_s=12),
+        trial(LARGE, train_time_s=30, steady_train_time_s=24, cpu_time_s=38),
+        trial(SMALL, "step_time", train_time_s=11, steady_train_time_s=8, cpu_time_s=13),
         trial(
             LARGE,
             "step_time",
             status="stopped",
             steps_used=100,
             train_time_s=3,
+            steady_train_time_s=2,
             cpu_time_s=4,
         ),
     )
     arm = budget.loc["step_time"]
     assert (arm["trials"], arm["trials_stopped"]) == (2, 1)
     assert (arm["steps_planned"], arm["steps_used"], arm["steps_saved"]) == (2000, 1100, 900)
+    assert (arm["steady_train_time_s"], arm["steady_time_saved_s"]) == (10, 22)
     assert (arm["train_time_s"], arm["train_time_saved_s"]) == (14, 26)
     assert (arm["cpu_time_s"], arm["cpu_time_saved_s"]) == (17, 33)
+    assert arm["steady_saved_fraction"] == 22 / 32
     assert arm["saved_fraction"] == 26 / 40
     assert arm["saved_steps_fraction"] == 900 / 2000
 
@@ -133,8 +139,8 @@ def test_steps_that_diverged_trials_left_are_no_saving_of_the_arm():
 
 def test_the_baseline_saves_nothing_and_regrets_nothing():
     baseline = budget_of(trial(SMALL, score=0.4), trial(LARGE, score=0.9)).loc["none"]
-    paired = ["train_time_saved_s", "cpu_time_saved_s", "saved_fraction", "saved_steps_fraction"]
-    assert (baseline[[*paired, "regret", "test_regret"]] == 0).all()
+    fractions = ["steady_saved_fraction", "saved_fraction", "saved_steps_fraction"]
+    assert (baseline[[*SAVED_TIMES.values(), *fractions, "regret", "test_regret"]] == 0).all()
     assert not baseline["winner_stopped"]
 
 
@@ -271,12 +277,11 @@ def test_identities_hold_exactly_for_any_trials(seed):
     baseline = budget[budget["arm"] == "none"].set_index(REPLICATE)
     for arm, rows in budget.groupby("arm"):
         rows = rows.set_index(REPLICATE)
-        for resource in ("train_time", "cpu_time"):
-            saved = baseline[f"{resource}_s"] - rows[f"{resource}_s"]
-            assert (rows[f"{resource}_saved_s"] == saved).all()
-        assert (
-            rows["saved_fraction"] == rows["train_time_saved_s"] / baseline["train_time_s"]
-        ).all()
+        for time, saved in SAVED_TIMES.items():
+            assert (rows[saved] == baseline[time] - rows[time]).all()
+        for steady, saved in (("steady_", "steady_time_saved_s"), ("", "train_time_saved_s")):
+            share = rows[saved] / baseline[f"{steady}train_time_s"]
+            assert (rows[f"{steady}saved_fraction"] == share).all()
         used = baseline["steps_used"]
         assert (rows["saved_steps_fraction"] == (used - rows["steps_used"]) / used).all()
         for name in ("best_score", "test_score"):

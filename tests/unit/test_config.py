@@ -236,7 +236,7 @@ def test_a_limit_that_can_just_fire_is_accepted(config):
 
 def test_a_training_time_limit_beyond_the_time_budget_is_refused(config):
     config["budget"]["seconds"] = 5
-    config["arms"]["memory"] = {"rule": "metric_limit", "metric": "train_time_s", "limit": 5}
+    config["arms"]["memory"] = {"rule": "metric_limit", "metric": "steady_train_time_s", "limit": 5}
     with pytest.raises(UserError, match=r"budget\.seconds ends trials at 5 s"):
         check_config(config)
 

@@ -23,7 +23,7 @@ BASELINE = {"none": ARMS["none"]}
 SMALL_GRID = GRID | {"batch_size": [8, 512], "learning_rate": [0.1, 0.001]}
 CLASSIFICATION = "digits with logistic regression"
 REGRESSION = "diabetes_progression with linear regression"
-STEP_TIME = "Step time (ms)"
+STEP_TIME = "Steady step time (ms)"
 
 
 def tables_of(pairs, repetitions=1, **simulated):
@@ -48,7 +48,7 @@ def html(tables):
     return explorer_html(*tables)
 
 
-def rows_of(table, dataset, repetition, rule="metric_limit", metric="step_time_ms"):
+def rows_of(table, dataset, repetition, rule="metric_limit", metric="steady_step_time_ms"):
     is_meant = (table["dataset"] == dataset) & (table["repetition"] == repetition)
     return table[is_meant & (table["rule"] == rule) & (table["metric"] == metric)]
 
@@ -60,12 +60,12 @@ def test_every_data_set_repetition_and_system_metric_can_be_chosen(studies):
         for study in repetitions.values():
             assert list(study["quantities"]) == [
                 STEP_TIME,
-                "Time per sample (µs)",
-                "Training time (s)",
+                "Steady time per sample (µs)",
+                "Steady training time (s)",
                 "CPU (%)",
                 "Memory (MB)",
                 "Peak memory (MB)",
-                "Predicted training time (s)",
+                "Predicted steady training time (s)",
             ]
 
 
@@ -73,9 +73,9 @@ def test_every_data_set_repetition_and_system_metric_can_be_chosen(studies):
 @pytest.mark.parametrize(
     ("rule", "metric", "quantity", "unit"),
     [
-        ("metric_limit", "step_time_ms", STEP_TIME, "ms"),
-        ("metric_limit", "train_time_s", "Training time (s)", "s"),
-        ("predicted_train_time", "train_time_s", "Predicted training time (s)", "s"),
+        ("metric_limit", "steady_step_time_ms", STEP_TIME, "ms"),
+        ("metric_limit", "steady_train_time_s", "Steady training time (s)", "s"),
+        ("predicted_train_time", "steady_train_time_s", "Predicted steady training time (s)", "s"),
     ],
 )
 def test_every_text_of_a_limit_is_a_number_of_its_row(

@@ -8,6 +8,7 @@ import pytest
 from generated_tables import ARMS, GRID, PAIRS, budget, replay_results, trials_and_windows
 
 from sysstop.analysis.effects import cost_model, effect_table
+from sysstop.analysis.noise import repeated_readings
 from sysstop.analysis.recommendations import configuration_table, pareto_table
 from sysstop.analysis.replay import replayed_rules
 from sysstop.report.figures.budget import draw as budget_figure
@@ -22,14 +23,15 @@ from sysstop.report.figures.registry import FIGURES
 from sysstop.report.figures.replay import draw as replay_figure
 from sysstop.report.figures.replay import mean_points
 from sysstop.report.figures.response import draw as response_figure
+from sysstop.report.figures.steady import draw as steady_figure
 from sysstop.report.figures.style import arm_colours, save
 from sysstop.report.figures.tradeoff import draw as tradeoff_figure
-from sysstop.study.metrics import METRIC_BY_NAME, metric_names, predicted_metrics
+from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics, steady_system_metrics
 
 ONE_TRIAL = {"batch_size": [16], "learning_rate": [0.01], "alpha": [0.0]}
 BASELINE_ALONE = {"none": ARMS["none"]}
 RULE_STYLES = {(rule.name, rule.metric): rule.style for rule in replayed_rules(ARMS)}
-CONSTRAINTS = {"step_time_ms": 4.0, "memory_peak_mb": 512.0}
+CONSTRAINTS = {"steady_step_time_ms": 4.0, "memory_peak_mb": 512.0}
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +103,13 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
     assert written(tmp_path / "first") == written(tmp_path / "second")
 
 
-def test_the_response_figure_has_a_row_with_its_unit_for_every_system_metric(study):
+def test_the_response_figure_has_a_row_with_its_unit_for_every_system_metric_of_times_the_steady(
+    study,
+):
     trials, _ = study
     figure = response_figure(trials[trials["dataset"] == "digits"])
-    labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes]
-    for name in metric_names("system"):
-        assert METRIC_BY_NAME[name].axis_label in labels
+    labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes if axes.get_ylabel()]
+    assert labels == [METRIC_BY_NAME[name].axis_label for name in steady_system_metrics()]
 
 
 def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(study):
@@ -119,7 +122,7 @@ def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(s
         & (of_dataset["status"] == "completed")
         & (of_dataset["algorithm"] == "logistic_regression")
     ]
-    expected = usable.groupby("batch_size")["step_time_ms"].median()
+    expected = usable.groupby("batch_size")["steady_step_time_ms"].median()
     assert line.get_ydata() == pytest.approx(expected.to_numpy())
 
 
@@ -127,7 +130,7 @@ def test_axes_are_logarithmic_only_where_values_span_decades(study):
     trials, _ = study
     figure = response_figure(trials[trials["dataset"] == "digits"])
     scale = {axes.get_ylabel(): axes.get_yscale() for axes in figure.axes if axes.get_ylabel()}
-    assert scale["Step time\n(ms)"] == "log"
+    assert scale["Steady step time\n(ms)"] == "log"
     assert scale["CPU\n(%)"] == "linear"
 
 
@@ -161,7 +164,7 @@ def test_the_budget_figure_draws_used_and_saved_time_of_every_arm(study):
     assert arms[0] == "none (full budget)"
     widths = {round(bar.get_width(), 6) for bar in axes.patches}
     for arm in arms[1:]:
-        saved = 100 * first.loc[arm, "saved_fraction"]
+        saved = 100 * first.loc[arm, "steady_saved_fraction"]
         assert {round(saved, 6), round(100 - saved, 6)} <= widths
 
 
@@ -290,16 +293,17 @@ def test_an_algorithm_without_a_completed_trial_keeps_its_row():
 def test_the_prediction_figure_draws_every_pair_and_their_median(two_repetitions, error, row):
     prediction = two_repetitions["prediction"]
     panels = prediction_figure(prediction).axes
-    for at, metric in enumerate(predicted_metrics()):
-        axes = panels[4 * row + at]
-        shown = prediction[prediction["metric"] == metric].pivot(
+    shown = [name for name in predicted_metrics() if name in steady_system_metrics()]
+    for at, metric in enumerate(shown):
+        axes = panels[len(shown) * row + at]
+        errors = prediction[prediction["metric"] == metric].pivot(
             index="windows_seen", columns="algorithm", values=error
         )
-        percent = (100 * shown).clip(lower=LEAST_ERROR_PERCENT)
+        percent = (100 * errors).clip(lower=LEAST_ERROR_PERCENT)
         assert len(axes.lines) == 3
-        for algorithm in shown:
-            assert has_line(axes.lines, shown.index, percent[algorithm])
-        assert has_line(lines_of(axes, "black"), shown.index, percent.median(axis=1))
+        for algorithm in errors:
+            assert has_line(axes.lines, errors.index, percent[algorithm])
+        assert has_line(lines_of(axes, "black"), errors.index, percent.median(axis=1))
         if row == 0:
             assert axes.get_title() == METRIC_BY_NAME[metric].label
 
@@ -325,7 +329,7 @@ def test_no_completed_trial_is_said_instead_of_drawn(two_repetitions):
 def test_the_pareto_figure_draws_every_configuration_and_the_front(two_repetitions):
     pareto = two_repetitions["pareto"]
     panels = pareto_figure(pareto, {}).axes
-    for at, metric in enumerate(metric_names("system")):
+    for at, metric in enumerate(steady_system_metrics()):
         of_panel = pareto[
             (pareto["metric"] == metric) & (pareto["algorithm"].str.startswith("log"))
         ]
@@ -340,7 +344,7 @@ def test_the_pareto_figure_draws_every_configuration_and_the_front(two_repetitio
 def test_the_star_is_the_recommended_configuration(two_repetitions):
     pareto, recommended = (two_repetitions[name] for name in ("pareto", "recommendations"))
     panels = pareto_figure(pareto, CONSTRAINTS).axes
-    metrics = metric_names("system")
+    metrics = steady_system_metrics()
     assert (recommended["score"] < recommended["unconstrained_score"]).any()
     for row, (_, best) in enumerate(recommended.iterrows()):
         for at, metric in enumerate(metrics):
@@ -364,7 +368,7 @@ def test_of_equal_scores_the_first_configuration_is_the_best():
 
 def test_a_limit_is_a_line_or_if_it_lies_beyond_the_panel_named(two_repetitions):
     figure = pareto_figure(two_repetitions["pareto"], CONSTRAINTS)
-    step_time, *_, memory_peak = figure.axes[: len(metric_names("system"))]
+    step_time, *_, memory_peak = figure.axes[: len(steady_system_metrics())]
     assert has_line(step_time.lines, [4.0, 4.0], [0, 1])
     assert not any(line.get_label() == "limit" for line in memory_peak.lines)
     assert memory_peak.get_title(loc="right") == "limit 512\u00a0MB \N{RIGHTWARDS ARROW}"
@@ -374,6 +378,33 @@ def test_a_limit_is_a_line_or_if_it_lies_beyond_the_panel_named(two_repetitions)
 
 def free(tables):
     return tables["pareto"].assign(within_constraints=True)
+
+
+def test_a_wall_time_is_in_the_pareto_figure_only_if_it_is_limited(two_repetitions):
+    figure = pareto_figure(two_repetitions["pareto"], {"train_time_s": 3.0})
+    labels = {axes.get_xlabel() for axes in figure.axes}
+    assert "Training time (s)" in labels
+    assert "Step time (ms)" not in labels
+
+
+def test_the_steady_figure_draws_how_far_wall_and_steady_readings_of_a_trial_are_apart(study):
+    _, windows = study
+    figure = steady_figure(windows)
+    (axes,) = figure.axes
+    assert len(axes.get_yticks()) == len(PAIRS)
+    readings = repeated_readings(windows, ("step_time_ms", "steady_step_time_ms"))
+    first = readings[readings["dataset"] == "diabetes_progression"]
+    first = first[first["algorithm"] == "linear_regression"]
+    for name, height in (("step_time_ms", -0.18), ("steady_step_time_ms", 0.18)):
+        ends = first[name].quantile([0.025, 0.975])
+        assert has_line(axes.lines, ends, [height, height])
+        dots = next(
+            line
+            for line in axes.lines
+            if line.get_marker() == "." and line.get_ydata()[0] == height
+        )
+        assert len(dots.get_xdata()) == len(ARMS)
+        assert set(np.round(dots.get_xdata(), 9)) <= set(np.round(first[name], 9))
 
 
 def test_errors_far_from_the_others_do_not_flatten_them():

@@ -57,7 +57,7 @@ class PageMeter(Meter):
 
     metrics = NEW
 
-    def __init__(self, trial, folds, clocks):
+    def __init__(self, trial, folds, clocks, reference):
         self.process = psutil.Process()
 
     def begin_window(self):

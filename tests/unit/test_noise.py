@@ -5,8 +5,17 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, PAIRS, budget, trials_and_windows
 
-from sysstop.analysis.noise import noise_table, repeated_trials, saving_floor, time_drift
+from sysstop.analysis.noise import (
+    noise_table,
+    reading_noise,
+    repeated_readings,
+    repeated_trials,
+    saving_floor,
+    time_drift,
+)
+from sysstop.analysis.recording import recordings
 from sysstop.study.metrics import metric_names
+from sysstop.study.rules import MetricLimit, PredictedTrainTime
 
 AGAIN = {"none": {"rule": "none"}, "none_again": {"rule": "none"}}
 
@@ -43,28 +52,73 @@ def test_only_trials_that_both_arms_completed_are_repeated():
     )
 
 
-def test_drift_looks_like_a_saving_and_is_its_floor(repeated_baseline):
-    trials = with_ratio(repeated_baseline, "train_time_s", 0.8)
-    assert time_drift(trials).tolist() == pytest.approx([0.2])
-    assert saving_floor(trials).tolist() == pytest.approx([0.2])
+@pytest.mark.parametrize("steady", ["steady_", ""])
+def test_drift_looks_like_a_saving_and_is_its_floor(repeated_baseline, steady):
+    time = f"{steady}train_time_s"
+    trials = with_ratio(repeated_baseline, time, 0.8)
+    assert time_drift(trials, time).tolist() == pytest.approx([0.2])
+    assert saving_floor(trials, time).tolist() == pytest.approx([0.2])
     table = budget(trials).set_index("arm")
-    assert table.loc["none_again", "saved_fraction"] == pytest.approx(0.2)
-    assert table["noise_floor"].tolist() == pytest.approx([0.2, 0.2])
+    assert table.loc["none_again", f"{steady}saved_fraction"] == pytest.approx(0.2)
+    assert table[f"{steady}noise_floor"].tolist() == pytest.approx([0.2, 0.2])
     assert not table["above_noise_floor"].any()
+    assert not table["above_steady_noise_floor"].any()
+
+
+def test_a_neighbour_makes_a_saving_of_wall_time_and_none_of_steady_time(repeated_baseline):
+    table = budget(with_ratio(repeated_baseline, "train_time_s", 0.8)).set_index("arm")
+    assert table.loc["none_again", "saved_fraction"] == pytest.approx(0.2)
+    assert table.loc["none_again", "steady_saved_fraction"] == 0
 
 
 def test_a_saving_beyond_the_drift_stands_above_the_floor():
     trials, _ = trials_and_windows(PAIRS[:1], ARMS, repetitions=2)
     table = budget(trials)
-    above = table["saved_fraction"].abs() > table["noise_floor"]
-    assert table["above_noise_floor"].equals(above)
-    assert table.loc[table["arm"] == "step_time", "above_noise_floor"].all()
-    assert not table.loc[table["arm"] == "none", "above_noise_floor"].any()
+    for steady in ("steady_", ""):
+        above = table[f"{steady}saved_fraction"].abs() > table[f"{steady}noise_floor"]
+        assert table[f"above_{steady}noise_floor"].equals(above)
+    assert table.loc[table["arm"] == "step_time", "above_steady_noise_floor"].all()
+    assert not table.loc[table["arm"] == "none", "above_steady_noise_floor"].any()
 
 
 def test_without_repeated_trials_there_is_no_floor():
     trials, _ = trials_and_windows(PAIRS[:1], {"none": ARMS["none"]}, repetitions=1)
     assert noise_table(trials).empty
     table = budget(trials)
-    assert table["noise_floor"].isna().all()
-    assert not table["above_noise_floor"].any()
+    assert table[["steady_noise_floor", "noise_floor"]].isna().all(axis=None)
+    assert not table[["above_steady_noise_floor", "above_noise_floor"]].any(axis=None)
+
+
+@pytest.fixture(scope="module")
+def read_twice():
+    """A study of two arms that never stop; the second one reads alternate windows 4 % higher."""
+    trials, windows = trials_and_windows(PAIRS[:1], AGAIN, repetitions=1)
+    baseline = windows[windows["arm"] == "none"]
+    factor = np.where(baseline["window"] % 2, 1.04, 1.0)
+    again = baseline.assign(
+        arm="none_again",
+        **{name: baseline[name] * factor for name in ("memory_mb", "step_time_ms")},
+    )
+    return trials, pd.concat([baseline, again])
+
+
+def test_the_noise_of_a_reading_is_how_far_two_readings_of_one_window_differ(read_twice):
+    (_, first), (_, again) = (next(recordings(*read_twice, arm)) for arm in ("none", "none_again"))
+    assert reading_noise(MetricLimit("memory_mb", 1), [(first, again)]) == pytest.approx(0.04)
+    assert reading_noise(PredictedTrainTime(1), [(first, again)]) == 0
+    assert np.isnan(reading_noise(MetricLimit("memory_mb", 1), []))
+
+
+def test_a_reading_repeated_is_the_first_window_as_a_multiple_of_the_mean_of_all_arms(read_twice):
+    _, windows = read_twice
+    readings = repeated_readings(windows, ["step_time_ms", "steady_step_time_ms"])
+    assert len(readings) == 2 * windows["trial_id"].nunique()
+    by_arm = readings.groupby("arm")
+    assert by_arm["step_time_ms"].min().tolist() == pytest.approx([2 / 2.04, 2.08 / 2.04])
+    assert readings["steady_step_time_ms"].tolist() == pytest.approx([1.0] * len(readings))
+
+
+def test_readings_of_one_arm_alone_are_not_repeated(read_twice):
+    _, windows = read_twice
+    alone = windows[windows["arm"] == "none"]
+    assert repeated_readings(alone, ["step_time_ms"]).empty

@@ -23,9 +23,10 @@ def even(simulated):
     """The simulated study with curves that never vary: each window is like the one before."""
     trials, windows = simulated
     batch = batch_sizes(trials, windows)
+    times = {"train_time_s": 0.01 * windows["step"] * batch, "step_time_ms": 2.0 * batch}
     steady = windows.assign(
-        train_time_s=0.01 * windows["step"] * batch,
-        step_time_ms=2.0 * batch,
+        **times,
+        **{f"steady_{name}": values for name, values in times.items()},
         memory_mb=100.0,
         memory_peak_mb=120.0,
     )
@@ -58,13 +59,13 @@ def test_the_error_is_how_far_the_final_value_is_missed(even):
     # The first window takes as long as three others, and shows half of the memory.
     warm_up_s = 0.01 * 200 * batch_sizes(trials, windows)
     changed = windows.assign(
-        train_time_s=windows["train_time_s"] + warm_up_s,
+        steady_train_time_s=windows["steady_train_time_s"] + warm_up_s,
         memory_peak_mb=windows["memory_peak_mb"].where(~first, 60.0),
     )
     table = prediction_table(trials, changed)
     # 10 windows of a first one's length against 12 that it really takes.
-    assert point(table, "train_time_s", 1)["median_error"] == pytest.approx(30 / 12 - 1)
-    assert point(table, "train_time_s", 2)["median_error"] == pytest.approx(0)
+    assert point(table, "steady_train_time_s", 1)["median_error"] == pytest.approx(30 / 12 - 1)
+    assert point(table, "steady_train_time_s", 2)["median_error"] == pytest.approx(0)
     assert point(table, "memory_peak_mb", 1)["median_error"] == pytest.approx(0.5)
     assert point(table, "memory_peak_mb", 2)["median_error"] == pytest.approx(0)
 
@@ -103,10 +104,10 @@ def test_a_prediction_that_is_too_high_stops_trials_that_would_have_kept_the_lim
     trials, windows = even
     early = windows["window"] <= 3
     # Slow at first and fast later: the pace of the second window promises too much.
-    slow_start = windows["train_time_s"].where(
-        ~early, windows["train_time_s"] * (1 + 0.5 * (windows["window"] == 2))
+    slow_start = windows["steady_train_time_s"].where(
+        ~early, windows["steady_train_time_s"] * (1 + 0.5 * (windows["window"] == 2))
     )
-    table = prediction_saving_table(trials, windows.assign(train_time_s=slow_start))
+    table = prediction_saving_table(trials, windows.assign(steady_train_time_s=slow_start))
     assert (table["wrongly_stopped"] > 0).any()
     assert (table["wrongly_stopped"] <= table["within_limit"]).all()
 

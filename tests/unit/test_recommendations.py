@@ -69,16 +69,16 @@ def test_on_the_front_are_those_that_none_beats():
     of_memory = table[table["metric"] == "memory_mb"]
     assert of_memory.loc[of_memory["on_front"], "value"].tolist() == [1, 2, 4]
     # All cost the same in every other metric, so only a best score stays.
-    of_step_time = table[table["metric"] == "step_time_ms"]
+    of_step_time = table[table["metric"] == "steady_step_time_ms"]
     assert of_step_time["on_front"].sum() == 1
 
 
 def test_a_known_best_within_the_limits_is_recommended(simulated):
     trials, windows = simulated
     baseline = baseline_of(trials)
-    limit = baseline["step_time_ms"].quantile(0.4)
-    row = recommendation_table(trials, windows, RULES, {"step_time_ms": limit}).iloc[0]
-    keeps = baseline.groupby("trial_id")["step_time_ms"].max() <= limit
+    limit = baseline["steady_step_time_ms"].quantile(0.4)
+    row = recommendation_table(trials, windows, RULES, {"steady_step_time_ms": limit}).iloc[0]
+    keeps = baseline.groupby("trial_id")["steady_step_time_ms"].max() <= limit
     scores = baseline.groupby("trial_id")["score"].mean()
     assert row["configurations_within"] == keeps.sum()
     assert row["score"] == pytest.approx(scores[keeps].max())
@@ -117,13 +117,15 @@ def test_a_known_rule_at_a_known_limit_saves_what_it_must():
     trials, windows = trials_and_windows(PAIRS[:1], repetitions=1)
     configuration = trials.drop_duplicates("trial_id").set_index("trial_id")
     batch = windows["trial_id"].map(configuration["batch_size"])
-    windows = windows.assign(step_time_ms=batch * 1.0, train_time_s=0.01 * windows["step"] * batch)
+    windows = windows.assign(
+        steady_step_time_ms=batch * 1.0, steady_train_time_s=0.01 * windows["step"] * batch
+    )
     best_at_8 = (trials["batch_size"] == 8) & (trials["learning_rate"] == 0.1)
     trials = trials.assign(
         score=np.where(best_at_8 & (trials["alpha"] == 0.01), 0.99, 0.5),
-        step_time_ms=trials["batch_size"] * 1.0,
+        steady_step_time_ms=trials["batch_size"] * 1.0,
     )
-    rules = [MetricLimit("step_time_ms", np.inf), PredictedTrainTime(np.inf)]
+    rules = [MetricLimit("steady_step_time_ms", np.inf), PredictedTrainTime(np.inf)]
     row = recommendation_table(trials, windows, rules, {}).iloc[0]
     assert (row["batch_size"], row["learning_rate"], row["alpha"]) == (8, 0.1, 0.01)
     # A limit of 8 ms stops the larger batches after 1 of 10 windows; a prediction needs two.

@@ -6,6 +6,7 @@ import pytest
 from generated_tables import ARMS, budget, trials_and_windows, trials_at_once
 
 from sysstop.analysis import replay as replay_module
+from sysstop.analysis.budgets import SAVED_TIMES
 from sysstop.analysis.chance import random_best
 from sysstop.analysis.recording import Recording, recordings, replay_stops
 from sysstop.analysis.replay import (
@@ -19,7 +20,7 @@ from sysstop.analysis.replay import (
     trial_signals,
 )
 from sysstop.analysis.virtual_search import virtual_searches
-from sysstop.study.metrics import metric_names
+from sysstop.study.metrics import metric_names, steady_system_metrics
 from sysstop.study.rules import (
     BestCost,
     MedianRule,
@@ -53,7 +54,7 @@ def recording(**curves):
     seconds = np.tile(np.arange(1.0, shape[1] + 1), (shape[0], 1))
     steps = 100 * seconds
     given = {name: np.array(values, dtype=float) for name, values in curves.items()}
-    times = {"step": steps, "train_time_s": seconds, "wall_time_s": seconds}
+    times = {"step": steps, "steady_train_time_s": seconds, "eval_time_s": 0 * seconds}
     return Recording(
         np.array([f"trial{at}" for at in range(shape[0])]),
         np.full(shape[0], 100 * shape[1]),
@@ -83,9 +84,9 @@ def recomputed_by_hand(trials, windows, point):
                 end, stopped = row, True
                 break
         used_steps += end["step"]
-        used_time += end["train_time_s"]
+        used_time += end["steady_train_time_s"]
         all_steps += rows.iloc[-1]["step"]
-        all_time += rows.iloc[-1]["train_time_s"]
+        all_time += rows.iloc[-1]["steady_train_time_s"]
         stopped_trials += stopped
         if trial["status"] == "completed":
             baseline_best = max(baseline_best, trial["score"])
@@ -100,7 +101,11 @@ def recomputed_by_hand(trials, windows, point):
 
 def test_three_points_agree_with_a_recomputation_in_plain_pandas(simulated, replay):
     of_limits = replay[(replay["rule"] == "metric_limit") & replay["trials_stopped"].gt(0)]
-    for metric, place in (("step_time_ms", 0.3), ("memory_peak_mb", 0.6), ("train_time_s", 0.8)):
+    for metric, place in (
+        ("steady_step_time_ms", 0.3),
+        ("memory_peak_mb", 0.6),
+        ("steady_train_time_s", 0.8),
+    ):
         of_metric = of_limits[of_limits["metric"] == metric]
         point = of_metric.iloc[int(place * len(of_metric))]
         expected = recomputed_by_hand(*simulated, point)
@@ -113,7 +118,7 @@ def test_the_budget_table_agrees_with_a_recomputation_in_plain_pandas(simulated)
     table = budget(trials)
     keys = ["dataset", "algorithm", "repetition"]
     ends = windows.sort_values("window").groupby([*keys, "arm", "trial_id"]).tail(1)
-    used = ends.groupby([*keys, "arm"])[["step", "train_time_s"]].sum().reset_index()
+    used = ends.groupby([*keys, "arm"])[["step", *SAVED_TIMES]].sum().reset_index()
     baseline = used[used["arm"] == "none"].set_index(keys)
     assert len(table) == len(used)
     for _, study in table.iterrows():
@@ -121,9 +126,11 @@ def test_the_budget_table_agrees_with_a_recomputation_in_plain_pandas(simulated)
         mine = used[is_study].iloc[0]
         full = baseline.loc[tuple(study[keys])]
         assert study["steps_used"] == mine["step"]
-        saved_s = full["train_time_s"] - mine["train_time_s"]
-        assert study["train_time_saved_s"] == pytest.approx(saved_s)
-        assert study["saved_fraction"] == pytest.approx(saved_s / full["train_time_s"])
+        saved_s = {saved: full[time] - mine[time] for time, saved in SAVED_TIMES.items()}
+        assert study[list(saved_s)].to_dict() == pytest.approx(saved_s)
+        for steady in ("steady_", ""):
+            share = saved_s[SAVED_TIMES[f"{steady}train_time_s"]] / full[f"{steady}train_time_s"]
+            assert study[f"{steady}saved_fraction"] == pytest.approx(share)
         own = trials[(trials[[*keys, "arm"]] == study[[*keys, "arm"]]).all(axis=1)]
         full = trials[(trials[keys] == study[keys]).all(axis=1) & (trials["arm"] == "none")]
         best, full_best = (t.loc[t["candidate"], "score"].max() for t in (own, full))
@@ -135,12 +142,28 @@ def test_the_budget_table_agrees_with_a_recomputation_in_plain_pandas(simulated)
         assert study["winner_stopped"] == (winners["trial_id"].iloc[0] in stopped)
 
 
-def test_the_table_has_every_rule_on_every_system_metric(replay):
+def test_the_table_has_every_rule_on_every_system_metric_and_of_times_on_the_steady_ones(replay):
     assert list(replay.columns) == list(REPLAY_SCHEMA.columns)
     of_limits = replay[replay["rule"] == "metric_limit"]
-    assert set(of_limits["metric"]) == set(metric_names("system"))
+    assert set(of_limits["metric"]) == set(steady_system_metrics())
+    wall = {"step_time_ms", "sample_time_us", "train_time_s"}
+    assert set(metric_names("system")) - set(steady_system_metrics()) == wall
+    predicted = replay.loc[replay["rule"] == "predicted_train_time", "metric"]
+    assert set(predicted) == {"steady_train_time_s"}
     others = {"predicted_train_time", "plateau", "median", "best_cost", "successive_halving"}
     assert set(replay["rule"]) == {"metric_limit", *others}
+
+
+def test_a_limit_on_wall_time_is_replayed_where_an_arm_has_one():
+    arms = {
+        "slow": {"rule": "metric_limit", "metric": "step_time_ms", "limit": 2},
+        "long": {"rule": "predicted_train_time", "metric": "train_time_s", "limit": 2},
+    }
+    rules = {(rule.name, rule.metric) for rule in replayed_rules(arms)}
+    named = {("metric_limit", "step_time_ms"), ("predicted_train_time", "train_time_s")}
+    usual = {(rule.name, rule.metric) for rule in replayed_rules({})}
+    assert rules == usual | named
+    assert not usual & named
 
 
 def test_the_largest_limit_stops_nothing_and_a_smaller_one_never_less(replay):
@@ -222,7 +245,7 @@ def test_on_pure_noise_no_limit_beats_random_stopping():
 def test_in_virtual_time_a_worker_takes_the_next_trial_as_soon_as_it_is_free():
     # Two workers: the first trial takes 5 s, in which the second and third are done with 2 s each.
     times = [[2, 5], [1, 2], [1, 2]]
-    known = recording(train_time_s=times, wall_time_s=times)
+    known = recording(steady_train_time_s=times)
     seen = []
 
     class Spy(BestCost):
@@ -247,7 +270,7 @@ def test_the_median_rule_stops_a_trial_that_is_worse_than_most_before_it():
 
 def test_the_cheapest_finished_trial_bounds_the_cost_of_later_ones():
     times = [[1, 2, 3, 4], [10, 20, 30, 40], [1, 2, 3, 4]]
-    known = recording(train_time_s=times, wall_time_s=times)
+    known = recording(steady_train_time_s=times)
     (stops,) = virtual_searches(known, BestCost(), limits=[4.0], workers=1, order=range(3))
     assert list(stops.windows_used) == [4, 2, 4]  # stopped after 20 s, beyond 4 times 4 s
 

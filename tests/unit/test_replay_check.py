@@ -19,9 +19,11 @@ def repeated():
     beyond = trials["memory_peak_mb"] > limit
     first = windows[windows["window"] == 1].set_index("trial_id")
     live.loc[beyond, ["status", "steps_used"]] = ["stopped", 100]
-    times = trials["trial_id"].map(first["train_time_s"])
-    live.loc[beyond, "train_time_s"] = times[beyond]
-    return trials, live, windows
+    times = trials["trial_id"].map(first["steady_train_time_s"])
+    live.loc[beyond, "steady_train_time_s"] = times[beyond]
+    stopped = windows["trial_id"].isin(trials.loc[beyond, "trial_id"])
+    live_windows = windows[~stopped | (windows["window"] == 1)].assign(arm="memory")
+    return trials, live, pd.concat([windows, live_windows])
 
 
 def check(trials, live, windows):
@@ -52,13 +54,32 @@ def test_a_trial_that_only_the_replay_stops_is_near_the_limit_or_beyond_noise():
     row = check(trials, live, windows)
     assert row["trials_agreeing"] == row["trials"] - spared.sum()
     # Its memory is far beyond the limit, and memory does not differ between the arms.
+    assert row["reading_noise"] == 0
     assert row["trials_beyond_noise"] == spared.sum()
     assert row["trials_near_limit"] == 0
 
 
+def test_a_reading_within_its_own_noise_of_the_limit_is_near_it():
+    trials, live, windows = repeated()
+    is_live = windows["arm"] == "memory"
+    # In the live search every other trial's memory was read 4 % higher.
+    higher = is_live & windows["trial_id"].isin(sorted(trials["trial_id"])[::2])
+    windows["memory_peak_mb"] *= np.where(higher, 1.04, 1)
+    spared = (live["status"] == "stopped") & (live["batch_size"] == live["batch_size"].max())
+    live.loc[spared, ["status", "steps_used"]] = ["completed", 1000]
+    reading = trials.loc[spared, "memory_peak_mb"].min()
+    close, far = (
+        check(trials, live.assign(limit=share * reading), windows) for share in (0.985, 0.9)
+    )
+    assert close["reading_noise"] == pytest.approx(0.04)
+    assert close["trials_near_limit"] == spared.sum()
+    assert far["trials_near_limit"] == 0
+    assert far["trials_beyond_noise"] >= spared.sum()
+
+
 def test_a_drift_of_the_machine_shows_as_a_difference_within_the_noise_floor():
     trials, live, windows = repeated()
-    live["train_time_s"] *= 1.1
+    live["steady_train_time_s"] *= 1.1
     row = check(trials, live, windows)
     assert row["trials_agreeing"] == row["trials"]
     assert row["time_difference"] < 0

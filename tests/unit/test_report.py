@@ -173,6 +173,14 @@ def test_unstable_readings_and_busy_machines_are_limitations(simulated, tmp_path
     assert "In 1 of 40 studies the machine was busy" in text
 
 
+def test_the_report_says_what_steady_time_is_and_how_slow_the_machine_was(simulated, tmp_path):
+    trials, windows = simulated
+    slowed = trials.assign(slowdown=1.2)
+    text = Page(page_of(slowed, windows, config(), tmp_path)).text
+    assert "Steady time is the CPU time of training steps divided by the slowdown" in text
+    assert "In 90 % of the trials the reference step took 1.2 times its nominal CPU time" in text
+
+
 @pytest.mark.parametrize("diverge", [(), PAIRS[:1]], ids=["usual", "all diverge"])
 def test_the_smallest_run_has_a_report(diverge, tmp_path):
     smallest = trials_and_windows(PAIRS[:1], BASELINE_ALONE, repetitions=1, all_diverge=diverge)

@@ -37,17 +37,17 @@ def point_of(trials, arm):
 )
 def test_a_quantile_is_said_with_the_number_that_it_became(limits, said):
     described = plain(arm_description(ARMS["step_time"], limits))
-    assert described == f"as soon as its step time exceeds {said}"
+    assert described == f"as soon as its steady step time exceeds {said}"
 
 
 def test_the_answer_names_the_limit_of_a_single_data_set(trials):
     one = trials[trials["algorithm"] == PAIRS[0][1]]
-    limits = one.loc[one["arm"] == "step_time", "limit"].unique()
+    limits = one.loc[one["arm"] == "memory", "limit"].unique()
     assert len(limits) == 2
-    text = point_of(one, "step_time")
+    text = point_of(one, "memory")
     assert f"exceeds {limits.mean():.3g}" in text
     assert "the 75 % quantile of the baseline" in text
-    assert f"{min(limits):.3g} to {max(limits):.3g} ms over repetitions" in text
+    assert f"{min(limits):.3g} to {max(limits):.3g} MB over repetitions" in text
 
 
 def test_limits_of_different_data_sets_are_no_range_but_rows_of_a_table(trials):
@@ -60,8 +60,8 @@ def test_limits_of_different_data_sets_are_no_range_but_rows_of_a_table(trials):
         "Data set",
         "Algorithm",
         "memory: Peak memory (MB)",
-        "predicted_time: Predicted training time (s)",
-        "step_time: Step time (ms)",
+        "predicted_time: Predicted steady training time (s)",
+        "step_time: Steady step time (ms)",
     ]
     of_first = trials[(trials["algorithm"] == PAIRS[0][1]) & (trials["arm"] == "memory")]
     low, high = sorted(of_first["limit"].unique())

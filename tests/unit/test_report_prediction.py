@@ -7,7 +7,7 @@ from sysstop.report.prediction import prediction_digest, prediction_saving_diges
 from sysstop.report.recommendation import recommendation_digest, recommended
 from sysstop.report.text_tables import display
 
-LIMITS = {"step_time_ms": 9, "memory_peak_mb": 60}
+LIMITS = {"steady_step_time_ms": 9, "memory_peak_mb": 60}
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +27,15 @@ def test_a_prediction_is_given_with_its_error_and_what_it_stops_wrongly(results)
     assert text.startswith(
         "After 1, 2, 4 and 8 windows, the median error of a trial's predicted final"
     )
-    assert "saves a median of 30 % of the training time, stopping on the time itself 10 %" in text
+    assert "saves a median of 30 % of it, stopping on the time itself 10 %" in text
     assert "stops 5 % of the trials that would have kept their limit" in text
 
 
 def test_recommendations_say_which_pairs_keep_the_limits(results):
     text = plain(recommended(results["recommendations"], LIMITS))
-    assert "With step time at most 9 ms and peak memory at most 60 MB, both pairs have" in text
+    assert (
+        "With steady step time at most 9 ms and peak memory at most 60 MB, both pairs have" in text
+    )
     table = results["recommendations"].copy()
     table.loc[0, "configurations_within"] = 0
     text = plain(recommended(table, LIMITS))

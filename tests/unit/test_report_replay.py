@@ -16,7 +16,7 @@ from sysstop.report.replay_check import live_check, replay_check_digest
 
 @pytest.fixture(scope="module")
 def results():
-    constraints = {"step_time_ms": 9}
+    constraints = {"steady_step_time_ms": 9}
     return replay_results(*trials_and_windows(repetitions=2), constraints=constraints)
 
 
@@ -44,7 +44,7 @@ def summary(**changes):
 
 def test_the_rule_that_saves_most_without_regret_is_named_with_the_usual_one():
     text = plain(" ".join(replay_sentences(summary())))
-    assert "a limit on memory: 40 % of the training time in the median of 2 pairs" in text
+    assert "a limit on memory: 40 % of the steady training time in the median of 2 pairs" in text
     assert "against 20 % with the best rule on the model's quality" in text
     assert "(plateau of validation loss)" in text
 

@@ -50,8 +50,8 @@ def test_the_table_of_algorithms_shows_the_loss_and_the_grid():
         (ARMS["none"], "never: trains it to the end of its budget"),
         (
             ARMS["step_time"],
-            "as soon as its step time exceeds what 75 % of the baseline's completed trials stay "
-            "within",
+            "as soon as its steady step time exceeds what 75 % of the baseline's completed trials "
+            "stay within",
         ),
         (
             {"rule": "metric_limit", "metric": "memory_peak_mb", "limit": 200},
@@ -59,7 +59,7 @@ def test_the_table_of_algorithms_shows_the_loss_and_the_grid():
         ),
         (
             {"rule": "predicted_train_time", "limit": 1.5},
-            "as soon as its predicted training time exceeds 1.5 s",
+            "as soon as its predicted steady training time exceeds 1.5 s",
         ),
         (
             {"rule": "plateau", "patience": 1},

@@ -13,7 +13,7 @@ from sysstop.report.text_tables import ReportData, html_table, latex
 @pytest.fixture(scope="module")
 def tables():
     trials, windows = trials_and_windows(repetitions=2)
-    return replay_results(trials, windows, constraints={"step_time_ms": 9}) | {
+    return replay_results(trials, windows, constraints={"steady_step_time_ms": 9}) | {
         "trials": trials,
         "budget": budget(trials),
         "effects": effect_table(trials),

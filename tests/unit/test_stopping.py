@@ -41,21 +41,26 @@ def test_a_value_equal_to_the_limit_keeps_it():
 
 
 def test_no_rule_is_asked_in_its_grace_windows():
-    rule = MetricLimit("step_time_ms", limit=1.0, grace_windows=2)
-    assert first_stop(rule, windows("step_time_ms", 9, 9, 9))[0] == 3
+    rule = MetricLimit("steady_step_time_ms", limit=1.0, grace_windows=2)
+    assert first_stop(rule, windows("steady_step_time_ms", 9, 9, 9))[0] == 3
 
 
 def test_no_rule_stops_a_trial_that_has_used_its_budget():
-    rule = MetricLimit("step_time_ms", limit=1.0)
-    assert decide(rule, windows("step_time_ms", 0, 0, 0, 0, 9), PLANNED) is None
+    rule = MetricLimit("steady_step_time_ms", limit=1.0)
+    assert decide(rule, windows("steady_step_time_ms", 0, 0, 0, 0, 9), PLANNED) is None
 
 
 def test_a_value_that_is_not_a_number_stops_nothing():
-    assert first_stop(MetricLimit("step_time_ms", 1.0), windows("step_time_ms", math.nan)) is None
+    assert (
+        first_stop(
+            MetricLimit("steady_step_time_ms", 1.0), windows("steady_step_time_ms", math.nan)
+        )
+        is None
+    )
 
 
 def test_the_baseline_never_stops():
-    assert decide(None, windows("step_time_ms", 1e9), PLANNED) is None
+    assert decide(None, windows("steady_step_time_ms", 1e9), PLANNED) is None
 
 
 @pytest.mark.parametrize(
@@ -75,16 +80,21 @@ def test_the_predicted_training_time_extrapolates_the_pace_after_the_first_windo
 
 
 def test_the_prediction_stops_before_the_limit_itself_is_reached():
-    count, stop = first_stop(PredictedTrainTime(limit=9.0), windows("train_time_s", 2, 4, 6, 8))
-    assert (count, stop.metric, stop.value) == (2, "train_time_s", 10.0)
+    count, stop = first_stop(
+        PredictedTrainTime(limit=9.0), windows("steady_train_time_s", 2, 4, 6, 8)
+    )
+    assert (count, stop.metric, stop.value) == (2, "steady_train_time_s", 10.0)
 
 
 def test_a_slow_warm_up_alone_stops_no_trial_by_its_predicted_time():
-    assert first_stop(PredictedTrainTime(limit=9.0), windows("train_time_s", 4, 5, 6, 7, 8)) is None
+    assert (
+        first_stop(PredictedTrainTime(limit=9.0), windows("steady_train_time_s", 4, 5, 6, 7, 8))
+        is None
+    )
 
 
 def test_a_first_window_beyond_the_limit_stops_a_trial_without_any_prediction():
-    stop = first_stop(PredictedTrainTime(limit=9.0), windows("train_time_s", 9.5, 10, 11))[1]
+    stop = first_stop(PredictedTrainTime(limit=9.0), windows("steady_train_time_s", 9.5, 10, 11))[1]
     assert stop.value == 9.5
 
 
@@ -125,7 +135,7 @@ def test_asked_about_all_windows_of_many_trials_a_rule_says_what_it_says_live(ru
     curves = {
         "step": np.tile(100.0 * np.arange(1, 7), (20, 1)),
         "val_loss": rng.normal(1.0, 0.5, shape),
-        "train_time_s": rng.uniform(1, 5, shape).cumsum(axis=1),
+        "steady_train_time_s": rng.uniform(1, 5, shape).cumsum(axis=1),
     }
     planned = np.full(20, 100 * windows_planned)
     fires = effective_signals(rule, curves, planned) > rule.limit

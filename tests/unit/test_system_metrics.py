@@ -6,18 +6,22 @@ import pytest
 from sysstop.study.metrics import metric_names
 from sysstop.trial.meters import (
     METERS,
-    Clocks,
     EvaluationClock,
     MemoryReader,
     StepClock,
     TrialClock,
 )
+from sysstop.trial.reference import LEAST_READINGS, Clocks, Reference
 from sysstop.trial.training import train
+
+
+def no_step():
+    """A reference step that does nothing, in no time."""
 
 
 @pytest.fixture
 def reader(make_trial):
-    return MemoryReader(make_trial(), folds=1, clocks=Clocks())
+    return MemoryReader(make_trial(), 1, Clocks(), Reference(no_step, Clocks()))
 
 
 def read(reader):
@@ -89,7 +93,8 @@ def clocks():
 @pytest.fixture
 def step_clock(make_trial, clocks):
     def make(warmup_steps=0, folds=1):
-        return StepClock(make_trial(warmup_steps=warmup_steps, batch_size=8), folds, clocks)
+        trial = make_trial(warmup_steps=warmup_steps, batch_size=8)
+        return StepClock(trial, folds, clocks, Reference(no_step, clocks))
 
     return make
 
@@ -131,7 +136,8 @@ def test_training_time_is_summed_over_windows_and_step_time_is_not(step_clock, c
 
 def test_time_of_evaluation_and_of_the_whole_trial(make_trial, clocks):
     of_evaluation, of_trial = (
-        meter(make_trial(), 1, clocks) for meter in (EvaluationClock, TrialClock)
+        meter(make_trial(), 1, clocks, Reference(no_step, clocks))
+        for meter in (EvaluationClock, TrialClock)
     )
     clocks.compute(1)
     of_evaluation.begin_evaluation()
@@ -165,8 +171,10 @@ def test_the_meters_read_few_clocks_and_memory_once_per_window(
     windows = list(train(trial, classification_split, clocks=clocks))
     fits, count = 30 * classification_split.folds, len(windows)
     once, evaluations = 1, fits + count
+    # The time of these clocks stands still, so that the reference takes none and stays due...
+    references = LEAST_READINGS
     assert clocks.readings == {
-        "wall": 2 * fits + 2 * evaluations + once + count,
-        "cpu": 2 * fits + once + count,
+        "wall": 2 * fits + 2 * evaluations + 2 * references + once + count,
+        "cpu": 2 * fits + 2 * references + once + count,
     }
     assert calls == {"_read": once + count, "begin_window": count}

@@ -1,10 +1,31 @@
 """One Ray Tune grid search per study."""
 
 
+rule nominal:
+    """What the data set's reference step takes while nothing else runs: the unit of steady time."""
+    input:
+        "results/data/{dataset}/split",
+    output:
+        "results/data/{dataset}/nominal.json",
+    log:
+        "results/logs/nominal/{dataset}.log",
+    priority: 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: search_threads()
+    resources:
+        slurm_extra="--exclusive",
+    params:
+        code=code("nominal"),
+    script:
+        "../scripts/nominal.py"
+
+
 rule search:
     """Nothing else may run while it measures: it reserves all cores here, and a whole node of a cluster."""
     input:
         split="results/data/{dataset}/split",
+        nominal="results/data/{dataset}/nominal.json",
         baseline=baseline_search,
     output:
         trials=f"{STUDY}/trials.jsonl",

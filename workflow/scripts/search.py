@@ -12,6 +12,7 @@ from sysstop.search.settings import SearchSettings, expected_trials_at_once
 from sysstop.search.study import search_study
 from sysstop.study.arms import make_rule
 from sysstop.study.studies import Budget, Study
+from sysstop.trial.nominal import read_nominal
 
 with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
     wildcards, params = snakemake.wildcards, snakemake.params
@@ -25,6 +26,7 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
         study,
         make_rule(params.arm, baseline),
         Path(snakemake.input.split),
+        nominal_reference_us=read_nominal(Path(snakemake.input.nominal)).reference_us,
         grid=params.grid,
         budget=Budget(**params.budget),
         settings=SearchSettings(

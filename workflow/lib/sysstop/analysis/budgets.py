@@ -14,7 +14,13 @@ from sysstop.study.studies import BASELINE_ARM
 
 SUMMARY_KEYS = ["dataset", "task", "algorithm", "arm"]
 # What `arm_summary` gives an interval for.
-BOUNDED_COLUMNS = ["saved_fraction", "cpu_saved_fraction", "regret"]
+BOUNDED_COLUMNS = ["steady_saved_fraction", "saved_fraction", "cpu_saved_fraction", "regret"]
+# The column of what was saved of each time.
+SAVED_TIMES = {
+    "steady_train_time_s": "steady_time_saved_s",
+    "train_time_s": "train_time_saved_s",
+    "cpu_time_s": "cpu_time_saved_s",
+}
 BOOTSTRAP_SAMPLES = 1000
 BOOTSTRAP_SEED = 0
 
@@ -32,8 +38,11 @@ BUDGET_SCHEMA = pa.DataFrameSchema(
         **described_by(["dataset", "task", "algorithm", "arm", "repetition"]),
         **_counts("trials", "trials_stopped", "trials_diverged", "trials_failed"),
         **_counts("steps_planned", "steps_used", "steps_saved"),
+        **_numbers("steady_train_time_s", "steady_time_saved_s"),
         **_numbers("train_time_s", "train_time_saved_s", "cpu_time_s", "cpu_time_saved_s"),
-        **_numbers("saved_fraction", "saved_steps_fraction", "noise_floor"),
+        **_numbers("steady_saved_fraction", "saved_fraction", "saved_steps_fraction"),
+        **_numbers("steady_noise_floor", "noise_floor"),
+        "above_steady_noise_floor": pa.Column(bool, coerce=True),
         "above_noise_floor": pa.Column(bool, coerce=True),
         "best_trial_id": pa.Column(str, coerce=True),
         **_numbers("best_score"),
@@ -82,11 +91,13 @@ def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFram
 
     `steps_saved` is what the study left of its own plan, so in the baseline it is what diverged
     trials left. All other savings compare with the baseline arm of the same data set, algorithm and
-    repetition: `train_time_saved_s`, `cpu_time_saved_s` (training and evaluation), `saved_fraction`
-    (of the baseline's training time) and `saved_steps_fraction` (of the baseline's used steps).
-    `noise_floor` is the largest share by which training time differed where nothing was stopped
-    (see `noise.saving_floor`; NaN if that is not known), and `above_noise_floor` says whether
-    `saved_fraction` is further from 0 than that. `regret` is the baseline's best score minus the
+    repetition: `steady_time_saved_s` and `train_time_saved_s` of the training time, in steady and in
+    wall time, `cpu_time_saved_s` (training and evaluation), `steady_saved_fraction` and
+    `saved_fraction` (of the baseline's training time, steady and wall) and `saved_steps_fraction`
+    (of the baseline's used steps). `steady_noise_floor` and `noise_floor` are the largest shares by
+    which these training times differed where nothing was stopped (see `noise.saving_floor`; NaN if
+    that is not known), and `above_steady_noise_floor` and `above_noise_floor` say whether the
+    fraction saved is further from 0 than that. `regret` is the baseline's best score minus the
     arm's, `test_regret` the same on the test part; both are negative where the arm found the better
     model. `winner_stopped` says whether the arm stopped the configuration that is the baseline's
     best.
@@ -105,14 +116,20 @@ def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFram
     )
     _check_baseline(table)
     table["steps_saved"] = table["steps_planned"] - table["steps_used"]
-    for resource in ("train_time", "cpu_time"):
-        table[f"{resource}_saved_s"] = table[f"{resource}_s_of_baseline"] - table[f"{resource}_s"]
-    table["saved_fraction"] = table["train_time_saved_s"] / table["train_time_s_of_baseline"]
+    for time, saved in SAVED_TIMES.items():
+        table[saved] = table[f"{time}_of_baseline"] - table[time]
+    for steady in ("steady_", ""):
+        time, fraction, floor = (
+            f"{steady}train_time_s",
+            f"{steady}saved_fraction",
+            f"{steady}noise_floor",
+        )
+        table[fraction] = table[SAVED_TIMES[time]] / table[f"{time}_of_baseline"]
+        table = table.join(saving_floor(trials, time).rename(floor), on=PAIR)
+        table[f"above_{floor}"] = table[fraction].abs() > table[floor]
     table["saved_steps_fraction"] = (table["steps_used_of_baseline"] - table["steps_used"]) / table[
         "steps_used_of_baseline"
     ]
-    table = table.join(saving_floor(trials), on=PAIR)
-    table["above_noise_floor"] = table["saved_fraction"].abs() > table["noise_floor"]
     for name in ("best_trial_id", "best_score", "test_score"):
         table[f"baseline_{name}"] = table[f"{name}_of_baseline"]
     table["regret"] = table["baseline_best_score"] - table["best_score"]
@@ -175,7 +192,7 @@ def _used(trials: pd.DataFrame) -> pd.DataFrame:
     for status in (Status.STOPPED, Status.DIVERGED, Status.FAILED):
         is_status = trials["status"] == status
         used[f"trials_{status}"] = is_status.groupby([trials[key] for key in keys]).sum()
-    resources = ["steps_planned", "steps_used", "train_time_s", "cpu_time_s"]
+    resources = ["steps_planned", "steps_used", *SAVED_TIMES]
     sums = compared_trials(trials).groupby(keys)[resources].sum()
     # A study in which no configuration is left used nothing that counts.
     return used.join(sums.reindex(used.index, fill_value=0))

@@ -337,9 +337,9 @@ def _f_test(model: EffectModel, values: np.ndarray) -> float:
 
 
 def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the straight line of step time over batch size, one row per data set and algorithm.
+    """Return the line of steady step time over batch size, one row per data set and algorithm.
 
-    step time = fixed_ms + batch size * per_sample_us / 1000, from the completed trials of the
+    steady step time = fixed_ms + batch size * per_sample_us / 1000, from the completed trials of the
     baseline arm. `half_batch_size` = fixed / per sample is the batch size at which half of a step
     is fixed cost. `r_squared` is the share of the variance of log step time that the line
     explains; it is negative where the line is worse than a constant. `n` is the number of trials.
@@ -352,14 +352,14 @@ def cost_model(trials: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for keys, of_pair in _completed_baselines(trials):
-        timed = of_pair[of_pair["step_time_ms"] > 0]
+        timed = of_pair[of_pair["steady_step_time_ms"] > 0]
         row = {**keys, "n": len(timed)}
-        medians = timed.groupby("batch_size")["step_time_ms"].median()
+        medians = timed.groupby("batch_size")["steady_step_time_ms"].median()
         if len(medians) >= MIN_BATCH_SIZES:
             terms = np.column_stack([np.ones(len(medians)), medians.index.to_numpy()])
             fixed_ms, per_sample_ms = fit_costs(terms, medians.to_numpy())
             predicted = np.log(fixed_ms + per_sample_ms * timed["batch_size"])
-            measured = np.log(timed["step_time_ms"])
+            measured = np.log(timed["steady_step_time_ms"])
             total = ((measured - measured.mean()) ** 2).sum()
             row["fixed_ms"], row["per_sample_us"] = fixed_ms, 1e3 * per_sample_ms
             row["r_squared"] = 1 - ((measured - predicted) ** 2).sum() / total

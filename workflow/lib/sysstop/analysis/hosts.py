@@ -11,10 +11,10 @@ from sysstop.study.status import Status
 def host_table(trials: pd.DataFrame, environment: pd.DataFrame) -> pd.DataFrame:
     """Return one row per host: what it is, what ran there, and how long its steps took.
 
-    `step_time_ratio` compares the step times of completed trials with those of the same
-    configurations on all hosts where they ran: the median over the `compared_configurations`, those
-    that completed on several hosts; 1.2 means 20 % longer than the mean of the hosts. It is missing
-    where there are none.
+    `steady_step_time_ratio` and `step_time_ratio` (wall time) compare the step times of completed
+    trials with those of the same configurations on all hosts where they ran: the median over the
+    `compared_configurations`, those that completed on several hosts; 1.2 means 20 % longer than the
+    mean of the hosts. They are missing where there are none.
     """
     trials = trials[trials["host"] != ""]
     by_host = trials.groupby("host")
@@ -28,11 +28,13 @@ def host_table(trials: pd.DataFrame, environment: pd.DataFrame) -> pd.DataFrame:
         }
     ).loc[sorted(trials["host"].unique())]
     completed = trials[trials["status"] == Status.COMPLETED]
-    means = completed.groupby([*PAIR, "trial_id", "host"])["step_time_ms"].mean().unstack("host")
-    compared = means[means.notna().sum(axis="columns") > 1]
-    ratios = compared.div(compared.mean(axis="columns"), axis="index")
-    table["compared_configurations"] = ratios.notna().sum().reindex(table.index).fillna(0)
-    table["step_time_ratio"] = ratios.median().reindex(table.index)
+    by_configuration = completed.groupby([*PAIR, "trial_id", "host"])
+    for steady in ("steady_", ""):
+        means = by_configuration[f"{steady}step_time_ms"].mean().unstack("host")
+        compared = means[means.notna().sum(axis="columns") > 1]
+        ratios = compared.div(compared.mean(axis="columns"), axis="index")
+        table["compared_configurations"] = ratios.notna().sum().reindex(table.index).fillna(0)
+        table[f"{steady}step_time_ratio"] = ratios.median().reindex(table.index)
     return table.astype({"compared_configurations": int}).reset_index(names="host")
 
 

@@ -6,13 +6,17 @@ the rule `none` repeats the whole baseline (an A/A comparison); other arms repea
 they do not stop.
 """
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from sysstop.analysis.recording import Recording
 from sysstop.results.tables import checked, described_by
-from sysstop.study.keys import PAIR, REPLICATE, STUDY
+from sysstop.study.keys import PAIR, REPLICATE, STUDY, TRIAL
 from sysstop.study.metrics import metric_names
+from sysstop.study.rules import TrialRule
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
@@ -65,19 +69,61 @@ def noise_table(trials: pd.DataFrame) -> pd.DataFrame:
     return checked(pd.DataFrame(rows, columns=list(NOISE_SCHEMA.columns)), NOISE_SCHEMA)
 
 
-def time_drift(trials: pd.DataFrame) -> pd.Series:
+def time_drift(trials: pd.DataFrame, metric: str) -> pd.Series:
     """Return by study how much less training time its repeated trials took than the baseline's.
 
-    It is a fraction of the baseline's time, like a saving, but one that no rule caused. Studies
-    with fewer than `LEAST_REPEATED_TRIALS` are left out.
+    `metric` is the training time that is compared, wall or steady. The drift is a fraction of the
+    baseline's time, like a saving, but one that no rule caused. Studies with fewer repeated trials
+    than `LEAST_REPEATED_TRIALS` are left out.
     """
     by_study = repeated_trials(trials).groupby(STUDY)
-    times = by_study[["train_time_s", "train_time_s_of_baseline"]].sum()
-    drift = 1 - times["train_time_s"] / times["train_time_s_of_baseline"]
+    times = by_study[[metric, f"{metric}_of_baseline"]].sum()
+    drift = 1 - times[metric] / times[f"{metric}_of_baseline"]
     return drift[by_study.size() >= LEAST_REPEATED_TRIALS].rename("time_drift")
 
 
-def saving_floor(trials: pd.DataFrame) -> pd.Series:
-    """Return by data set and algorithm the largest drift of any study: savings below it are noise."""
-    drift = time_drift(trials).abs()
-    return drift.groupby(level=PAIR).max().rename("noise_floor")
+def saving_floor(trials: pd.DataFrame, metric: str) -> pd.Series:
+    """Return by data set and algorithm the largest drift of any study: savings below it are noise.
+
+    `metric` is the training time in which savings are counted, wall or steady.
+    """
+    return time_drift(trials, metric).abs().groupby(level=PAIR).max()
+
+
+def repeated_readings(windows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the first window of each trial that was read in several arms.
+
+    `windows` fits `windows_schema`. A row has a trial's keys and its reading of each metric as a
+    multiple of the mean over the arms of the same repetition. The first window is there in every
+    arm, since a rule is asked only at its end; where all of it was warm-up, it is the next one.
+    """
+    read = windows.dropna(subset=list(metrics)).sort_values([*TRIAL, "window"])
+    first = read.drop_duplicates(TRIAL)
+    by_trial = first.groupby([*REPLICATE, "trial_id", "window"])
+    repeated = by_trial["arm"].transform("size") > 1
+    multiples = {name: first[name] / by_trial[name].transform("mean") for name in metrics}
+    return first[TRIAL].assign(**multiples)[repeated].reset_index(drop=True)
+
+
+def reading_noise(rule: TrialRule, repeated: Iterable[tuple[Recording, Recording]]) -> float:
+    """Return how far two readings of a rule's signal differ after the same window of one trial.
+
+    `repeated` are studies that ran twice, such as the baseline and an arm of the same repetition.
+    It is the 95 % quantile of the relative difference over all windows that both have, NaN if there
+    are none. A window is read over fewer steps than a trial, so this is more than the noise floor of
+    a trial's value.
+    """
+    differences = [np.empty(0)]
+    for first, again in repeated:
+        _, place, place_again = np.intersect1d(
+            first.trial_ids, again.trial_ids, return_indices=True
+        )
+        windows = min(study.curves["step"].shape[1] for study in (first, again))
+        signals, signals_again = (
+            rule.signals(study.curves, study.steps_planned)[places, :windows]
+            for study, places in ((first, place), (again, place_again))
+        )
+        read = (signals > 0) & np.isfinite(signals_again)
+        differences.append(np.abs(signals_again[read] / signals[read] - 1))
+    known = np.concatenate(differences)
+    return float(np.quantile(known, FLOOR_QUANTILE)) if len(known) else np.nan

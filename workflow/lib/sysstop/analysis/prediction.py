@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.analysis.recording import Recording, recordings, replay_stops
+from sysstop.analysis.recording import TRAIN_TIME, Recording, recordings, replay_stops
 from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import PAIR, REPLICATE
 from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics
@@ -91,24 +91,23 @@ def prediction_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFram
 def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
     """Return what stopping on the predicted training time saves beyond stopping on the time itself.
 
-    One row per baseline study and limit; limits are quantiles of its completed trials' training
-    time. `saved_on_value` and `saved_on_prediction` are shares of the baseline's training time.
+    One row per baseline study and limit; limits are quantiles of its completed trials' steady
+    training time. `saved_on_value` and `saved_on_prediction` are shares of the baseline's.
     `within_limit` counts the completed trials whose time is within the limit, `wrongly_stopped`
     those of them that the prediction stops.
     """
     rows = []
     for keys, recording in recordings(trials, windows):
-        time_s = recording.after("train_time_s", recording.windows)
+        time_s = recording.after(TRAIN_TIME, recording.windows)
         if not recording.completed.any():
             continue
         for quantile in LIMIT_QUANTILES:
             limit = float(np.quantile(time_s[recording.completed], quantile))
             saved, stopped = {}, {}
-            for rule in (MetricLimit("train_time_s", limit), PredictedTrainTime(limit)):
+            for rule in (MetricLimit(TRAIN_TIME, limit), PredictedTrainTime(limit, TRAIN_TIME)):
                 signals = effective_signals(rule, recording.curves, recording.steps_planned)
                 stops = replay_stops(signals, recording, limit)
-                used_s = recording.after("train_time_s", stops.windows_used).sum()
-                saved[rule.name] = max(0.0, 1 - used_s / time_s.sum())
+                saved[rule.name] = recording.saved_time_fraction(stops.windows_used)
                 stopped[rule.name] = stops.stopped
             within = recording.completed & (time_s <= limit)
             wrong = stopped[PredictedTrainTime.name] & within

@@ -124,8 +124,8 @@ def recommendation_table(
     columns are NaN. `unconstrained_score` is the best score of all configurations. `rule`, `metric`
     and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains
     the best configuration to the end in every repetition, and `saved_time_fraction` what it saves
-    of the baseline's training time (mean over repetitions). That rule is known only after the full
-    search, so it is a bound on what can be saved. `constraints_saved_time_fraction` is what
+    of the baseline's steady training time (mean over repetitions). That rule is known only after
+    the full search, so it is a bound on what can be saved. `constraints_saved_time_fraction` is what
     stopping on the constraints themselves saves, which needs no prior knowledge (NaN if there are
     none), and `constraints_stop_best` says whether that stops the best configuration in any
     repetition, because a single window exceeded what the whole trial keeps.
@@ -205,6 +205,5 @@ def _mean_saving(
     saved = []
     for study, of_study in zip(studies, signals, strict=True):
         stops = replay_stops(of_study, study, limit)
-        used_s = study.after("train_time_s", stops.windows_used).sum()
-        saved.append(1 - used_s / study.after("train_time_s", study.windows).sum())
-    return max(0.0, float(np.mean(saved)))
+        saved.append(study.saved_time_fraction(stops.windows_used))
+    return float(np.mean(saved))

@@ -18,10 +18,13 @@ from sysstop.study.rules import Curves
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
+TRAIN_TIME = "steady_train_time_s"
+"""What savings of time are counted in: it hardly depends on what else the machine does."""
+
 
 @dataclass(frozen=True)
 class Recording:
-    """The baseline trials of one data set, algorithm and repetition, in the order of their ids.
+    """The trials of one study, mostly the baseline's, in the order of their ids.
 
     `curves` has each metric and `step` as an array of trials x windows, NaN where a trial had
     ended; `windows` counts the windows of each trial. `completed` is false for diverged trials.
@@ -37,6 +40,14 @@ class Recording:
     def after(self, metric: str, windows_used: np.ndarray) -> np.ndarray:
         """Return a metric of each trial at the end of its last used window (counted from 1)."""
         return np.take_along_axis(self.curves[metric], windows_used[:, None] - 1, axis=1)[:, 0]
+
+    def saved_time_fraction(self, windows_used: np.ndarray) -> float:
+        """Return the share of the steady training time that ending after so many windows saves.
+
+        It is never negative: rounding errors can make a saving of nothing so.
+        """
+        used_s = self.after(TRAIN_TIME, windows_used).sum()
+        return max(0.0, float(1 - used_s / self.after(TRAIN_TIME, self.windows).sum()))
 
     @property
     def winner(self) -> int | None:
@@ -59,16 +70,15 @@ class Stops:
 
 
 def recordings(
-    trials: pd.DataFrame, windows: pd.DataFrame
+    trials: pd.DataFrame, windows: pd.DataFrame, arm: str = BASELINE_ARM
 ) -> Iterator[tuple[dict[str, Any], Recording]]:
-    """Yield the keys (`REPLICATE`) and the recording of each baseline study that has trials left.
+    """Yield the keys (`REPLICATE`) and the recording of each study of an arm that has trials left.
 
     `trials` and `windows` fit `trials_schema` and `windows_schema`.
     """
-    baseline = trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] != Status.FAILED)]
-    windows = windows[windows["arm"] == BASELINE_ARM]
-    windows_of = dict(iter(windows.groupby(REPLICATE)))
-    for keys, of_study in baseline.groupby(REPLICATE):
+    recorded_trials = trials[(trials["arm"] == arm) & (trials["status"] != Status.FAILED)]
+    windows_of = dict(iter(windows[windows["arm"] == arm].groupby(REPLICATE)))
+    for keys, of_study in recorded_trials.groupby(REPLICATE):
         of_study = of_study[of_study["steps_used"] > 0].sort_values("trial_id")
         if of_study.empty:
             continue

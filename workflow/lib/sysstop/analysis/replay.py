@@ -122,8 +122,8 @@ def replay_table(
     search with as many trials at once as the live one had (`workers`, by the values of `REPLICATE`;
     see `baseline_workers`), in the order that the study's `seed` gives.
 
-    `saved_time_fraction` is the share of the baseline's training time, `saved_steps_fraction` that
-    of its steps. `best_score` is the best of the models left, a stopped one's only if the rule
+    `saved_time_fraction` is the share of the baseline's steady training time, `saved_steps_fraction`
+    that of its steps. `best_score` is the best of the models left, a stopped one's only if the rule
     leaves it a candidate, as it was when it was stopped; `regret` is how much better the baseline's
     best is. Both are NaN if none is left. `random_regret` is the expected regret of stopping as
     many trials after as many windows, but at random (`random_best`).
@@ -270,7 +270,6 @@ def _rows(
     final = recording.final_scores()
     baseline_best = np.nan if winner is None else final[winner]
     steps = recording.after("step", recording.windows).sum()
-    time_s = recording.after("train_time_s", recording.windows).sum()
     thrown_away = random_best(final[~np.isnan(final)], trials)
     rows = []
     for limit, stop in zip(limits, stops, strict=True):
@@ -289,9 +288,7 @@ def _rows(
                 "trials_stopped": int(stop.stopped.sum()),
                 "saved_steps_fraction": 1
                 - recording.after("step", stop.windows_used).sum() / steps,
-                "saved_time_fraction": _no_less_than_nothing(
-                    1 - recording.after("train_time_s", stop.windows_used).sum() / time_s
-                ),
+                "saved_time_fraction": recording.saved_time_fraction(stop.windows_used),
                 "best_score": best,
                 "regret": baseline_best - best,
                 "random_regret": baseline_best - random,
@@ -299,8 +296,3 @@ def _rows(
             }
         )
     return rows
-
-
-def _no_less_than_nothing(fraction: float) -> float:
-    """Return a saving of at least 0: rounding errors can make a saving of nothing negative."""
-    return max(0.0, fraction)

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from sysstop.analysis.recording import Recording, Stops
+from sysstop.analysis.recording import TRAIN_TIME, Recording, Stops
 from sysstop.study.rules import ComparingRule
 
 
@@ -21,14 +21,15 @@ def virtual_searches(
     """Search the recorded trials again at each limit of a rule that compares them, in virtual time.
 
     `workers` trials run at once and start in `order` (places in the recording). Each window takes
-    the wall time that was recorded, and the rule sees what others have shown so far.
+    its steady training time and its evaluation time as recorded, so that who finishes first does
+    not depend on what else slowed the machine. The rule sees what others have shown so far.
     """
     # Single numbers are read faster from lists than from arrays.
     own, shown = (
         np.where(np.isnan(values), np.inf, values).tolist()
         for values in (rule.own_values(recording.curves), rule.shown_values(recording.curves))
     )
-    ends_s = recording.curves["wall_time_s"].tolist()
+    ends_s = (recording.curves[TRAIN_TIME] + recording.curves["eval_time_s"]).tolist()
     last = (recording.windows - 1).tolist()
     windows = range(max(last) + 1)
     # For each window, the first one from there on after which the rule is asked.

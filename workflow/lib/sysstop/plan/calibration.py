@@ -266,6 +266,7 @@ def _one_step_search(
         study,
         None,
         split_folder,
+        nominal_reference_us=math.nan,
         grid=grid,
         budget=Budget(1, None, None, window_steps=1, warmup_steps=0),
         settings=SearchSettings(workers, ray_address, seed),

@@ -29,7 +29,8 @@ from sysstop.study.studies import BASELINE_ARM
 def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
     """Return what each arm saved and lost, as means over the repetitions (see `budgets`).
 
-    With several repetitions the saving of time has its 95 % interval, which makes the column text.
+    With several repetitions the saving of steady time has its 95 % interval, which makes the column
+    text.
     The baseline comes first among the arms of a data set and algorithm.
     """
     # It loads scipy, which the workflow does not need for its list of tables.
@@ -48,9 +49,10 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
             "Algorithm": summary["algorithm"].map(algorithm_label),
             "Arm": summary["arm"].map(arm_label),
             "Trials stopped (%)": 100 * summary["trials_stopped"] / summary["trials"],
-            "Training time (s)": summary["train_time_s"],
-            "Time saved (%)": _with_interval(summary, "saved_fraction"),
-            "Noise floor (%)": 100 * summary["noise_floor"],
+            "Steady training time (s)": summary["steady_train_time_s"],
+            "Steady time saved (%)": _with_interval(summary, "steady_saved_fraction"),
+            "Noise floor (%)": 100 * summary["steady_noise_floor"],
+            "Wall time saved (%)": 100 * summary["saved_fraction"],
             "Steps saved (%)": 100 * summary["saved_steps_fraction"],
             "Winner stopped": [
                 f"{stopped} of {repetitions}"
@@ -87,12 +89,12 @@ BUDGET_TABLE = ReportTable(
         "Means over the repetitions. Time and steps saved are compared with the full budget. "
         "Scores are accuracy, or minus RMSE in the target's unit; regret is the full budget's "
         "best score minus the arm's, test regret the same on the held-out part, and a dash means "
-        "that no trial was left. The noise floor is the largest share by which the training time "
-        "of one of the pair's studies differed from the baseline's in the trials that it did not "
-        "stop; a smaller saving of time cannot be distinguished from noise. With several "
-        "repetitions, time saved has its "
-        "95 % bootstrap interval. Winner stopped counts the repetitions in which the arm stopped "
-        "the trial that the full budget chose."
+        "that no trial was left. The noise floor is the largest share by which the steady "
+        "training time of one of the pair's studies differed from the baseline's in the trials "
+        "that it did not stop; a smaller saving of steady time cannot be distinguished from "
+        "noise. With several repetitions, steady time saved has its 95 % bootstrap interval. "
+        "Winner stopped counts the repetitions in which the arm stopped the trial that the full "
+        "budget chose."
     ),
 )
 
@@ -116,7 +118,7 @@ def answer_rq2(
             "about savings measured live. Name arms under study.arms to compare.",
             [],
         )
-    compared = stopping.dropna(subset=["baseline_best_score", "saved_fraction"])
+    compared = stopping.dropna(subset=["baseline_best_score", "steady_saved_fraction"])
     left_out = stopping.loc[~stopping.index.isin(compared.index), PAIR]
     excuse = ""
     if len(left_out):
@@ -128,17 +130,18 @@ def answer_rq2(
     if compared.empty:
         return Answer("Savings cannot be computed." + excuse, [])
     arms = arm_order(compared["arm"])
-    medians = compared.groupby("arm")["saved_fraction"].median()
+    medians = compared.groupby("arm")["steady_saved_fraction"].median()
     most, least = medians.idxmax(), medians.idxmin()
     sentences = [
         f"Over {counted(len(compared), 'study', 'studies')} with "
         f"{counted(len(arms), 'stopping arm')}, early stopping saved "
-        f"{span(compared['saved_fraction'], percent)} of the baseline's training time and "
+        f"{span(compared['steady_saved_fraction'], percent)} of the baseline's training time in "
+        f"steady time ({span(compared['saved_fraction'], percent)} in wall time) and "
         f"{span(compared['saved_steps_fraction'], percent)} of its steps."
     ]
     if len(arms) > 1:
         sentences.append(
-            f"The arm {most} saved most (median {percent(medians[most])}), {least} least "
+            f"The arm {most} saved most (median {percent(medians[most])} of steady time), {least} least "
             f"(median {percent(medians[least])})."
         )
     sentences += _price(compared, config)
@@ -202,8 +205,9 @@ def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any], limits: pd.DataF
         sentences.append(f"Stops a trial {_stops_when(studies, config['arms'][arm], limits)}.")
     sentences += [
         f"It stopped {span(stopped, percent)} of the trials and saved "
-        f"{span(studies['saved_fraction'], percent)} of the training time (median "
-        f"{percent(studies['saved_fraction'].median())}) and "
+        f"{span(studies['steady_saved_fraction'], percent)} of the training time in steady time "
+        f"(median {percent(studies['steady_saved_fraction'].median())}), "
+        f"{span(studies['saved_fraction'], percent)} in wall time, and "
         f"{span(studies['saved_steps_fraction'], percent)} of the steps.",
         f"The baseline's best trial was stopped in "
         f"{out_of(lost, len(studies), 'study', 'studies')}; regret {_regret_text(studies)}"
@@ -253,8 +257,8 @@ def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[
         )
     if config["budget"]["seconds"] is not None:
         limitations.append(
-            "Trials may end by the clock (budget.seconds), so the same trial can take more steps in "
-            "one arm than in another, and arms then differ by more than their rule."
+            "Trials may end by the clock (budget.seconds, in steady time), so the same trial can take "
+            "some more steps in one arm than in another, and arms then differ by more than their rule."
         )
     return limitations
 

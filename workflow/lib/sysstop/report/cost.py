@@ -6,7 +6,7 @@ import pandas as pd
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import algorithm_label, number, out_of, percent, rough, span
 
-# A cost model that explains a smaller share of step time's variance is not quoted.
+# A cost model that explains a smaller share of steady step time's variance is not quoted.
 FITTING_SHARE = 0.5
 
 
@@ -33,15 +33,15 @@ COST_TABLE = ReportTable(
     sources=("cost_model",),
     in_papers=False,
     digest=lambda data: cost_table(data.tables["cost_model"]),
-    note="Step time = fixed cost + batch size x cost per sample.",
+    note="Steady step time = fixed cost + batch size x cost per sample.",
 )
 
 
 def step_against_sample(tested: pd.DataFrame) -> list[str]:
     """Say that large batches are expensive per step and cheap per sample, if so in every pair."""
     batch = tested[tested["hyperparameter"] == "batch_size"]
-    step = batch[batch["metric"] == "step_time_ms"]
-    sample = batch[batch["metric"] == "sample_time_us"]
+    step = batch[batch["metric"] == "steady_step_time_ms"]
+    sample = batch[batch["metric"] == "steady_sample_time_us"]
     slower = step["median_at_highest"] / step["median_at_lowest"]
     cheaper = sample["median_at_lowest"] / sample["median_at_highest"]
     if step.empty or sample.empty or not ((slower > 1).all() and (cheaper > 1).all()):
@@ -63,11 +63,11 @@ def cost_model_sentences(cost_model: pd.DataFrame, tested: pd.DataFrame) -> list
     if fitting.empty:
         return [
             "In no pair does a fixed cost per step plus a cost per sample explain half of the "
-            "variance of step time: over this grid it hardly depends on the batch size."
+            "variance of steady step time: over this grid it hardly depends on the batch size."
         ]
     sentences = [
         f"In {out_of(len(fitting), len(fitted), 'pair')} a straight line of the batch size explains "
-        f"{span(fitting['r_squared'], percent)} of the variance of step time: there a step costs "
+        f"{span(fitting['r_squared'], percent)} of the variance of steady step time: there a step costs "
         f"a fixed {span(fitting['fixed_ms'], rough)} ms plus "
         f"{span(fitting['per_sample_us'], rough)} µs for each sample of its batch."
     ]

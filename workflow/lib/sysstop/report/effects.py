@@ -24,7 +24,7 @@ from sysstop.report.wording import (
     whole_percent,
 )
 from sysstop.study.keys import HYPERPARAMETERS, PAIR
-from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 # A hyperparameter that explains less of a metric's variance does not decide it.
 SUBSTANTIAL_SHARE = 0.1
@@ -80,7 +80,11 @@ EFFECTS_TABLE = ReportTable(
 
 
 def answer_rq1(effects: pd.DataFrame, cost_model: pd.DataFrame) -> Answer:
-    """Say which hyperparameter explains which share of which system metric, and what does not."""
+    """Say which hyperparameter explains which share of which system metric, and what does not.
+
+    Of times, what is said is about the steady ones.
+    """
+    effects = effects[effects["metric"].isin(steady_system_metrics())]
     tested = effects.dropna(subset=["effect_size", "p_adjusted"])
     if tested.empty:
         return Answer(

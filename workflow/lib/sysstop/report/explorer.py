@@ -191,7 +191,9 @@ def explorer_chart() -> dict[str, Any]:
     chart = (
         alt.vconcat(
             _panel(_trials() + best + _limit(), 240, "'Score (' + score + '), line: best kept'"),
-            _panel(_curve("saved_time_percent") + _limit(), 110, "'Training time saved (%)'"),
+            _panel(
+                _curve("saved_time_percent") + _limit(), 110, "'Steady training time saved (%)'"
+            ),
             _panel(_curve("regret") + _limit(), 110, "'Regret (' + regret + ')'"),
             title=alt.Title(
                 alt.ExprRef("quantity + ', largest of a trial'"),

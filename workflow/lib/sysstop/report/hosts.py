@@ -36,7 +36,9 @@ def host_digest(hosts: pd.DataFrame) -> pd.DataFrame:
             "Studies": hosts["studies"],
             "Trials": hosts["trials"],
             "Failed": hosts["failed_trials"],
-            "Step time against the mean of the hosts (%)": 100 * hosts["step_time_ratio"],
+            "Steady step time against the mean of the hosts (%)": 100
+            * hosts["steady_step_time_ratio"],
+            "Wall step time against it (%)": 100 * hosts["step_time_ratio"],
             "Configurations compared": hosts["compared_configurations"],
         }
     )
@@ -49,8 +51,9 @@ HOSTS_TABLE = ReportTable(
     in_papers=False,
     digest=lambda data: host_digest(host_table(data.tables["trials"], data.tables["environment"])),
     note=(
-        "Step time: the median over the configurations that completed on several hosts, each "
-        "compared with the mean of these hosts; a dash means that no configuration did."
+        "Step times: the median over the configurations that completed on several hosts, each "
+        "compared with the mean of these hosts; a dash means that no configuration did. All hosts "
+        "share the nominal of the reference step."
     ),
 )
 
@@ -71,8 +74,9 @@ def host_limitations(trials: pd.DataFrame, environment: pd.DataFrame) -> list[st
     notes = [
         f"{where} ({counted(len(hosts), 'host')}: {in_words(hosts)}). A difference between hosts "
         "counts as noise of the readings of time and CPU, or as an effect where it happens to follow "
-        "the grid or the arms. The table of hosts shows how much longer steps took on each, and the "
-        "column host of trials.parquet names each trial's host."
+        "the grid or the arms. Steady time takes out how fast a host is, as far as the reference step "
+        "shows it. The table of hosts shows how much longer steps took on each, in steady and in wall "
+        "time, and the column host of trials.parquet names each trial's host."
     ]
     return [*notes, *_differences(environment), *_unknown_loads(environment)]
 
@@ -90,7 +94,8 @@ def _differences(environment: pd.DataFrame) -> list[str]:
     ]
     return [
         f"The hosts are not alike: they differ in {in_words(found)}. Do not "
-        "compare times read on different hosts; compare within a host, or search on hosts of one kind."
+        "compare wall times read on different hosts; compare within a host, or search on hosts of one "
+        "kind."
     ]
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import MISSING, in_words, metric_label, percent, span, tenths
-from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 
 def prediction_digest(prediction: pd.DataFrame) -> pd.DataFrame:
@@ -69,12 +69,16 @@ PREDICTION_SAVING_TABLE = ReportTable(
     title="Stopping on the predicted training time",
     sources=("prediction_saving",),
     digest=lambda data: prediction_saving_digest(data.tables["prediction_saving"]),
-    note="Medians over the studies, in replay.",
+    note="Medians over the studies, in replay. Times are steady.",
 )
 
 
 def predictions(prediction: pd.DataFrame, saving: pd.DataFrame) -> str:
-    """Say how well early windows predict the final values, and what stopping on that saves."""
+    """Say how well early windows predict the final values, and what stopping on that saves.
+
+    Of times, what is said is about the steady ones.
+    """
+    prediction = prediction[prediction["metric"].isin(steady_system_metrics())]
     if prediction.empty:
         return ""
     errors = prediction.groupby(["metric", "windows_seen"], sort=False)["median_error"].median()
@@ -93,9 +97,9 @@ def predictions(prediction: pd.DataFrame, saving: pd.DataFrame) -> str:
     of_limits = saving.groupby("limit_quantile")[["saved_on_value", "saved_on_prediction"]].median()
     wrong = saving["wrongly_stopped"].sum() / saving["within_limit"].sum()
     return (
-        f"{text} With limits on training time that {span(of_limits.index, percent)} of the trials "
+        f"{text} With limits on steady training time that {span(of_limits.index, percent)} of the trials "
         f"keep, stopping on the prediction saves a median of "
-        f"{span(of_limits['saved_on_prediction'], percent)} of the training time, stopping on the time "
+        f"{span(of_limits['saved_on_prediction'], percent)} of it, stopping on the time "
         f"itself {span(of_limits['saved_on_value'], percent)}; but the prediction stops "
         f"{percent(wrong)} of the trials that would have kept their limit."
     )

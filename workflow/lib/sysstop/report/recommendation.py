@@ -38,7 +38,13 @@ def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
             "Best score without limits": table["unconstrained_score"],
             **{
                 METRIC_BY_NAME[metric].axis_label: table[metric]
-                for metric in ("step_time_ms", "train_time_s", "memory_peak_mb")
+                for metric in (
+                    "steady_step_time_ms",
+                    "step_time_ms",
+                    "steady_train_time_s",
+                    "train_time_s",
+                    "memory_peak_mb",
+                )
             },
             "Found for least by": [
                 _rule_text(*row)
@@ -60,7 +66,7 @@ RECOMMENDATIONS_TABLE = ReportTable(
         f"({', '.join(_limit_texts(data.config['constraints'])) or 'none given'}) in every "
         "repetition, and the rule that trains it to its end and stops most of the others: a "
         "bound, as its limit is known only in hindsight. Your limits save what stopping on them "
-        "saves."
+        "saves. Savings are of steady training time."
     ),
 )
 
@@ -91,7 +97,8 @@ def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float])
         saved = table["constraints_saved_time_fraction"]
         killed = int(found["constraints_stop_best"].sum())
         sentences.append(
-            f"Stopping on these limits themselves saves {span(saved, percent)} of the training time"
+            f"Stopping on these limits themselves saves {span(saved, percent)} of the steady training "
+            "time"
             + (
                 f", but in {out_of(killed, len(found), 'pair')} a single window beyond a limit stops "
                 "the recommended one; grace_windows or a limit somewhat higher keeps it."

@@ -73,7 +73,7 @@ REPLAY_TABLE = ReportTable(
     digest=lambda data: replay_digest(data.tables["replay_summary"]),
     note=(
         "Every rule at every limit, replayed on the baseline. A pair is a data set and an "
-        "algorithm; savings are of training time, medians over the pairs. Saved without regret "
+        "algorithm; savings are of steady training time, medians over the pairs. Saved without regret "
         "is what the best limit saves if it is known beforehand, 0 where there is none. At the "
         "knee more saving begins to cost much regret; random stopping is that of as many trials "
         "after as many windows. Other repetitions: the best limit of one repetition applied to "
@@ -95,7 +95,7 @@ def replay_sentences(summary: pd.DataFrame) -> list[str]:
     pairs = counted(int(system["pairs"]), "pair of data set and algorithm", "pairs")
     sentences = [
         "Replayed on the full search at every limit, the rule on system metrics that could have "
-        f"saved most without regret is a {_label(system)}: {percent(system['free'])} of the training "
+        f"saved most without regret is a {_label(system)}: {percent(system['free'])} of the steady training "
         f"time in the median of {pairs}, against {percent(others['free'])} with the best rule on the "
         f"model's quality or on other trials' cost ({_label(others)})."
     ]

@@ -4,7 +4,7 @@ import pandas as pd
 
 from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
-from sysstop.report.wording import arm_order, counted, in_words, out_of, percent
+from sysstop.report.wording import arm_order, counted, in_words, out_of, percent, span
 
 
 def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
@@ -22,8 +22,9 @@ def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
                 "Not alike, beyond noise (%)": 100 * of_arm["trials_beyond_noise"].sum() / trials,
                 "Steps saved live (%)": 100 * of_arm["live_saved_steps_fraction"].median(),
                 "Steps saved in replay (%)": 100 * of_arm["replayed_saved_steps_fraction"].median(),
-                "Time saved live (%)": 100 * of_arm["live_saved_time_fraction"].median(),
-                "Time saved in replay (%)": 100 * of_arm["replayed_saved_time_fraction"].median(),
+                "Steady time saved live (%)": 100 * of_arm["live_saved_time_fraction"].median(),
+                "Steady time saved in replay (%)": 100
+                * of_arm["replayed_saved_time_fraction"].median(),
                 "Studies within the noise floor": f"{of_arm['within_noise_floor'].sum()} of "
                 f"{len(of_arm)}",
             }
@@ -38,8 +39,9 @@ REPLAY_CHECK_TABLE = ReportTable(
     digest=lambda data: replay_check_digest(data.tables["replay_check"]),
     note=(
         "Trials are stopped alike if live search and replay stop them after the same window, or "
-        "neither does. Near the limit: the reading is as close to it as two readings of one "
-        "trial differ. Savings are medians over the studies."
+        "neither does. Near the limit: the reading is within its own noise of it, as close as "
+        "95 % of two readings of one window of one trial are to each other. Savings are medians "
+        "over the studies."
     ),
 )
 
@@ -66,16 +68,24 @@ def live_check(check: pd.DataFrame) -> str:
         near = int(check["trials_near_limit"].sum())
         sentences.append(
             f"The shares on which they differ are, by arm, {in_words(differing)}; in "
-            f"{out_of(near, apart, 'such trial')} the reading is as close to the limit as two readings of one trial differ, so chance "
-            "decides."
+            f"{out_of(near, apart, 'such trial')} the reading is within its own noise of the limit, so "
+            f"chance decides{_noise_clause(check[check['trials_agreeing'] < check['trials']])}."
         )
     steps = (check["live_saved_steps_fraction"] - check["replayed_saved_steps_fraction"]).abs()
     sentences.append(
         f"The shares of steps saved differ by {percent(steps.median())} in the median study and "
-        f"{percent(steps.max())} at most; the savings of time differ by less than the noise floor in "
+        f"{percent(steps.max())} at most; the savings of steady time differ by less than the noise floor in "
         f"{out_of(within, len(check), 'study', 'studies')}."
     )
     return " ".join(sentences)
+
+
+def _noise_clause(differing: pd.DataFrame) -> str:
+    """Say how far two readings of a window differ in the studies where live and replay do."""
+    known = differing["reading_noise"].dropna()
+    if known.empty:
+        return ""
+    return f" (95 % of two readings of the same window agree within {span(known, percent)})"
 
 
 REPLAY_CHECK = Subject(

@@ -26,6 +26,7 @@ def search_study(
     rule: TrialRule | None,
     split_folder: Path,
     *,
+    nominal_reference_us: float,
     grid: Mapping[str, Any],
     budget: Budget,
     settings: SearchSettings,
@@ -46,7 +47,7 @@ def search_study(
     `journal.read_failed_searches` counts one more.
     """
     seed, fold_rows = settings.seed, load_split(split_folder).fold_train_rows
-    trials = plan_trials(study, grid, budget, seed, fold_rows)
+    trials = plan_trials(study, grid, budget, seed, fold_rows, nominal_reference_us)
     identity = _identity(trials, rule, folder_digest(split_folder), settings.code)
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)

@@ -125,8 +125,8 @@ class BudgetSection(ConfigSection):
     epochs: OrNull[NumberAbove0] = None
     """Passes over the rows that a fold model trains on; null for no such limit."""
     seconds: OrNull[NumberAbove0] = None
-    """Training time of a trial in seconds, checked at the end of each window; null for no such limit.
-    It makes results depend on the machine's speed."""
+    """Steady training time of a trial in seconds, checked at the end of each window; null for no such
+    limit. Readings of time differ by some percent, so a trial may take a window more or less."""
     window_steps: WholeFrom1 = 100
     """Training steps between two evaluations; the rule is asked at the end of each window."""
     warmup_steps: WholeFrom0 = 10

@@ -28,6 +28,8 @@ class Metric:
     """whether a rule or a constraint may set its largest value"""
     prediction: Literal["extrapolated", "stays"] | None = None
     """how a trial's value is predicted from its first windows: it grows with the steps, or stays"""
+    steady: str = ""
+    """the metric that is the same in steady time, if this one is a wall time that has such a one"""
     can_be_negative: bool = False
 
     @property
@@ -40,6 +42,45 @@ METRIC_BY_NAME: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(
+            "steady_step_time_ms",
+            label="Steady step time",
+            unit="ms",
+            kind="system",
+            over_windows="mean",
+            can_be_limited=True,
+            prediction="stays",
+            description="CPU time of one training step of one fold model at nominal speed: divided by "
+            "the slowdown, warm-up steps left out",
+        ),
+        Metric(
+            "steady_sample_time_us",
+            label="Steady time per sample",
+            unit="µs",
+            kind="system",
+            over_windows="mean",
+            can_be_limited=True,
+            description="Steady step time divided by the batch size",
+        ),
+        Metric(
+            "steady_train_time_s",
+            label="Steady training time",
+            unit="s",
+            kind="system",
+            over_windows="last",
+            can_be_limited=True,
+            prediction="extrapolated",
+            description="CPU time of the training steps of all folds since the trial began, at nominal "
+            "speed",
+        ),
+        Metric(
+            "slowdown",
+            label="Slowdown",
+            unit="",
+            kind="accounting",
+            over_windows="mean",
+            description="CPU time of the reference step divided by its nominal: 1 at nominal speed",
+        ),
+        Metric(
             "step_time_ms",
             label="Step time",
             unit="ms",
@@ -47,6 +88,7 @@ METRIC_BY_NAME: dict[str, Metric] = {
             over_windows="mean",
             can_be_limited=True,
             prediction="stays",
+            steady="steady_step_time_ms",
             description="Mean wall time of one training step of one fold model, warm-up steps left out",
         ),
         Metric(
@@ -56,6 +98,7 @@ METRIC_BY_NAME: dict[str, Metric] = {
             kind="system",
             over_windows="mean",
             can_be_limited=True,
+            steady="steady_sample_time_us",
             description="Step time divided by the batch size",
         ),
         Metric(
@@ -66,6 +109,7 @@ METRIC_BY_NAME: dict[str, Metric] = {
             over_windows="last",
             can_be_limited=True,
             prediction="extrapolated",
+            steady="steady_train_time_s",
             description="Wall time spent in training steps of all folds since the trial began",
         ),
         Metric(
@@ -168,6 +212,30 @@ METRIC_BY_NAME: dict[str, Metric] = {
             description="Wall time since the trial began",
         ),
         Metric(
+            "context_switches",
+            label="Involuntary context switches",
+            unit="",
+            kind="accounting",
+            over_windows="last",
+            description="How often the kernel gave the worker's core to something else since the trial began",
+        ),
+        Metric(
+            "run_queue_delay_s",
+            label="Wait for a core",
+            unit="s",
+            kind="accounting",
+            over_windows="last",
+            description="Time in which the worker was ready but waited for a core, since the trial began",
+        ),
+        Metric(
+            "stolen_time_s",
+            label="Stolen time",
+            unit="s",
+            kind="accounting",
+            over_windows="last",
+            description="Time that the hypervisor kept the worker's cores from this machine, since the trial began",
+        ),
+        Metric(
             "samples_used",
             label="Samples",
             unit="",
@@ -194,6 +262,15 @@ METRICS: ValuesView[Metric] = METRIC_BY_NAME.values()
 def metric_names(*kinds: str) -> list[str]:
     """Return the names of the metrics of these kinds, of all kinds if none is given."""
     return [metric.name for metric in METRICS if not kinds or metric.kind in kinds]
+
+
+def steady_system_metrics() -> list[str]:
+    """Return the names of the system metrics without the wall times that are known in steady time.
+
+    They are what rules are replayed on, and what figures and sentences show; the wall times stand
+    beside them in the tables.
+    """
+    return [metric.name for metric in METRICS if metric.kind == "system" and not metric.steady]
 
 
 def limitable_metrics() -> list[str]:

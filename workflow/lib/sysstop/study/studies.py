@@ -75,6 +75,8 @@ class Trial:
     budget: Budget
     steps_planned: int
     seed: int
+    nominal_reference_us: float = math.nan
+    """CPU time of a reference step at nominal speed, which steady time is in units of; NaN if unknown"""
 
 
 def planned_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -167,7 +169,12 @@ def search_order(trial_ids: Iterable[str], order_seed: int) -> list[str]:
 
 
 def plan_trial(
-    study: Study, configuration: Configuration, budget: Budget, seed: int, fold_rows: int
+    study: Study,
+    configuration: Configuration,
+    budget: Budget,
+    seed: int,
+    fold_rows: int,
+    nominal_reference_us: float = math.nan,
 ) -> Trial:
     """Return the trial of one configuration, whose fold models train on `fold_rows` rows.
 
@@ -176,14 +183,22 @@ def plan_trial(
     """
     names = (study.dataset, study.algorithm, study.repetition, configuration.trial_id)
     steps = budget.steps_planned(configuration.batch_size, fold_rows)
-    return Trial(configuration, study.algorithm, budget, steps, derive_seed(seed, *names))
+    trial_seed = derive_seed(seed, *names)
+    return Trial(configuration, study.algorithm, budget, steps, trial_seed, nominal_reference_us)
 
 
 def plan_trials(
-    study: Study, grid: Mapping[str, Any], budget: Budget, seed: int, fold_rows: int
+    study: Study,
+    grid: Mapping[str, Any],
+    budget: Budget,
+    seed: int,
+    fold_rows: int,
+    nominal_reference_us: float = math.nan,
 ) -> dict[str, Trial]:
     """Return all trials of a study by trial id, in the grid's order."""
     return {
-        configuration.trial_id: plan_trial(study, configuration, budget, seed, fold_rows)
+        configuration.trial_id: plan_trial(
+            study, configuration, budget, seed, fold_rows, nominal_reference_us
+        )
         for configuration in grid_configurations(grid, fold_rows, study.dataset)
     }

@@ -3,29 +3,19 @@
 A new metric is an entry in `study.metrics` and a meter here, entered in `METERS`.
 """
 
-import time
+import math
+import os
+import resource
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import psutil
 
 from sysstop.study.studies import Trial
+from sysstop.trial.reference import Clocks, Reference
 
 MB = 2**20
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """The clocks that meters read, in nanoseconds: wall time, and CPU time of this process.
-
-    The CPU time comes from `clock_gettime`, which resolves nanoseconds; psutil's process times tick
-    every 10 ms, far too coarse for steps of a millisecond.
-    """
-
-    wall_ns: Callable[[], int] = time.perf_counter_ns
-    cpu_ns: Callable[[], int] = time.process_time_ns
 
 
 class Meter:
@@ -38,8 +28,11 @@ class Meter:
     metrics: ClassVar[tuple[str, ...]]
     """the names of the metrics that it reads"""
 
-    def __init__(self, trial: Trial, folds: int, clocks: Clocks) -> None:
-        """Begin to measure a trial that trains this many fold models."""
+    def __init__(self, trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> None:
+        """Begin to measure a trial that trains this many fold models.
+
+        What `reference` takes belongs to no metric.
+        """
 
     def begin_window(self) -> None:
         """Do what is due when a window begins."""
@@ -56,6 +49,9 @@ class Meter:
     def end_evaluation(self) -> None:
         """Do what is due after it."""
 
+    def between_fits(self) -> None:
+        """Do what is due after a fold model's fit and loss, when nothing is timed."""
+
     def end_training(self) -> None:
         """Do what is due after the window's steps, while the last mini-batch is still alive."""
 
@@ -65,21 +61,55 @@ class Meter:
 
 
 class TrialClock(Meter):
-    """Wall and CPU time since the trial began."""
+    """Wall and CPU time since the trial began, without the reference's."""
 
     metrics = ("wall_time_s", "cpu_time_s")
 
-    def __init__(self, trial: Trial, folds: int, clocks: Clocks) -> None:
-        self._clocks = clocks
+    def __init__(self, trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> None:
+        self._clocks, self._reference = clocks, reference
         self._began_wall_ns = clocks.wall_ns()
         self._began_cpu_ns = clocks.cpu_ns()
 
     def end_window(self) -> Mapping[str, float]:
         """Return both times in seconds."""
+        wall_ns = self._clocks.wall_ns() - self._began_wall_ns - self._reference.wall_ns
+        cpu_ns = self._clocks.cpu_ns() - self._began_cpu_ns - self._reference.cpu_ns
+        return {"wall_time_s": wall_ns / 1e9, "cpu_time_s": cpu_ns / 1e9}
+
+
+class SchedulerReader(Meter):
+    """What the kernel and the hypervisor have kept from this process since the trial began.
+
+    Involuntary context switches come from getrusage(2), the time spent ready but waiting for a core
+    from /proc/self/schedstat, the time stolen by the hypervisor from /proc/stat for the cores that
+    this process may use. What the kernel does not count is NaN.
+    """
+
+    metrics = ("context_switches", "run_queue_delay_s", "stolen_time_s")
+
+    def __init__(self, trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> None:
+        self._began = self._read()
+
+    def end_window(self) -> Mapping[str, float]:
+        """Return the counts and times since the trial began."""
+        now = self._read()
+        return {name: now[name] - self._began[name] for name in self.metrics}
+
+    def _read(self) -> dict[str, float]:
+        schedstat = Path("/proc/self/schedstat")
         return {
-            "wall_time_s": (self._clocks.wall_ns() - self._began_wall_ns) / 1e9,
-            "cpu_time_s": (self._clocks.cpu_ns() - self._began_cpu_ns) / 1e9,
+            "context_switches": resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw,
+            "run_queue_delay_s": int(schedstat.read_text().split()[1]) / 1e9
+            if schedstat.exists()
+            else math.nan,
+            "stolen_time_s": sum(_stolen_s(core) for core in os.sched_getaffinity(0)),
         }
+
+
+def _stolen_s(core: int) -> float:
+    """Return the time that the hypervisor has kept from a core since the host was started."""
+    counters = Path("/proc/stat").read_text().partition(f"cpu{core} ")[2].split(None, 8)
+    return int(counters[7]) / os.sysconf("SC_CLK_TCK") if len(counters) > 7 else math.nan
 
 
 class MemoryReader(Meter):
@@ -92,7 +122,7 @@ class MemoryReader(Meter):
 
     metrics = ("memory_mb", "memory_peak_mb", "memory_baseline_mb")
 
-    def __init__(self, trial: Trial, folds: int, clocks: Clocks) -> None:
+    def __init__(self, trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> None:
         self._process = psutil.Process()
         self._baseline_mb, _ = self._read()
         self._memory_mb = self._peak_mb = self._baseline_mb
@@ -126,7 +156,7 @@ class EvaluationClock(Meter):
 
     metrics = ("eval_time_s",)
 
-    def __init__(self, trial: Trial, folds: int, clocks: Clocks) -> None:
+    def __init__(self, trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> None:
         self._now_ns = clocks.wall_ns
         self._total_ns = self._began_ns = 0
 
@@ -144,21 +174,36 @@ class EvaluationClock(Meter):
 
 
 class StepClock(Meter):
-    """Wall and CPU time of training steps, summed over the trial and over the current window."""
+    """Time of training steps, over the trial and over the current window: wall, CPU and steady."""
 
-    metrics = ("step_time_ms", "sample_time_us", "train_time_s", "cpu_percent", "samples_used")
+    metrics = (
+        "step_time_ms",
+        "sample_time_us",
+        "train_time_s",
+        "steady_step_time_ms",
+        "steady_sample_time_us",
+        "steady_train_time_s",
+        "slowdown",
+        "cpu_percent",
+        "samples_used",
+    )
 
-    def __init__(self, trial: Trial, folds: int, clocks: Clocks) -> None:
+    def __init__(self, trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> None:
         self._wall_ns, self._cpu_ns = clocks.wall_ns, clocks.cpu_ns
+        self._reference = reference
         self._batch_size = trial.configuration.batch_size
+        self._window_fits = trial.budget.window_steps * folds
         self._warmup_fits = trial.budget.warmup_steps * folds
-        self._fits = self._timed_fits = self._train_ns = 0
+        self._fits = self._train_wall_ns = self._train_cpu_ns = 0
+        self._steady_train_ns = 0.0
         self._began_wall_ns = self._began_cpu_ns = 0
         self.begin_window()
 
     def begin_window(self) -> None:
         """Forget the steps of the window before."""
-        self._window_wall_ns = self._window_cpu_ns = self._timed_ns = self._timed_fits = 0
+        self._window_wall_ns = self._window_cpu_ns = 0
+        self._timed_wall_ns = self._timed_cpu_ns = self._timed_fits = 0
+        self._reference.begin_window()
 
     def begin_fit(self) -> None:
         """Start both clocks."""
@@ -167,38 +212,62 @@ class StepClock(Meter):
 
     def end_fit(self) -> None:
         """Stop both clocks, and count the step of one fold model."""
+        cpu_ns = self._cpu_ns() - self._began_cpu_ns
         wall_ns = self._wall_ns() - self._began_wall_ns
-        self._window_cpu_ns += self._cpu_ns() - self._began_cpu_ns
+        self._window_cpu_ns += cpu_ns
         self._window_wall_ns += wall_ns
         if self._fits >= self._warmup_fits:
-            self._timed_ns += wall_ns
+            self._timed_wall_ns += wall_ns
+            self._timed_cpu_ns += cpu_ns
             self._timed_fits += 1
         self._fits += 1
 
-    def end_window(self) -> Mapping[str, float]:
-        """Return the window's step time, time per sample and CPU, and the trial's sums.
+    def between_fits(self) -> None:
+        """Run the reference step if it is due."""
+        self._reference.run_if_due(
+            self._train_cpu_ns + self._window_cpu_ns, self._fits / self._window_fits
+        )
 
-        The step time is NaN in a window of nothing but warm-up steps.
+    def end_window(self) -> Mapping[str, float]:
+        """Return the window's time per step and per sample, CPU and slowdown, and the trial's sums.
+
+        The time per step is NaN in a window of nothing but warm-up steps.
         """
-        self._train_ns += self._window_wall_ns
-        step_time_ns = self._timed_ns / self._timed_fits if self._timed_fits else float("nan")
+        self._train_wall_ns += self._window_wall_ns
+        self._train_cpu_ns += self._window_cpu_ns
+        slowdown = self._reference.slowdown()
+        self._steady_train_ns += self._window_cpu_ns / slowdown
+        wall_ns = cpu_ns = math.nan
+        if self._timed_fits:
+            wall_ns = self._timed_wall_ns / self._timed_fits
+            cpu_ns = self._timed_cpu_ns / self._timed_fits
         return {
-            "step_time_ms": step_time_ns / 1e6,
-            "sample_time_us": step_time_ns / 1e3 / self._batch_size,
-            "train_time_s": self._train_ns / 1e9,
+            "step_time_ms": wall_ns / 1e6,
+            "sample_time_us": wall_ns / 1e3 / self._batch_size,
+            "train_time_s": self._train_wall_ns / 1e9,
+            "steady_step_time_ms": cpu_ns / slowdown / 1e6,
+            "steady_sample_time_us": cpu_ns / slowdown / 1e3 / self._batch_size,
+            "steady_train_time_s": self._steady_train_ns / 1e9,
+            "slowdown": slowdown,
             "cpu_percent": 100 * self._window_cpu_ns / max(self._window_wall_ns, 1),
             "samples_used": self._fits * self._batch_size,
         }
 
 
-METERS: list[type[Meter]] = [TrialClock, MemoryReader, EvaluationClock, StepClock]
+METERS: list[type[Meter]] = [
+    TrialClock,
+    SchedulerReader,
+    MemoryReader,
+    EvaluationClock,
+    StepClock,
+]
 """All meters, in the order in which they begin. They end in reverse, so that the time of a training
 step, which the last one reads, includes none of the others' work."""
 
 
-def begin_meters(trial: Trial, folds: int, clocks: Clocks) -> list[Meter]:
+def begin_meters(trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> list[Meter]:
     """Return all meters of a trial that begins now."""
-    return [meter(trial, folds, clocks) for meter in METERS]
+    return [meter(trial, folds, clocks, reference) for meter in METERS]
 
 
 def hooks(meters: Iterable[Meter], name: str) -> list[Callable[[], None]]:

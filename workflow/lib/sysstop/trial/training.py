@@ -18,7 +18,8 @@ from sysstop.study.metrics import metric_names
 from sysstop.study.rules import TrialRule, decide
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Trial, derive_seed
-from sysstop.trial.meters import Clocks, begin_meters, hooks
+from sysstop.trial.meters import begin_meters, hooks
+from sysstop.trial.reference import Clocks, trial_reference
 from sysstop.trial.window import Window
 
 # Validation runs in blocks of this size, so that it does not show in the memory of training.
@@ -129,8 +130,9 @@ class TrialRun:
     """A trial in progress: its fold models, its meters and how far it has come."""
 
     def __init__(self, trial: Trial, split: Split, clocks: Clocks) -> None:
-        # First, so that they see what the models cost.
-        self.meters = begin_meters(trial, split.folds, clocks)
+        reference = trial_reference(split, trial.nominal_reference_us, clocks)
+        # Before the models, so that they see what these cost.
+        self.meters = begin_meters(trial, split.folds, clocks, reference)
         self.trial, self.split = trial, split
         self.models = [FoldModel(trial, split, fold) for fold in range(split.folds)]
         self.step = self.window = 0
@@ -147,7 +149,7 @@ class TrialRun:
         end = None
         if divergence:
             end = TrialEnd(Status.DIVERGED, divergence)
-        elif self._budget_is_used(metrics["train_time_s"]):
+        elif self._budget_is_used(metrics["steady_train_time_s"]):
             end = TrialEnd(Status.COMPLETED, BUDGET_USED)
         return Window(self.window, self.step, np.array(losses), metrics, end)
 
@@ -162,6 +164,7 @@ class TrialRun:
         end_fit = hooks(reversed(self.meters), "end_fit")
         begin_evaluation = hooks(self.meters, "begin_evaluation")
         end_evaluation = hooks(reversed(self.meters), "end_evaluation")
+        between_fits = hooks(self.meters, "between_fits")
         try:
             while self.step < last_step:
                 self.step += 1
@@ -177,6 +180,8 @@ class TrialRun:
                     loss += model.batch_loss(*batch)
                     for end in end_evaluation:
                         end()
+                    for run in between_fits:
+                        run()
                 losses.append(loss / len(self.models))
         except Diverged as error:
             divergence = str(error)
@@ -194,9 +199,9 @@ class TrialRun:
             end()
         return {name: float(np.mean([r[name] for r in results])) for name in results[0]}
 
-    def _budget_is_used(self, train_time_s: float) -> bool:
+    def _budget_is_used(self, steady_train_time_s: float) -> bool:
         seconds = self.trial.budget.seconds
-        out_of_time = seconds is not None and train_time_s >= seconds
+        out_of_time = seconds is not None and steady_train_time_s >= seconds
         return out_of_time or self.step >= self.trial.steps_planned
 
 

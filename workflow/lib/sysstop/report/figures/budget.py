@@ -34,14 +34,14 @@ FIGURE = FigureKind(
     title="Budget used, budget saved and regret",
     category="RQ2",
     caption=(
-        "Each row is an arm. The bar is the training time that the arm used of the full-budget "
-        "baseline's, the mean over repetitions; the pale part is saved, black dots are single "
-        "repetitions, and the number is the time used. Beside it stands the price: regret is the "
-        "baseline's best score minus the arm's, in the score's own unit, so that further right is "
-        "worse; each repetition is a marker. An open marker says that the arm stopped the very "
-        "trial that the baseline chose. After a limit that trial is lost; after the plateau rule "
-        "it may still be chosen, as it was when it stopped. A cross says that no trial was left "
-        "to choose from."
+        "Each row is an arm. The bar is the steady training time that the arm used of the "
+        "full-budget baseline's, the mean over repetitions; the pale part is saved, black dots "
+        "are single repetitions, and the number is the time used. Beside it stands the price: "
+        "regret is the baseline's best score minus the arm's, in the score's own unit, so that "
+        "further right is worse; each repetition is a marker. An open marker says that the arm "
+        "stopped the very trial that the baseline chose. After a limit that trial is lost; after "
+        "the plateau rule it may still be chosen, as it was when it stopped. A cross says that "
+        "no trial was left to choose from."
     ),
     tables=("budget",),
 )
@@ -53,7 +53,7 @@ REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RM
 def draw(budget: pd.DataFrame) -> Figure:
     """Draw two panels per data set and algorithm, a row per arm: budget used and saved, and regret.
 
-    Bars are means over repetitions of the training time in percent of the baseline's; each dot is
+    Bars are means over repetitions of the steady training time in percent of the baseline's; each dot is
     one study.
     """
     pairs = list(budget.groupby(PAIR, sort=False))
@@ -75,7 +75,7 @@ def draw(budget: pd.DataFrame) -> Figure:
     for axes in panels[len(pairs) :].flat:
         axes.set_visible(False)
     for budget_axes, _ in panels[max(0, len(pairs) - across) : len(pairs)]:
-        budget_axes.set_xlabel("Training time (% of the full budget)")
+        budget_axes.set_xlabel("Steady training time (% of the full budget)")
     legend_below(figure, _legend(), columns=5)
     return figure
 
@@ -95,7 +95,7 @@ def _draw_budget(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
         if studies.empty:
             axes.text(1, at, "not run", va="center", fontsize=8)
             continue
-        used = 100 * (1 - studies["saved_fraction"])
+        used = 100 * (1 - studies["steady_saved_fraction"])
         mean = used.mean()
         axes.barh(
             at,
@@ -109,13 +109,13 @@ def _draw_budget(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
         axes.barh(at, mean, height=0.62, color=colours[arm])
         if len(studies) > 1 and arm != BASELINE_ARM:
             axes.plot(used, np.full(len(used), at), ".", color="black", markersize=3.5)
-        label = f"{number(studies['train_time_s'].mean())} s"
+        label = f"{number(studies['steady_train_time_s'].mean())} s"
         axes.annotate(
             label, (max(100, mean), at), (4, 0), textcoords="offset points", va="center", fontsize=8
         )
     axes.set_yticks(range(len(arms)), [arm_label(arm) for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
-    axes.set_xlim(0, 1.17 * max(100.0, 100 * (1 - of_pair["saved_fraction"].min())))
+    axes.set_xlim(0, 1.17 * max(100.0, 100 * (1 - of_pair["steady_saved_fraction"].min())))
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.grid(visible=False, axis="y")
 

@@ -25,8 +25,8 @@ FIGURE = FigureKind(
     title="Cost per step and per sample",
     category="RQ1",
     caption=(
-        "The same measurements seen twice: on the left the time of one training step, on the "
-        "right that time divided by the batch size. Points are medians of the baseline's "
+        "The same measurements seen twice: on the left the steady time of one training step, on "
+        "the right that time divided by the batch size. Points are medians of the baseline's "
         "completed trials, bars reach from their 10 % to their 90 % quantile. The lines are the "
         "cost model, a fixed cost per step plus a cost per sample. Left of the dotted line most "
         "of a step is fixed cost; right of it the samples dominate, and larger batches make "
@@ -36,10 +36,12 @@ FIGURE = FigureKind(
     tables=("trials", "cost_model"),
 )
 
+TIMES = ("steady_step_time_ms", "steady_sample_time_us")
+
 
 @styled
 def draw(trials: pd.DataFrame, cost_model: pd.DataFrame) -> Figure:
-    """Draw a row per data set: step time and time per sample, with the cost model's lines.
+    """Draw a row per data set: steady step time and time per sample, with the cost model's lines.
 
     The model is step time = fixed cost + batch size x cost per sample. A dotted line marks the
     batch size at which both parts are equal, where it lies within the grid.
@@ -52,7 +54,7 @@ def draw(trials: pd.DataFrame, cost_model: pd.DataFrame) -> Figure:
     panels = figure.subplots(len(datasets), 2, squeeze=False)
     for dataset, row in zip(datasets, panels, strict=True):
         of_dataset = completed[completed["dataset"] == dataset]
-        for name, axes in zip(("step_time_ms", "sample_time_us"), row, strict=True):
+        for name, axes in zip(TIMES, row, strict=True):
             for algorithm, of_algorithm in of_dataset.groupby("algorithm"):
                 draw_medians(
                     axes,
@@ -86,7 +88,7 @@ def _draw_model(axes: Axes, name: str, models: pd.DataFrame, trials: pd.DataFram
     for model in models.itertuples():
         colour = algorithm_colours()[model.algorithm]
         step_ms = model.fixed_ms + model.per_sample_us * batch_sizes / 1e3
-        values = step_ms if name == "step_time_ms" else 1e3 * step_ms / batch_sizes
+        values = step_ms if name == TIMES[0] else 1e3 * step_ms / batch_sizes
         axes.plot(batch_sizes, values, color=colour, linewidth=1)
         if smallest < model.half_batch_size < largest:
             axes.axvline(model.half_batch_size, color=colour, linestyle=":", linewidth=1)

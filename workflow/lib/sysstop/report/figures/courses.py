@@ -36,12 +36,12 @@ FIGURE = FigureKind(
     per_dataset=True,
 )
 
-X, Y = "train_time_s", "val_loss"
+X, Y = "steady_train_time_s", "val_loss"
 
 
 @styled
 def draw(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
-    """Draw validation loss over training time for one data set: algorithms x stopping arms.
+    """Draw validation loss over steady training time, one data set: algorithms x stopping arms.
 
     Every line is a trial of the first repetition; the baseline's best trial is drawn in black.
     """

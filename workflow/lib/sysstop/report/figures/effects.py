@@ -18,7 +18,7 @@ from sysstop.report.wording import (
     whole_percent,
 )
 from sysstop.study.keys import PAIR
-from sysstop.study.metrics import METRIC_BY_NAME, metric_names
+from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 FIGURE = FigureKind(
     name="effects",
@@ -26,10 +26,11 @@ FIGURE = FigureKind(
     category="RQ1",
     caption=(
         "How much of a system metric's variance each hyperparameter explains beyond the others, "
-        "in percent (omega squared; on a logarithmic scale, except CPU). Only completed trials of "
-        "the full-budget baseline count. Brackets mark effects that cannot be distinguished from noise: "
-        "their p value, adjusted for the number of tests, is 0.05 or more. A pale column is a "
-        "result too: that hyperparameter does not change what training costs."
+        "in percent (omega squared; on a logarithmic scale, except CPU; times are steady). Only "
+        "completed trials of the full-budget baseline count. Brackets mark effects that cannot "
+        "be distinguished from noise: their p value, adjusted for the number of tests, is 0.05 "
+        "or more. A pale column is a result too: that hyperparameter does not change what "
+        "training costs."
     ),
     tables=("effects",),
 )
@@ -50,7 +51,7 @@ def draw(effects: pd.DataFrame) -> Figure:
     rows = math.ceil(len(pairs) / columns)
     figure = new_figure(2.35 * rows + 0.7, width_inches=1.6 + 1.75 * columns + 0.6)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    metrics = [name for name in metric_names() if name in set(effects["metric"])]
+    metrics = [name for name in steady_system_metrics() if name in set(effects["metric"])]
     hyperparameters = list(dict.fromkeys(effects["hyperparameter"]))
     for axes, ((dataset, algorithm), of_pair) in zip(panels.flat, pairs, strict=False):
         of_pair = of_pair.set_index(["metric", "hyperparameter"])

@@ -21,7 +21,7 @@ from sysstop.report.figures.style import (
 from sysstop.report.wording import algorithm_label, with_unit
 from sysstop.study.algorithms import ALGORITHMS
 from sysstop.study.keys import HYPERPARAMETERS
-from sysstop.study.metrics import METRICS
+from sysstop.study.metrics import METRICS, steady_system_metrics
 
 FIGURE = FigureKind(
     name="pareto",
@@ -30,12 +30,13 @@ FIGURE = FigureKind(
     caption=(
         "What does more of the score cost? Each dot is a configuration that completed in every "
         "repetition of the baseline: its mean score, better further up, against the median of a "
-        "system metric. On the coloured front no other configuration is as good for less. A front "
-        "that is level says that a costlier configuration buys hardly any score. The star is the "
-        "best score, where you gave limits the best that keeps them all in every repetition; "
-        "configurations beyond a limit are open, and a limit is a dashed line or, if it lies "
-        "beyond the panel, named above it with an arrow. RMSE runs downwards. Triangles are "
-        "scores so far below most that they are drawn at the edge instead."
+        "system metric; wall times are there only if you limit them. On the coloured front no "
+        "other configuration is as good for less. A front that is level says that a costlier "
+        "configuration buys hardly any score. The star is the best score, where you gave limits "
+        "the best that keeps them all in every repetition; configurations beyond a limit are "
+        "open, and a limit is a dashed line or, if it lies beyond the panel, named above it with "
+        "an arrow. RMSE runs downwards. Triangles are scores so far below most that they are "
+        "drawn at the edge instead."
     ),
     tables=("pareto",),
     config=("constraints",),
@@ -56,7 +57,8 @@ def draw(pareto: pd.DataFrame, constraints: Mapping[str, float]) -> Figure:
     """
     if pareto.empty:
         return message_figure("No configuration completed in every repetition of the baseline.")
-    metrics = [metric for metric in METRICS if metric.kind == "system"]
+    shown = {*steady_system_metrics(), *constraints}
+    metrics = [metric for metric in METRICS if metric.name in shown]
     algorithms = sorted(pareto["algorithm"].unique())
     figure = new_figure(1.9 * len(algorithms) + 0.95, width_inches=9.9)
     panels = figure.subplots(

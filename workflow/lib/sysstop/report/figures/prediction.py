@@ -17,7 +17,7 @@ from sysstop.report.figures.style import (
 )
 from sysstop.report.wording import algorithm_label, number
 from sysstop.study.keys import PAIR
-from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics
+from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics, steady_system_metrics
 
 FIGURE = FigureKind(
     name="prediction",
@@ -28,7 +28,8 @@ FIGURE = FigureKind(
         "set and an algorithm, the black line their median. The error is the distance between "
         "prediction and final value in percent of the latter; above its median over the trials, "
         "below what 90 % of the trials stay within. Training time is extrapolated from the steps "
-        "so far, the other metrics are predicted to stay what they have been. Only trials of the "
+        "so far, the other metrics are predicted to stay what they have been; times are steady. "
+        "Only trials of the "
         "baseline that completed and had more windows than were seen count. The vertical axis is "
         "logarithmic and ends at 0.1 %, where smaller errors are drawn."
     ),
@@ -60,7 +61,9 @@ def draw(prediction: pd.DataFrame) -> Figure:
     """
     if prediction.empty:
         return message_figure("No trial of the baseline completed with more than one window.")
-    metrics = [name for name in predicted_metrics() if name in set(prediction["metric"])]
+    shown = set(prediction["metric"]).intersection(steady_system_metrics())
+    metrics = [name for name in predicted_metrics() if name in shown]
+    prediction = prediction[prediction["metric"].isin(metrics)]
     figure = new_figure(4.6, width_inches=0.9 + 1.8 * len(metrics))
     panels = figure.subplots(
         len(ERROR_LABELS), len(metrics), sharex=True, sharey=True, squeeze=False

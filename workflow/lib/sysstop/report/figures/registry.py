@@ -21,6 +21,7 @@ MODULES = (
     "sysstop.report.figures.response",
     "sysstop.report.figures.effects",
     "sysstop.report.figures.cost",
+    "sysstop.report.figures.steady",
     "sysstop.report.figures.budget",
     "sysstop.report.figures.tradeoff",
     "sysstop.report.figures.courses",

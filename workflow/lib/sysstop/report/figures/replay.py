@@ -76,7 +76,7 @@ def draw(replay: pd.DataFrame, replay_summary: pd.DataFrame) -> Figure:
     for (title, family), axes in zip(families.items(), panels[0, 1:], strict=True):
         axes.set_title(title, color=next(iter(family.values())).colour)
     for axes in panels[-1]:
-        axes.set_xlabel("Training time saved (%)")
+        axes.set_xlabel("Steady training time saved (%)")
     figure.suptitle(replay_summary["dataset"].iloc[0])
     legend_below(figure, _legend(), columns=5)
     return figure

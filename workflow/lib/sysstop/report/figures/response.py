@@ -17,14 +17,15 @@ from sysstop.report.figures.style import (
 )
 from sysstop.report.wording import capitalised, spoken
 from sysstop.study.keys import HYPERPARAMETERS
-from sysstop.study.metrics import METRICS
+from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 FIGURE = FigureKind(
     name="response",
     title="System metrics against hyperparameters",
     category="RQ1",
     caption=(
-        "Each row is a system metric, each column a hyperparameter, each colour an algorithm. "
+        "Each row is a system metric (times are steady), each column a hyperparameter, each colour "
+        "an algorithm. "
         "Points are medians over all completed trials of the full-budget baseline that share the "
         "value on the horizontal axis; bars reach from their 10 % to their 90 % quantile, so they "
         "also hold what the other hyperparameters do. Where the medians stay level, the "
@@ -44,7 +45,7 @@ def draw(trials: pd.DataFrame) -> Figure:
     completed = completed_baseline(trials)
     if completed.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to show.")
-    metrics = [metric for metric in METRICS if metric.kind == "system"]
+    metrics = [METRIC_BY_NAME[name] for name in steady_system_metrics()]
     algorithms = sorted(completed["algorithm"].unique())
     figure = new_figure(1.35 * len(metrics) + 0.9)
     panels = figure.subplots(

@@ -1,4 +1,4 @@
-"""RQ2: how much of the baseline's training time each study saved, against its regret."""
+"""RQ2: how much of the baseline's steady training time each study saved, against its regret."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -29,12 +29,12 @@ FIGURE = FigureKind(
     title="Saving against regret",
     category="RQ2",
     caption=(
-        "Each marker is one study: how much of the baseline's training time it saved, and by how "
-        "much its best score is worse. Good arms lie to the lower right. Open markers are studies "
-        "in which the arm stopped the baseline's best trial, crosses at the top studies without "
-        "any trial left. Regret is in units of accuracy for classification; for regression it is "
-        "relative to the baseline's error, because target units of different data sets cannot "
-        "share an axis."
+        "Each marker is one study: how much of the baseline's steady training time it saved, and "
+        "by how much its best score is worse. Good arms lie to the lower right. Open markers are "
+        "studies in which the arm stopped the baseline's best trial, crosses at the top studies "
+        "without any trial left. Regret is in units of accuracy for classification; for "
+        "regression it is relative to the baseline's error, because target units of different "
+        "data sets cannot share an axis."
     ),
     tables=("budget",),
 )
@@ -64,7 +64,7 @@ def draw(budget: pd.DataFrame) -> Figure:
             relative = task == "regression"
             regret = study["regret"] / (abs(study["baseline_best_score"]) if relative else 1.0)
             axes.plot(
-                study["saved_fraction"],
+                study["steady_saved_fraction"],
                 1.0 if outcome == NONE_LEFT else regret,
                 color=colours[study["arm"]],
                 markersize=6.5,
@@ -75,7 +75,9 @@ def draw(budget: pd.DataFrame) -> Figure:
             )
         axes.margins(0.08)
         axes.set(
-            title=task.capitalize(), xlabel="Training time saved (%)", ylabel="Regret (accuracy)"
+            title=task.capitalize(),
+            xlabel="Steady training time saved (%)",
+            ylabel="Regret (accuracy)",
         )
         axes.xaxis.set_major_formatter(in_percent)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))

@@ -29,7 +29,7 @@
     for (const trial of trials) trial.state = trial.limits_below > at ? "stopped" : "kept";
     slider.setAttribute("aria-valuetext", here.limit_text);
     sentence.textContent = "Limit " + here.limit_text + ": " + here.stopped_text + " stopped, "
-      + here.saved_time_text + " of the training time saved, "
+      + here.saved_time_text + " of the steady training time saved, "
       + here.saved_steps_text + " of the steps saved; "
       + (here.best_score === null ? "no trial is left to choose from."
         : "best score kept " + here.best_score_text + ", regret " + here.regret_text + "."

@@ -15,19 +15,19 @@ from sysstop.study.wording import number
 class BestCost(ComparingRule):
     """Stop a trial that has cost more than a multiple of the cheapest finished one.
 
-    Modelled on the cost-based early stopping of Zeus (You et al. 2023, NSDI), here for training
-    time.
+    Modelled on the cost-based early stopping of Zeus (You et al. 2023, NSDI), here for steady
+    training time.
     """
 
     name: ClassVar[str] = "best_cost"
     stopped_is_candidate: ClassVar[bool] = False
-    metric: ClassVar[str] = "train_time_s"
+    metric: ClassVar[str] = "steady_train_time_s"
     compares_windows: ClassVar[bool] = False
     limits: ClassVar[Sequence[float]] = tuple(np.geomspace(1, 32, 11).round(2).tolist())
     limit: float = 2.0
 
     def own_values(self, curves: Curves) -> np.ndarray:
-        """Return the training time so far in seconds."""
+        """Return the steady training time so far in seconds."""
         return curves[self.metric]
 
     def signal(

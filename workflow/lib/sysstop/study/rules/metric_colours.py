@@ -1,10 +1,13 @@
 """The colours in which limits on metrics are drawn. A metric that is not named takes a spare one."""
 
-# One hue for time, another for CPU and memory; colour and whether it is dashed.
+# One hue for steady time, others for wall time and for CPU and memory; colour and whether dashed.
 COLOURS = {
-    "step_time_ms": ("#08306b", False),
-    "sample_time_us": ("#74add6", False),
-    "train_time_s": ("#2171b5", False),
+    "steady_step_time_ms": ("#08306b", False),
+    "steady_sample_time_us": ("#74add6", False),
+    "steady_train_time_s": ("#2171b5", False),
+    "step_time_ms": ("#3f007d", False),
+    "sample_time_us": ("#bcbddc", False),
+    "train_time_s": ("#807dba", False),
     "cpu_percent": ("#5f2a00", False),
     "memory_mb": ("#e6850e", False),
     "memory_peak_mb": ("#b04a00", True),

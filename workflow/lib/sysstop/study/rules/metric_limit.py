@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from sysstop.run.provenance import for_readers
-from sysstop.study.metrics import METRIC_BY_NAME, limitable_metrics, metric_names
+from sysstop.study.metrics import METRIC_BY_NAME, limitable_metrics, steady_system_metrics
 from sysstop.study.rules.base import (
     LIMITS_ON_CPU_AND_MEMORY,
     LIMITS_ON_TIME,
@@ -46,8 +46,12 @@ class MetricLimit(TrialRule):
 
     @classmethod
     def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:
-        """Return a limit on every system metric."""
-        return [cls(metric, limit=np.inf) for metric in metric_names("system")]
+        """Return a limit on every system metric, and on what the arms limit besides.
+
+        Of times the steady ones count; a limit on a wall time is replayed if an arm has one.
+        """
+        metrics = dict.fromkeys([*steady_system_metrics(), *(arm["metric"] for arm in arms)])
+        return [cls(metric, limit=np.inf) for metric in metrics]
 
     @classmethod
     @for_readers
@@ -68,7 +72,7 @@ class MetricLimit(TrialRule):
                 f"{key}.limit: {limit} % can never be exceeded: a trial runs on one core; use less "
                 "than 100"
             )
-        if metric == "train_time_s" and limit >= seconds:
+        if metric == "steady_train_time_s" and limit >= seconds:
             yield (
                 f"{key}.limit: {limit} s can never be exceeded, because budget.seconds ends trials "
                 f"at {seconds} s; use less"

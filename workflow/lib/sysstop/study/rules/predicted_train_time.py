@@ -7,7 +7,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from sysstop.run.provenance import for_readers
+from sysstop.study.metrics import METRICS
 from sysstop.study.rules.base import LIMITS_ON_TIME, Curves, RuleStyle, TrialRule
+from sysstop.study.rules.metric_colours import COLOURS
 from sysstop.study.wording import capitalised, metric_label
 
 
@@ -23,8 +25,8 @@ class PredictedTrainTime(TrialRule):
     stopped_is_candidate: ClassVar[bool] = False
     limits_system_metric: ClassVar[bool] = True
     takes_quantile: ClassVar[bool] = True
-    metric: ClassVar[str] = "train_time_s"
     limit: float
+    metric: str = "steady_train_time_s"
     grace_windows: int = 0
 
     def signals(self, curves: Curves, steps_planned: np.ndarray | int) -> np.ndarray:
@@ -35,9 +37,16 @@ class PredictedTrainTime(TrialRule):
         return predicted
 
     @classmethod
+    def watched_metrics(cls) -> Sequence[str]:
+        """Return the metrics that grow with the steps, the default first."""
+        growing = [metric.name for metric in METRICS if metric.prediction == "extrapolated"]
+        return sorted(growing, key=lambda name: name != cls.metric)
+
+    @classmethod
     def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:
-        """Return its only form."""
-        return [cls(limit=np.inf)]
+        """Return it on steady time, and on what the arms predict besides."""
+        metrics = dict.fromkeys([cls.metric, *(arm.get("metric", cls.metric) for arm in arms)])
+        return [cls(np.inf, metric) for metric in metrics]
 
     @property
     @for_readers
@@ -55,7 +64,8 @@ class PredictedTrainTime(TrialRule):
     @for_readers
     def style(self) -> RuleStyle:
         """The colour of the limit on the training time itself, dashed."""
-        return RuleStyle(capitalised(self.quantity), "#2171b5", dashed=True)
+        colour, _ = COLOURS.get(self.metric, COLOURS[type(self).metric])
+        return RuleStyle(capitalised(self.quantity), colour, dashed=True)
 
 
 def predicted_train_time(

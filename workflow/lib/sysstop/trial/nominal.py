@@ -1,0 +1,76 @@
+"""The nominal of a data set: what its reference step takes while nothing else runs.
+
+It is measured once, and all searches of the data set use it, on all hosts. So a second of steady
+time is a second of the machine where the nominal was measured, at the speed that it had then.
+"""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sysstop.data.split import Split, load_split
+from sysstop.run.environment import measured_environment
+from sysstop.trial.reference import WARMUP_STEPS, Clocks, Reference, ReferenceStep
+
+READINGS = 1000
+# Between two readings, steps of this size use the caches, as the steps of a trial do.
+BETWEEN_ROWS = 128
+STEPS_BETWEEN = 5
+
+
+@dataclass(frozen=True)
+class Nominal:
+    """What the reference step of a data set takes."""
+
+    reference_us: float
+    """CPU time of one step: the median of the readings"""
+    readings: int
+    host: str
+    """where it was measured"""
+
+
+def measure_nominal(split: Split, clocks: Clocks, readings: int = READINGS) -> Nominal:
+    """Measure the nominal of a split in this process."""
+    reference = Reference(ReferenceStep(split), clocks=clocks)
+    between = ReferenceStep(split, BETWEEN_ROWS)
+    for _ in range(WARMUP_STEPS + readings):
+        for _ in range(STEPS_BETWEEN):
+            between()
+        reference.run()
+    measured_ns = reference.readings_ns[WARMUP_STEPS:]
+    return Nominal(statistics.median(measured_ns) / 1e3, len(measured_ns), socket.gethostname())
+
+
+def measure_nominal_apart(split_folder: Path) -> Nominal:
+    """Measure the nominal of a split as a trial is measured: in a process of its own, on one core."""
+    command = [sys.executable, "-m", "sysstop.trial.nominal", str(split_folder)]
+    done = subprocess.run(
+        command, env=measured_environment(), stdout=subprocess.PIPE, text=True, check=True
+    )
+    return Nominal(**json.loads(done.stdout))
+
+
+def write_nominal(nominal: Nominal, file: Path) -> None:
+    """Write a nominal as JSON."""
+    file.write_text(json.dumps(asdict(nominal), indent=2))
+
+
+def read_nominal(file: Path) -> Nominal:
+    """Read what `write_nominal` wrote."""
+    return Nominal(**json.loads(file.read_text()))
+
+
+def main() -> None:
+    """Print the nominal of a split: `python -m sysstop.trial.nominal SPLIT_FOLDER`."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    nominal = measure_nominal(load_split(Path(sys.argv[1])), Clocks())
+    print(json.dumps(asdict(nominal)))
+
+
+if __name__ == "__main__":
+    main()

@@ -162,7 +162,7 @@ def test_a_single_target_makes_what_it_needs(fresh, target, rules):
 
 def test_a_single_study_is_a_target(fresh):
     study = "results/studies/iris/logistic_regression/plateau/repetition-1/search.json"
-    assert rules_of(fresh.planned_jobs(study)) == {"fetch", "split", "search"}
+    assert rules_of(fresh.planned_jobs(study)) == {"fetch", "split", "nominal", "search"}
 
 
 def test_a_data_set_and_algorithm_is_a_target_whose_studies_are_exported_together(fresh):
@@ -177,5 +177,5 @@ def test_an_arm_whose_limit_is_a_quantile_waits_for_the_baseline(fresh):
     )
     study = "results/studies/iris/logistic_regression/memory/repetition-1/search.json"
     jobs = fresh.planned_jobs(study, config=config)
-    assert rules_of(jobs) == {"fetch", "split", "search"}
+    assert rules_of(jobs) == {"fetch", "split", "nominal", "search"}
     assert {w.split("arm=")[1].split(",")[0] for w in searched(jobs)} == {"none", "memory"}

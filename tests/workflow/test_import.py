@@ -1,5 +1,6 @@
 """Tables, figures and the report from the runs in MLflow alone, without any search."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from sysstop.results.journal import read_trials
+from sysstop.results.tables import study_tables
+from sysstop.study.arms import stopped_is_candidate
+from sysstop.study.studies import Study
 from tests.project import Project
 
 IMPORT = ("--config", "tracking={import: true}")
@@ -61,6 +66,31 @@ def test_every_table_comes_from_the_store_bit_for_bit_and_nothing_is_searched(
         pd.read_parquet(finished.folder / losses),
         check_exact=True,
     )
+
+
+def test_what_comes_back_from_the_store_is_what_the_journals_hold_bit_for_bit(finished):
+    for name in ("iris/logistic_regression", "flats/linear_regression"):
+        folder = finished.folder / "results" / "studies" / name
+        journals = sorted(folder.glob("*/repetition-1/trials.jsonl"))
+        trials = pd.read_parquet(folder / "trials.parquet")
+        run_ids = trials.set_index(["arm", "trial_id"])["mlflow_run_id"]
+        tables = []
+        for journal in journals:
+            study = Study(*journal.relative_to(folder.parents[1]).parts[:3], 1)
+            rule = json.loads(journal.with_name("search.json").read_text())["rule"] or {}
+            candidate = stopped_is_candidate({"rule": rule.get("name", "none")})
+            tables.append(
+                study_tables(
+                    study, read_trials(journal), run_ids[study.arm], candidate, rule.get("limit")
+                )
+            )
+        for table, parts in zip(("trials", "windows"), zip(*tables, strict=True), strict=True):
+            keys = ["arm", "trial_id", *(["window"] if table == "windows" else [])]
+            exported = pd.read_parquet(folder / f"{table}.parquet").sort_values(keys)
+            expected = pd.concat(parts).sort_values(keys)
+            pd.testing.assert_frame_equal(
+                exported.reset_index(drop=True), expected.reset_index(drop=True), check_exact=True
+            )
 
 
 def test_a_run_that_was_deleted_in_the_page_is_in_no_table(finished, with_store_alone):

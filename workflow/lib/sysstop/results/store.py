@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ |= {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Else a run's end takes another request, just to print its address.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 
 import mlflow
 from mlflow import MlflowClient

@@ -7,6 +7,7 @@ import pandas as pd
 
 from benchmarks.growth import measure_growth
 from benchmarks.speed import measure_speed
+from benchmarks.steady_time import measure_steady_time
 from benchmarks.trust import measure_memory, measure_monitor, measure_order
 from sysstop.report.figures.style import BASELINE_COLOUR, PALETTE, save, styled
 from sysstop.run.provenance import environment, git_state
@@ -20,6 +21,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     load = HostLoad()
     sections = {
+        "Two readings of a step's time: how far they are apart (%)": measure_steady_time(),
         "Monitoring": _table(measure_monitor()),
         "Memory of large batches (MB)": measure_memory(),
         "Order and workers": measure_order(),

@@ -9,6 +9,7 @@ from benchmarks import growth
 from benchmarks.contenders import grid_search_cv, limit
 from benchmarks.scaling import copies, schedule_table
 from benchmarks.speed import PEERS
+from benchmarks.steady_time import OURS, measure_steady_time
 from benchmarks.workload import make_workload
 from sysstop.plan.trial_cost import Overhead
 
@@ -22,6 +23,14 @@ def test_contenders_do_the_whole_work(tmp_path):
     assert whole["worked_s"] > 0
     assert limit(workload, every=2)["trials"] == 2
     assert "grid_search_cv" in PEERS
+
+
+def test_readings_of_wall_cpu_and_steady_time_are_compared():
+    table = measure_steady_time(readings=1, trial_s=0.1).set_index("reading")
+    assert {"wall", "cpu", OURS} < set(table.index)
+    apart = table.drop("cost of the reference")
+    assert (apart.notna() & (apart >= 0)).all(axis=None)
+    assert 0 < table.loc["cost of the reference", "quiet: median"] < 100
 
 
 def test_export_and_aggregation_grow_in_proportion_to_the_trials(monkeypatch):

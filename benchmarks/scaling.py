@@ -38,7 +38,12 @@ from sysstop.report.wording import number
 from sysstop.run.provenance import environment, git_state
 from sysstop.study.arms import arm_entry, needs_baseline
 from sysstop.study.hyperparameters import algorithm_grid
-from sysstop.study.studies import Budget, planned_pairs, planned_studies
+from sysstop.study.studies import (
+    Budget,
+    planned_pairs,
+    planned_repetitions,
+    planned_studies,
+)
 from tests.shipped import ALGORITHMS, ENTRIES, LEVELS
 
 FOLDER = ROOT / "results" / "benchmark" / "scaling"
@@ -60,7 +65,8 @@ def main(run: Path) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     config = _config()
     calibrations, overhead = calibrate_full_study(config)
-    plan = plan_of(calibrations, overhead, config, CORES, config["study"]["repetitions"])
+    repetitions = len(planned_repetitions(config["study"]["repetitions"]))
+    plan = plan_of(calibrations, overhead, config, CORES, repetitions)
     waiting = {name for name in config["study"]["arms"] if needs_baseline(arm_entry(config, name))}
     plans = {
         "full study": plan,
@@ -237,7 +243,7 @@ def analyse(run: Path, count: int) -> dict[str, float]:
                 _relabelled(file, copy, Path(name) / f"{copy}-{number}-{table}")
                 for copy in range(count)
                 for number, file in enumerate(
-                    sorted(run.glob(f"results/studies/*/*/*/*/{table}.parquet"))
+                    sorted(run.glob(f"results/studies/*/*/{table}.parquet"))
                 )
             ]
             for table in ("trials", "windows")
@@ -268,7 +274,7 @@ def sizes_per_trial(run: Path) -> dict[str, float]:
     trials = len(pd.read_parquet(results / "tables" / "trials.parquet", columns=["arm"]))
     patterns = {
         "journals": "studies/*/*/*/*/trials.jsonl",
-        "tables": "studies/*/*/*/*/*.parquet",
+        "tables": "studies/*/*/*.parquet",
         "mlflow": "mlflow/mlflow.db",
     }
     return {

@@ -13,8 +13,9 @@ import pytest
 from tests.cluster.ray_cluster import Head, WorkerNode, missing
 from tests.project import copy_project
 
-STUDY = "results/studies/iris/logistic_regression/none/repetition-1"
-TARGET = f"{STUDY}/trials.parquet"
+PAIR = "results/studies/iris/logistic_regression"
+STUDY = f"{PAIR}/none/repetition-1"
+TARGET = f"{PAIR}/trials.parquet"
 ONE_STUDY = {
     "study__datasets": ["iris"],
     "study__algorithms": ["logistic_regression"],
@@ -105,7 +106,7 @@ def make_project(folder, head, **changes):
 
 
 def study_table(project, name="trials"):
-    table = pd.read_parquet(project.folder / STUDY / f"{name}.parquet")
+    table = pd.read_parquet(project.folder / PAIR / f"{name}.parquet")
     return table.set_index(["trial_id", "window"] if name == "windows" else "trial_id")
 
 

@@ -105,8 +105,9 @@ def kept_trials(project):
 
 def losses(file):
     """The training loss of each step, in an order independent of when trials finished."""
-    table = pd.read_parquet(file).astype({"trial_id": str})
-    return table.sort_values(["trial_id", "step"], ignore_index=True)
+    words = dict.fromkeys(["dataset", "algorithm", "arm", "trial_id"], str)
+    table = pd.read_parquet(file).astype(words)
+    return table.sort_values([*KEYS, "trial_id", "step"], ignore_index=True)
 
 
 def resumed_trials(project):

@@ -8,14 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import requests
 from mlflow import MlflowClient
 
 from sysstop.results.journal import read_trials
+from sysstop.results.store import open_store
+from sysstop.results.tracked_report import track_report
+from sysstop.results.tracking import read_study, write_study
+from sysstop.study.metrics import metric_names
 from sysstop.study.studies import planned_studies
 from tests.cluster.tracking_server import PostgreSQL, TrackingServer, postgresql_programs
 from tests.project import ROOT, TINY, copy_project
+from tests.unit.test_tracking import CURVES, assert_same, finished_trial
 
 TABLES = ("trials", "windows", "environment")
 TARGETS = [f"results/tables/{name}.parquet" for name in TABLES]
@@ -79,10 +86,10 @@ def with_server(with_sqlite, server, tmp_path_factory):
 
 
 def runs_of(client, prefix=""):
-    """All runs under a prefix by the study and trial they are of."""
+    """All trials' runs under a prefix by the study and trial they are of."""
     names = {f"{prefix}{study.dataset}/{study.algorithm}" for study in STUDIES}
     experiments = [e.experiment_id for e in client.search_experiments() if e.name in names]
-    runs = client.search_runs(experiments, max_results=1000)
+    runs = client.search_runs(experiments, "tags.kind = 'trial'", max_results=1000)
     found = {(run.data.tags["study"], run.info.run_name): run for run in runs}
     assert len(found) == len(runs)
     return found
@@ -120,11 +127,90 @@ def test_runs_hold_what_those_in_sqlite_hold(with_sqlite, with_server, client):
         assert run.info.status == here[key].info.status
         assert run.data.params == here[key].data.params
         assert own_tags(run) == own_tags(here[key])
+        assert run.data.tags["mlflow.parentRunId"]
         assert curves(client, run) == curves(sqlite, here[key])
 
 
 def own_tags(run):
     return {name: text for name, text in run.data.tags.items() if not name.startswith("mlflow.")}
+
+
+def test_trials_come_back_from_the_server_bit_for_bit(client, server):
+    store = open_store(server.address, prefix="exact/")
+    losses = np.array([0.1 + 0.2, 5e-324, np.nan, np.inf, -0.0] * 1000)
+    written = [finished_trial(name, losses=losses, **curves) for name, curves in CURVES.items()]
+    write_study(store, STUDIES[0], {"rule": None}, written)
+    read = {trial.trial_id: trial for trial in read_study(store, STUDIES[0]).trials}
+    assert len(read) == len(written)
+    for trial in written:
+        assert_same(read[trial.trial_id], trial)
+
+
+def test_a_page_of_runs_takes_one_request_for_each_metric(client, server, monkeypatch):
+    store = open_store(server.address, prefix="requests/")
+    trials = [finished_trial(f"t{number}", windows=1) for number in range(12)]
+    write_study(store, STUDIES[0], {"rule": None}, trials)
+    calls, send = [], requests.Session.request
+
+    def counted(session, method, url, **more):
+        calls.append(url)
+        return send(session, method, url, **more)
+
+    monkeypatch.setattr(requests.Session, "request", counted)
+    assert len(read_study(store, STUDIES[0]).trials) == len(trials)
+    assert sum("get-history-bulk" in url for url in calls) == len(metric_names())
+    assert len(calls) <= len(metric_names()) + 3
+
+
+def test_the_report_is_kept_on_the_server(client, server, tmp_path):
+    (tmp_path / "report.html").write_text("<html>")
+    store = open_store(server.address, prefix="reported/")
+    run_id = track_report(store, {"repetitions": 3}, tmp_path / "report.html", {})
+    kept = client.download_artifacts(run_id, "report.html", str(tmp_path / "kept"))
+    assert Path(kept).read_text() == "<html>"
+    assert not (tmp_path / "mlruns").exists()
+
+
+# Several machines.
+
+
+def test_what_two_machines_ran_into_one_server_a_third_reports_on(server, tmp_path_factory):
+    shared = {
+        "tracking__uri": server.address,
+        "tracking__experiment_prefix": "machines/",
+        "study__datasets": ["iris"],
+        "study__algorithms": ["logistic_regression"],
+        "study__arms": ["none", "memory"],
+    }
+    machines = [copy_project(tmp_path_factory.mktemp("machine")) for _ in range(3)]
+    for number, machine in enumerate(machines[:2], 1):
+        config = machine.write_config("part.yaml", **shared, study__repetitions=[number])
+        run = machine.snakemake(TARGETS[0], config=config, **server.credentials)
+        assert run.returncode == 0, run.stderr[-3000:]
+    third = machines[2]
+    whole = shared | {"study__repetitions": 2, "tracking__import": True}
+    config = third.write_config("whole.yaml", **whole)
+    run = third.snakemake("results/report.html", config=config, **server.credentials)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "rule search" not in run.stdout + run.stderr
+    imported = trials_of(third)
+    assert set(imported["repetition"]) == {1, 2}
+    parts = pd.concat([trials_of(machine) for machine in machines[:2]])
+    order = ["arm", "repetition", "trial_id"]
+    pd.testing.assert_frame_equal(
+        imported.sort_values(order, ignore_index=True),
+        parts.sort_values(order, ignore_index=True),
+        check_exact=True,
+    )
+    config = third.write_config("more.yaml", **(whole | {"study__repetitions": 3}))
+    run = third.snakemake("tables", config=config, **server.credentials)
+    message = run.stderr[run.stderr.rindex("error: ") :]
+    assert "iris/logistic_regression/none/3" in message
+    assert "iris/logistic_regression/none/2" not in message
+
+
+def trials_of(project):
+    return pd.read_parquet(project.folder / "results/tables/trials.parquet")
 
 
 # Several writers.
@@ -134,14 +220,15 @@ import sys
 from pathlib import Path
 
 from sysstop.results.journal import read_trials
+from sysstop.results.store import open_store
+from sysstop.results.tracking import write_study
 from sysstop.study.studies import Study
-from sysstop.results.tracking import open_store, replace_runs
 
 uri, file, prefix, dataset, algorithm, arm = sys.argv[1:]
-store, study = open_store(uri), Study(dataset, algorithm, arm, 1)
+store, study = open_store(uri, prefix), Study(dataset, algorithm, arm, 1)
 print("ready", flush=True)
 sys.stdin.readline()
-replace_runs(store, study, read_trials(Path(file)), {}, prefix)
+write_study(store, study, {"rule": None}, read_trials(Path(file)))
 """
 
 

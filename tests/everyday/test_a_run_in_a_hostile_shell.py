@@ -8,7 +8,7 @@ from tests.project import copy_project
 
 pytestmark = pytest.mark.machine
 
-STUDY = "results/studies/iris/logistic_regression/none/repetition-1"
+TRIALS = "results/studies/iris/logistic_regression/trials.parquet"
 LIBRARY_NAMES = ("random", "numpy", "pandas", "sklearn", "ray", "matplotlib", "mlflow", "sysstop")
 
 
@@ -31,11 +31,11 @@ def test_the_run_ends_well_and_nothing_reruns_in_another_shell(tmp_path, latin1)
     hostile = SHELL | {name: latin1[name] for name in ("LOCPATH", "LC_ALL")}
     # Snakemake has read these before it reads the workflow.
     del hostile["PYTHONWARNINGS"], hostile["PYTHONINSPECT"]
-    targets = (f"{STUDY}/trials.parquet", "results/figures/rq1_response/iris.svg")
+    targets = (TRIALS, "results/figures/rq1_response/iris.svg")
     # `python -m` itself looks into the working directory first; the command `snakemake` does not.
     run = project.snakemake(*targets, config="small.yaml", PYTHONSAFEPATH="1", **hostile)
     assert run.returncode == 0, run.stdout + run.stderr
-    trials = pd.read_parquet(project.folder / STUDY / "trials.parquet")
+    trials = pd.read_parquet(project.folder / TRIALS)
     assert trials["status"].tolist() == ["completed"] * 2
     assert (project.folder / "results/figures/rq1_response/iris.svg").exists()
     for name in LIBRARY_NAMES:

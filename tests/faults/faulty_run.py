@@ -15,8 +15,9 @@ from sysstop.run.folder import run_folder
 from sysstop.study.metrics import metric_names
 from tests.project import copy_project
 
-STUDY = "results/studies/iris/logistic_regression/none/repetition-1"
-TARGET = f"{STUDY}/trials.parquet"
+PAIR = "results/studies/iris/logistic_regression"
+STUDY = f"{PAIR}/none/repetition-1"
+TARGET = f"{PAIR}/trials.parquet"
 GRID = {
     "batch_size": [2, 8],
     "learning_rate": [0.1, 0.01, 0.001, 0.0001],
@@ -132,7 +133,7 @@ def finished_trials(project):
 
 
 def table(project, name):
-    return pd.read_parquet(project.folder / STUDY / f"{name}.parquet")
+    return pd.read_parquet(project.folder / PAIR / f"{name}.parquet")
 
 
 def quality(project):
@@ -153,9 +154,11 @@ def assert_complete(project, status="completed"):
 
 
 def mlflow_runs(project, uri=""):
+    """The runs of the study's trials."""
     client = MlflowClient(uri or f"sqlite:///{project.folder}/results/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("iris/logistic_regression")
-    return client.search_runs([experiment.experiment_id]) if experiment else []
+    where = "tags.kind = 'trial'"
+    return client.search_runs([experiment.experiment_id], where) if experiment else []
 
 
 def last_message(run):

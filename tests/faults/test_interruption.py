@@ -10,6 +10,7 @@ import pandas as pd
 import psutil
 
 from tests.faults.faulty_run import (
+    STUDY,
     TARGET,
     TRIALS,
     assert_complete,
@@ -82,9 +83,7 @@ def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(s
     last.wait_until_gone()
     assert_complete(project)
     pd.testing.assert_frame_equal(quality(project), quality(undisturbed), check_exact=True)
-    resumed = pd.read_json(
-        project.folder / TARGET.replace("trials.parquet", "search.json"), typ="series"
-    )
+    resumed = pd.read_json(project.folder / STUDY / "search.json", typ="series")
     assert resumed["resumed_trials"] == progress[-1]
 
 

@@ -119,7 +119,7 @@ def assert_can_be_planned(config):
     assert studies
     results = Path("results").resolve()
     for study in studies[:100]:
-        for path in (f"studies/{study.key}/trials.parquet", f"logs/fetch/{study.dataset}.log"):
+        for path in (f"studies/{study.key}/trials.jsonl", f"logs/fetch/{study.dataset}.log"):
             file = (results / path).resolve()
             assert file == results / path
             assert max(len(part.encode()) for part in file.parts) < 200

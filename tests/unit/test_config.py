@@ -62,6 +62,9 @@ MISTAKES = {
     ),
     "section that is none": ("study", 3, "study: found 3, expected a mapping"),
     "fraction": ("study.repetitions", 2.0, "found 2.0, expected a whole number from 1 to 1000"),
+    "repetition twice": ("study.repetitions", [1, 1], "study.repetitions: found 1 twice"),
+    "repetition 0": ("study.repetitions", [0], "found 0, expected a whole number from 1 to 1000"),
+    "import of something": ("tracking.import", "all", "found 'all', expected true or false"),
     "truth as a number": (
         "budget.steps",
         True,
@@ -427,8 +430,9 @@ def test_the_full_study_names_every_key_with_its_default(config):
     for name, kind in SECTIONS.items():
         if not isinstance(kind, type):
             continue
-        assert set(config[name]) == set(kind.model_fields), name
-        for key, field in kind.model_fields.items():
+        fields = {field.alias or key: field for key, field in kind.model_fields.items()}
+        assert set(config[name]) == set(fields), name
+        for key, field in fields.items():
             if not field.is_required():
                 assert checked[name][key] == field.default, f"{name}.{key}"
 

@@ -16,8 +16,9 @@ from sysstop.analysis.recommendations import configuration_table, pareto_table
 from sysstop.plan.config_check import check_config
 from sysstop.report.figures import response
 from sysstop.results.journal import Journal, read_trials
+from sysstop.results.store import open_store
 from sysstop.results.tables import checked, study_tables, trials_schema, windows_schema
-from sysstop.results.tracking import open_store, replace_runs
+from sysstop.results.tracking import read_study, write_study
 from sysstop.study.arms import make_rule
 from sysstop.study.metrics import METRIC_BY_NAME, Metric
 from sysstop.study.status import Status
@@ -154,10 +155,12 @@ def test_it_is_in_both_tables_and_made_of_its_windows_as_its_entry_says(tables):
 def test_it_is_a_metric_in_mlflow(journals, tmp_path):
     store = open_store(f"sqlite:///{tmp_path}/mlflow.db")
     study, (trial, *_) = next(iter(journals.items()))
-    run_ids = replace_runs(store, study, [trial], {})
+    write_study(store, study, {"rule": None}, [trial])
+    stored = read_study(store, study)
     for name in NEW:
-        history = store.get_metric_history(run_ids[trial.trial_id], name)
+        history = store.client.get_metric_history(stored.run_ids[trial.trial_id], name)
         assert [metric.value for metric in history] == trial.windows[name]
+        assert stored.trials[0].windows[name] == trial.windows[name]
 
 
 def test_a_config_may_limit_it_in_an_arm_and_as_a_constraint():

@@ -3,13 +3,16 @@
 import json
 import math
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from sysstop.plan.plan import HOUR_S, pair_table, plan_table, plan_text, run_s
 from sysstop.plan.trial_cost import Calibration, Overhead, Reading
 from sysstop.report.wording import pair_label
+from sysstop.results.journal import FinishedTrial
 from sysstop.run.errors import UserError
+from sysstop.study.metrics import metric_names
+from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Budget, Study, plan_trials
 from tests.shipped import ALGORITHMS
 
@@ -28,9 +31,13 @@ OVERHEAD = Overhead(
     export_trial_s=0.5,
 )
 SEARCH_S = 2.0 + TRIALS / 2 * (TRIAL_S + 1.0)
-JOB_S = 3.0 + SEARCH_S + 4.0 + 0.5 * TRIALS
 REFIT_S = TRIAL_S / FOLDS
 PAIR = ("flowers", "logistic_regression")
+
+
+def job_s(studies_of_pair):
+    """The job of a search, and its share of the one job that exports all searches of a pair."""
+    return 3.0 + SEARCH_S + 4.0 / studies_of_pair + 0.5 * TRIALS
 
 
 def calibration(sample_least_s=0.0):
@@ -80,23 +87,24 @@ def text_of(plan, cores=2, trial_timeout_s=None, workers=2):
 
 
 def write_results(study, folder, steps_used=40, resumed=0, data="digest of the data", **summary):
-    """What a search and its export leave behind, as far as a plan looks at it."""
+    """What a search leaves behind, as far as a plan looks at it."""
     folder = folder / study.key
     folder.mkdir(parents=True)
     trials = plan_trials(study, ALGORITHMS[study.algorithm], GRID, BUDGET, SEED, ROWS, 500.0)
     identity = {"trials": {name: trial.identity for name, trial in trials.items()}, "data": data}
-    (folder / "trials.jsonl").write_text(json.dumps(identity) + "\n")
+    values = dict.fromkeys(metric_names(), 1.0) | {
+        "cpu_time_s": steps_used * STEP_S / 4,
+        "memory_peak_mb": MEMORY_MB / 2,
+    }
+    windows = {"step": [steps_used]} | {name: [value] for name, value in values.items()}
+    end = TrialEnd(Status.COMPLETED, BUDGET_USED)
+    lines = [
+        FinishedTrial(name, trial.configuration, 40, end, {}, windows, np.array([])).to_line()
+        for name, trial in trials.items()
+    ]
+    (folder / "trials.jsonl").write_text("\n".join([json.dumps(identity), *lines]) + "\n")
     summary = {"resumed_trials": resumed, "wall_time_s": SEARCH_S / 2} | summary
     (folder / "search.json").write_text(json.dumps(summary))
-    pd.DataFrame(
-        {
-            "trial_id": list(trials),
-            "batch_size": [trial.configuration.batch_size for trial in trials.values()],
-            "steps_used": steps_used,
-            "cpu_time_s": steps_used * STEP_S / 4,
-            "memory_peak_mb": MEMORY_MB / 2,
-        }
-    ).to_parquet(folder / "trials.parquet")
 
 
 def test_every_study_is_planned_with_its_trials_steps_and_costs(tmp_path):
@@ -107,7 +115,7 @@ def test_every_study_is_planned_with_its_trials_steps_and_costs(tmp_path):
         "steps": TRIALS * 40,
         "cpu_s": TRIALS * TRIAL_S / 2,
         "search_s": SEARCH_S,
-        "job_s": JOB_S,
+        "job_s": job_s(2),
         "refit_s": REFIT_S,
         "longest_trial_s": TRIAL_S,
         "memory_mb": MEMORY_MB,
@@ -140,7 +148,7 @@ def test_totals_are_the_sums_over_studies(tmp_path):
 
 def test_one_node_runs_one_search_after_the_other_and_starts_ray_once(tmp_path):
     plan = plan_of(studies(repetitions=2), tmp_path)
-    expected = 100 + 4 * JOB_S + 4 * REFIT_S  # the refits of one pair are one job
+    expected = 100 + 4 * job_s(4) + 4 * REFIT_S  # the refits of one pair are one job
     assert run_s(plan, (), OVERHEAD, nodes=1, cores=2) == pytest.approx(expected)
 
 
@@ -148,14 +156,14 @@ def test_nodes_share_the_studies_and_each_study_starts_a_ray(tmp_path):
     plan = plan_of(studies(repetitions=2), tmp_path)
     refits = 4 * REFIT_S
     two, many = (run_s(plan, (), OVERHEAD, nodes, cores=2) for nodes in (2, 100))
-    assert two == pytest.approx(2 * (100 + JOB_S) + refits)
-    assert many == pytest.approx(100 + JOB_S + refits)
+    assert two == pytest.approx(2 * (100 + job_s(4)) + refits)
+    assert many == pytest.approx(100 + job_s(4) + refits)
 
 
 def test_on_many_nodes_an_arm_with_a_quantile_still_waits_for_its_baseline(tmp_path):
     plan = plan_of(studies(repetitions=2), tmp_path)
     length = run_s(plan, {"memory"}, OVERHEAD, nodes=100, cores=2)
-    assert length == pytest.approx(2 * (100 + JOB_S) + 4 * REFIT_S)
+    assert length == pytest.approx(2 * (100 + job_s(4)) + 4 * REFIT_S)
 
 
 def test_before_a_run_nothing_is_compared(tmp_path):

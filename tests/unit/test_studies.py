@@ -44,6 +44,19 @@ def test_a_study_is_planned_for_each_pair_arm_and_repetition_once():
     assert len(studies) == len(set(studies)) == 3 * 2 * 2
 
 
+def test_machines_that_share_the_repetitions_plan_the_studies_of_one_that_runs_all():
+    shared = [
+        study
+        for repetitions in ([2], [3, 1])
+        for study in planned_studies(
+            CONFIG | {"study": CONFIG["study"] | {"repetitions": repetitions}}
+        )
+    ]
+    alone = planned_studies(CONFIG | {"study": CONFIG["study"] | {"repetitions": 3}})
+    assert set(shared) == set(alone)
+    assert len(shared) == len(alone)
+
+
 def test_the_trials_of_a_study_are_the_grid_each_once():
     trials = plan_trials(Study("d", "a", "none", 1), LINEAR, GRID, BUDGET, seed=1, fold_rows=100)
     assert len(trials) == 2 * 3 * 2

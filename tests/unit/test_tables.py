@@ -11,9 +11,9 @@ from sysstop.results.tables import (
     concatenate,
     environment_table,
     study_tables,
+    train_loss_file,
     trials_schema,
     windows_schema,
-    write_train_losses,
 )
 from sysstop.run.errors import UserError
 from sysstop.study.status import Status, TrialEnd
@@ -141,11 +141,17 @@ def test_the_same_trial_twice_is_refused(tmp_path):
 
 def test_the_training_loss_of_every_step_is_kept(tmp_path):
     trials = [finished_trial("a", losses=[3.0, 2.0, 1.0]), finished_trial("b", losses=[0.5])]
-    write_train_losses(trials, tmp_path / "losses.parquet")
+    other = replace(STUDY, arm="none", repetition=2)
+    with train_loss_file(tmp_path / "losses.parquet") as add:
+        add(STUDY, trials)
+        add(other, [finished_trial("a", losses=[3.5])])
     table = pd.read_parquet(tmp_path / "losses.parquet")
-    assert list(table["trial_id"]) == ["a", "a", "a", "b"]
-    assert list(table["step"]) == [1, 2, 3, 1]
-    assert list(table["train_loss"]) == [3.0, 2.0, 1.0, 0.5]
+    assert list(table["trial_id"]) == ["a", "a", "a", "b", "a"]
+    assert list(table["step"]) == [1, 2, 3, 1, 1]
+    assert list(table["train_loss"]) == [3.0, 2.0, 1.0, 0.5, 3.5]
+    assert list(table["arm"]) == ["memory"] * 4 + ["none"]
+    assert list(table["repetition"]) == [1] * 4 + [2]
+    assert set(table["dataset"]) == {"d"}
 
 
 def summary_of(host, measured_on, **load):

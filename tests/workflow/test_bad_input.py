@@ -88,7 +88,7 @@ def test_a_mistake_in_the_data_is_the_last_word_of_the_run(bad_data, text, chang
 
 def test_a_batch_larger_than_the_training_part_is_refused_before_training(bad_data):
     rows = "\n".join(DATA.splitlines()[:12])
-    study = "results/studies/bad/linear_regression/none/repetition-1/trials.parquet"
+    study = "results/studies/bad/linear_regression/trials.parquet"
     run = bad_data(study, rows)
     assert "grid.batch_size: [8] is larger than the 3 rows" in last_words(run)
     assert "trials done" not in run.stderr
@@ -103,5 +103,5 @@ def test_values_that_can_be_treated_are_treated_as_the_config_says(bad_data):
 
 
 def test_a_path_of_an_unknown_arm_is_named(finished):
-    study = "results/studies/iris/logistic_regression/nothing/repetition-1/trials.parquet"
+    study = "results/studies/iris/logistic_regression/nothing/repetition-1/search.json"
     assert study in last_words(finished.snakemake(study))

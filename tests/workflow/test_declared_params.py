@@ -12,6 +12,8 @@ from tests.project import ROOT, Project
 UNREAD = {
     ("search", "params", "failed_searches"),
     ("export", "input", "store"),
+    ("track_report", "input", "store"),
+    ("tracking_store", "params", "looked_at"),
     ("calibrate", "input", "overhead"),
     ("report", "params", "templates"),
 }

@@ -91,7 +91,8 @@ def test_a_mistake_in_the_config_given_to_a_module_is_named(outer):
 def test_a_prefix_keeps_all_results_of_a_module_together(outer, settings, placed):
     project = outer(HERE, **settings)
     study = STUDY.replace("results", placed)
-    targets = (f"{study}/trials.parquet", f"{placed}/data/flats/split")
+    pair = f"{placed}/studies/iris/logistic_regression"
+    targets = (f"{pair}/trials.parquet", f"{placed}/data/flats/split")
     run = project.snakemake(*targets)
     assert run.returncode == 0, run.stderr
     assert (project.folder / placed / "mlflow" / "mlflow.db").exists()

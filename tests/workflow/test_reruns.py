@@ -16,7 +16,8 @@ TABLES = {
     "noise",
     "paper_tables",
 } | REPLAY
-DOWNSTREAM = TABLES | {"report"}
+REPORT = {"report", "track_report"}
+DOWNSTREAM = TABLES | REPORT
 FIGURES = {f"figure_{figure.name}" for figure in registry.FIGURES.values()}
 
 
@@ -45,7 +46,7 @@ LIBRARY = "workflow/lib/sysstop"
 
 def test_a_figures_code_reruns_that_figure_and_the_report(finished):
     with changed(finished, f"{LIBRARY}/report/figures/cost.py", "import", "ANSWER = 42\nimport"):
-        assert rules_of(finished.planned_jobs()) == {"figure_cost", "report"}
+        assert rules_of(finished.planned_jobs()) == {"figure_cost"} | REPORT
 
 
 def test_a_comment_reruns_nothing(finished):
@@ -56,7 +57,7 @@ def test_a_comment_reruns_nothing(finished):
 @pytest.mark.parametrize("template", ["report.html.jinja", "explorer.css", "explorer.js"])
 def test_a_template_reruns_the_report_alone(finished, template):
     with changed(finished, f"{LIBRARY}/report/templates/{template}", "limit", "bound"):
-        assert rules_of(finished.planned_jobs()) == {"report"}
+        assert rules_of(finished.planned_jobs()) == REPORT
 
 
 def test_training_code_reruns_every_search_but_no_data(finished):
@@ -79,9 +80,15 @@ def test_code_of_tables_and_tracking_reruns_exports_and_no_search(finished):
 def test_another_tracking_store_exports_every_study_to_it_and_searches_nothing(finished):
     config = finished.write_config("changed.yaml", tracking__uri="sqlite:///another.db")
     jobs = finished.planned_jobs(config=config)
-    assert len([job for job in jobs if job[0] == "export"]) == 6
-    assert "tracking_store" in rules_of(jobs)
+    assert len([job for job in jobs if job[0] == "export"]) == 2
+    assert {"tracking_store", "track_report"} <= rules_of(jobs)
     assert not searched(jobs)
+
+
+def test_whoever_imports_runs_searches_nothing_and_writes_nothing_into_the_store(finished):
+    rules = rules_of(finished.planned_jobs("--config", "tracking={import: true}"))
+    assert {"tracking_store", "export", "aggregate", "report"} <= rules
+    assert not {"search", "track_report"} & rules
 
 
 def test_an_arms_limit_reruns_that_arm(finished):
@@ -109,7 +116,7 @@ def test_another_repetition_runs_that_repetition(finished):
 def test_the_limits_of_an_application_rerun_no_search(finished):
     config = finished.write_config("changed.yaml", constraints={"memory_mb": 100})
     rules = rules_of(finished.planned_jobs(config=config))
-    assert rules == {"recommendations", "figure_pareto", "paper_tables", "report"}
+    assert rules == {"recommendations", "figure_pareto", "paper_tables"} | REPORT
 
 
 def test_another_number_of_workers_reruns_nothing(finished):
@@ -154,20 +161,21 @@ def test_a_single_target_makes_what_it_needs(fresh, target, rules):
 
 
 def test_a_single_study_is_a_target(fresh):
-    study = "results/studies/iris/logistic_regression/plateau/repetition-1/trials.parquet"
-    assert rules_of(fresh.planned_jobs(study)) == {
-        "fetch",
-        "split",
-        "tracking_store",
-        "search",
-        "export",
-    }
+    study = "results/studies/iris/logistic_regression/plateau/repetition-1/search.json"
+    assert rules_of(fresh.planned_jobs(study)) == {"fetch", "split", "nominal", "search"}
+
+
+def test_a_data_set_and_algorithm_is_a_target_whose_studies_are_exported_together(fresh):
+    jobs = fresh.planned_jobs("results/studies/iris/logistic_regression/trials.parquet")
+    assert len(searched(jobs)) == 3
+    assert [job[0] for job in jobs if job[0] != "search"].count("export") == 1
 
 
 def test_an_arm_whose_limit_is_a_quantile_waits_for_the_baseline(fresh):
     config = fresh.write_config(
         "changed.yaml", arms__memory__limit=None, arms__memory__quantile=0.5
     )
-    study = "results/studies/iris/logistic_regression/memory/repetition-1/trials.parquet"
+    study = "results/studies/iris/logistic_regression/memory/repetition-1/search.json"
     jobs = fresh.planned_jobs(study, config=config)
+    assert rules_of(jobs) == {"fetch", "split", "nominal", "search"}
     assert {w.split("arm=")[1].split(",")[0] for w in searched(jobs)} == {"none", "memory"}

@@ -98,12 +98,16 @@ RUN_ARMS = {name: config["arms"][name] for name in config["study"]["arms"]}
 STUDIES = planned_studies(config)
 PAIRS = planned_pairs(config)
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
-STUDY = "results/studies/{dataset}/{algorithm}/{arm}/repetition-{repetition}"
+PAIR = "results/studies/{dataset}/{algorithm}"
+STUDY = f"{PAIR}/{{arm}}/repetition-{{repetition}}"
 # Snakemake itself puts inputs, outputs and logs below the prefix.
 PLACED_STUDY = placed(STUDY)
 DATABASE = re.match("sqlite:///(results/.+)", config["tracking"]["uri"] or "")
 if DATABASE:
     config["tracking"]["uri"] = f"sqlite:///{placed(DATABASE[1])}"
+# Where a store of our own keeps artifacts; a store that others share decides that itself.
+ARTIFACTS = placed("results/mlflow/artifacts") if DATABASE else None
+IMPORT = config["tracking"]["import"]
 
 # The parts of the config that the report and its tables describe.
 REPORTED_CONFIG = {
@@ -137,6 +141,27 @@ def code(script):
 def of_studies(path):
     """One path for each planned study."""
     return [path.format(**asdict(study)) for study in STUDIES]
+
+
+def studies_of(wildcards):
+    """The planned studies of a data set and algorithm."""
+    pair = (wildcards.dataset, wildcards.algorithm)
+    return [study for study in STUDIES if (study.dataset, study.algorithm) == pair]
+
+
+def of_pairs(path):
+    """One path for each pair of data set and algorithm."""
+    return [path.format(dataset=dataset, algorithm=algorithm) for dataset, algorithm in PAIRS]
+
+
+def searches_to_track(name):
+    """These files of a pair's searches; none if the runs in MLflow are to be imported."""
+
+    def files(wildcards):
+        studies = [] if IMPORT else studies_of(wildcards)
+        return [f"{STUDY}/{name}".format(**asdict(study)) for study in studies]
+
+    return files
 
 
 def figure_files(category):
@@ -175,11 +200,11 @@ def grid(wildcards):
     return algorithm_grid(config, wildcards.algorithm)
 
 
-def baseline_trials(wildcards):
+def baseline_search(wildcards):
     """The baseline arm's trials, for an arm whose limit is one of their quantiles."""
     if not needs_baseline(arm(wildcards)):
         return []
-    return f"{STUDY}/trials.parquet".format(
+    return f"{STUDY}/trials.jsonl".format(
         dataset=wildcards.dataset,
         algorithm=wildcards.algorithm,
         arm=BASELINE_ARM,

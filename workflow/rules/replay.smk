@@ -5,7 +5,7 @@ rule replay:
     input:
         trials="results/tables/trials.parquet",
         windows="results/tables/windows.parquet",
-        summaries=of_studies(f"{STUDY}/search.json"),
+        summaries=of_pairs(f"{PAIR}/searches.json"),
     output:
         replay="results/tables/replay.parquet",
         summary="results/tables/replay_summary.parquet",

@@ -1,4 +1,4 @@
-"""The tables for LaTeX and the report in one HTML file."""
+"""The tables for LaTeX, the report in one HTML file, and its place in MLflow."""
 
 from sysstop.report.rendering import TEMPLATES
 from sysstop.report.subjects import PAGE_SOURCES, PAPER_SOURCES, PAPER_TABLES
@@ -42,3 +42,25 @@ rule report:
         templates=folder_digest(TEMPLATES),
     script:
         "../scripts/report.py"
+
+
+rule track_report:
+    """Keep the report and its figures in MLflow, as artifacts of a run of the whole study."""
+    input:
+        report="results/report.html",
+        figures=figure_files("RQ1") + figure_files("RQ2"),
+        store="results/mlflow/ready",
+    output:
+        touch("results/mlflow/report_tracked"),
+    log:
+        "results/logs/track_report.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        tracking=config["tracking"],
+        artifacts=ARTIFACTS,
+        study=config["study"],
+        code=code("track_report"),
+    script:
+        "../scripts/track_report.py"

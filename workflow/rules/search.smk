@@ -26,7 +26,7 @@ rule search:
     input:
         split="results/data/{dataset}/split",
         nominal="results/data/{dataset}/nominal.json",
-        baseline=baseline_trials,
+        baseline=baseline_search,
     output:
         trials=f"{STUDY}/trials.jsonl",
         summary=f"{STUDY}/search.json",
@@ -55,13 +55,9 @@ rule test_scores:
     """Refit the best trial of each arm on the whole training part and score it on the test part."""
     input:
         split="results/data/{dataset}/split",
-        trials=lambda wildcards: [
-            path
-            for path in of_studies(f"{STUDY}/trials.parquet")
-            if path.startswith(f"results/studies/{wildcards.dataset}/{wildcards.algorithm}/")
-        ],
+        trials=f"{PAIR}/trials.parquet",
     output:
-        "results/studies/{dataset}/{algorithm}/test_scores.parquet",
+        f"{PAIR}/test_scores.parquet",
     log:
         "results/logs/test_scores/{dataset}/{algorithm}.log",
     localrule: True

@@ -1,4 +1,6 @@
-"""From finished trials to MLflow and to the tables that all analysis starts from, and the analyses."""
+"""From finished searches to MLflow, from there to the tables that all analysis starts from; the analyses."""
+
+import time
 
 
 rule tracking_store:
@@ -11,31 +13,40 @@ rule tracking_store:
     conda:
         "../../envs/environment.yaml"
     params:
-        uri=config["tracking"]["uri"],
+        tracking=config["tracking"],
+        artifacts=ARTIFACTS,
+        imported=[asdict(study) for study in STUDIES if IMPORT],
+        # What others keep in the store may have changed, so an import always looks again.
+        looked_at=time.time() if IMPORT else None,
     script:
         "../scripts/tracking_store.py"
 
 
 rule export:
-    """Track a study's trials in MLflow and put them into tables, when nothing is measured."""
+    """Track a pair's searches in MLflow, when nothing is measured, and make tables of what it then holds."""
     input:
-        trials=f"{STUDY}/trials.jsonl",
-        summary=f"{STUDY}/search.json",
+        trials=searches_to_track("trials.jsonl"),
+        summaries=searches_to_track("search.json"),
+        provenance=[] if IMPORT else "results/data/{dataset}/provenance.json",
         store="results/mlflow/ready",
     output:
-        trials=f"{STUDY}/trials.parquet",
-        windows=f"{STUDY}/windows.parquet",
-        train_loss=f"{STUDY}/train_loss.parquet",
+        trials=f"{PAIR}/trials.parquet",
+        windows=f"{PAIR}/windows.parquet",
+        train_loss=f"{PAIR}/train_loss.parquet",
+        summaries=f"{PAIR}/searches.json",
     log:
-        f"results/logs/export/{STUDY.removeprefix('results/studies/')}.log",
+        "results/logs/export/{dataset}/{algorithm}.log",
+    # Before the next search, so that runs appear in MLflow as soon as a pair's searches are over.
+    priority: 1
     localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
-        arm=arm,
+        studies=lambda wildcards: [asdict(study) for study in studies_of(wildcards)],
         task=lambda wildcards: algorithm(wildcards)["task"],
         hyperparameters=config["hyperparameters"],
         tracking=config["tracking"],
+        artifacts=ARTIFACTS,
         code=code("export"),
     script:
         "../scripts/export.py"
@@ -43,9 +54,9 @@ rule export:
 
 rule aggregate:
     input:
-        trials=of_studies(f"{STUDY}/trials.parquet"),
-        windows=of_studies(f"{STUDY}/windows.parquet"),
-        summaries=of_studies(f"{STUDY}/search.json"),
+        trials=of_pairs(f"{PAIR}/trials.parquet"),
+        windows=of_pairs(f"{PAIR}/windows.parquet"),
+        summaries=of_pairs(f"{PAIR}/searches.json"),
     output:
         trials="results/tables/trials.parquet",
         windows="results/tables/windows.parquet",
@@ -99,7 +110,7 @@ rule noise:
 rule budget:
     input:
         trials="results/tables/trials.parquet",
-        test_scores=expand("results/studies/{pair[0]}/{pair[1]}/test_scores.parquet", pair=PAIRS),
+        test_scores=of_pairs(f"{PAIR}/test_scores.parquet"),
     output:
         "results/tables/budget.parquet",
     log:

@@ -1,4 +1,4 @@
-"""Put the studies' tables together."""
+"""Put the tables of all pairs of data set and algorithm together."""
 
 import sysstop_path
 
@@ -14,5 +14,6 @@ with job(snakemake):
     trials.to_parquet(snakemake.output.trials, index=False)
     windows = concatenate(snakemake.input.windows, windows_schema())
     windows.to_parquet(snakemake.output.windows, index=False)
-    summaries = [json.loads(Path(file).read_text()) for file in snakemake.input.summaries]
-    environment_table(summaries).to_parquet(snakemake.output.environment, index=False)
+    files = map(Path, snakemake.input.summaries)
+    searches = [search for file in files for search in json.loads(file.read_text())]
+    environment_table(searches).to_parquet(snakemake.output.environment, index=False)

@@ -1,40 +1,32 @@
-"""Track a study's trials in MLflow and put them into parquet tables."""
+"""Track finished searches in MLflow, and make tables of what MLflow then holds."""
 
 import sysstop_path
 
 import json
 from pathlib import Path
 
-from sysstop.results.journal import read_trials
-from sysstop.results.tables import study_tables, write_train_losses
-from sysstop.results.tracking import open_store, replace_runs
+from sysstop.results.export import track_search, write_tables
+from sysstop.results.store import open_store
 from sysstop.run.job import job
-from sysstop.study.arms import stopped_is_candidate
 from sysstop.study.studies import Study
 
 with job(snakemake):
-    wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
-    study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
-    finished = Path(snakemake.input.trials)
-    summary = json.loads(Path(snakemake.input.summary).read_text())
-    run_ids = replace_runs(
-        open_store(params.tracking["uri"]),
-        study,
-        read_trials(finished),
-        {"git_commit": summary["git_commit"]},
-        params.tracking["experiment_prefix"],
-    )
-    candidate = stopped_is_candidate(params.arm)
-    limit = (summary["rule"] or {}).get("limit")
-    trials, windows = study_tables(
-        study,
-        read_trials(finished),
-        run_ids,
-        candidate,
-        limit,
+    params, output = snakemake.params, snakemake.output
+    artifacts = params.artifacts and Path(params.artifacts)
+    store = open_store(params.tracking["uri"], params.tracking["experiment_prefix"], artifacts)
+    studies = [Study(**study) for study in params.studies]
+    if not params.tracking["import"]:
+        provenance = json.loads(Path(snakemake.input.provenance).read_text())
+        files = zip(studies, snakemake.input.trials, snakemake.input.summaries, strict=True)
+        for study, trials, summary in files:
+            track_search(store, study, Path(trials), Path(summary), provenance, params.code)
+    write_tables(
+        store,
+        studies,
         task=params.task,
         levels=params.hyperparameters,
+        trials_file=Path(output.trials),
+        windows_file=Path(output.windows),
+        train_loss=Path(output.train_loss),
+        summaries_file=Path(output.summaries),
     )
-    trials.to_parquet(output.trials, index=False)
-    windows.to_parquet(output.windows, index=False)
-    write_train_losses(read_trials(finished), Path(output.train_loss))

@@ -20,8 +20,10 @@ with job(snakemake):
     trials = pd.read_parquet(snakemake.input.trials)
     windows = pd.read_parquet(snakemake.input.windows)
     rules = replayed_rules(snakemake.params.arms)
-    summaries = [json.loads(Path(file).read_text()) for file in snakemake.input.summaries]
-    workers = baseline_workers(summaries)
+    files = map(Path, snakemake.input.summaries)
+    workers = baseline_workers(
+        [search for file in files for search in json.loads(file.read_text())]
+    )
     replay = replay_table(trials, windows, rules, workers, snakemake.params.seed)
     replay.to_parquet(snakemake.output.replay, index=False)
     replay_summary(replay).to_parquet(snakemake.output.summary, index=False)

@@ -5,8 +5,8 @@ import sysstop_path
 import sys
 from pathlib import Path
 
-import pandas as pd
-
+from sysstop.results.journal import read_trials
+from sysstop.results.trial_values import trial_rows, window_rows
 from sysstop.run.job import job
 from sysstop.run.lock import alone_in
 from sysstop.search.settings import SearchSettings, trials_at_once_here
@@ -20,10 +20,13 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
     wildcards, params = snakemake.wildcards, snakemake.params
     search = snakemake.config["search"]
     study = Study(wildcards.dataset, wildcards.algorithm, wildcards.arm, int(wildcards.repetition))
-    baseline = snakemake.input.get("baseline")
+    baseline = None
+    if snakemake.input.get("baseline"):
+        trials = list(read_trials(Path(snakemake.input.baseline)))
+        baseline = trial_rows(trials, window_rows(trials))
     search_study(
         study,
-        make_rule(params.arm, pd.read_parquet(baseline) if baseline else None),
+        make_rule(params.arm, baseline),
         Path(snakemake.input.split),
         algorithm=make_algorithm(wildcards.algorithm, params.algorithm),
         nominal_reference_us=read_nominal(Path(snakemake.input.nominal)).reference_us,

@@ -15,9 +15,8 @@ from sysstop.study.studies import Budget
 
 with job(snakemake):
     params = snakemake.params
-    trials = pd.concat([pd.read_parquet(file) for file in snakemake.input.trials])
     scores = score_winners(
-        best_trials(trials),
+        best_trials(pd.read_parquet(snakemake.input.trials)),
         load_split(Path(snakemake.input.split)),
         algorithm=make_algorithm(snakemake.wildcards.algorithm, params.algorithm),
         grid=params.grid,

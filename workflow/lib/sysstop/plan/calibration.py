@@ -57,7 +57,10 @@ WINDOW_TRAIN_S = 0.5  # a measured window trains about that long, unless the stu
 TRIALS_PER_WORKER = 6
 # How the jobs of a search and of its export begin.
 SEARCH_START = "import pandas, sysstop.search.study"
-EXPORT_START = "import sys, pandas, sysstop.results.tables as _, sysstop.results.tracking as t; t.open_store(sys.argv[1])"
+EXPORT_START = (
+    "import sys, pandas, sysstop.results.export, sysstop.results.store as store; "
+    "store.open_store(sys.argv[1])"
+)
 
 
 def calibrate(
@@ -322,16 +325,18 @@ def _process_s(program: str, *arguments: str) -> float:
 def _export_s_per_trial(
     study: Study, finished: Sequence[FinishedTrial], windows: int, store_uri: str, task: str
 ) -> float:
-    """Track and tabulate trials as if each had so many windows; return the seconds for one trial."""
+    """Return the seconds for tracking a trial, as if it had so many windows, and its tables."""
+    from sysstop.results.store import open_store
     from sysstop.results.tables import study_tables
-    from sysstop.results.tracking import open_store, replace_runs
+    from sysstop.results.tracking import read_study, write_study
 
     store = open_store(store_uri)
     trials = [_with_windows(trial, windows) for trial in finished]
     began = time.monotonic()
     levels = dict.fromkeys(trials[0].configuration.values)
-    run_ids = replace_runs(store, study, trials, {})
-    study_tables(study, trials, run_ids, False, task=task, levels=levels)
+    write_study(store, study, {"rule": None}, trials)
+    stored = read_study(store, study)
+    study_tables(study, stored.trials, stored.run_ids, False, task=task, levels=levels)
     return (time.monotonic() - began) / len(trials)
 
 

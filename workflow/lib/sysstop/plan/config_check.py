@@ -56,7 +56,7 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         section, found = checked_section(kind, config.get(key, {}), key)
         mistakes += found
         if not found:
-            checked[key] = TypeAdapter(kind).dump_python(section)
+            checked[key] = TypeAdapter(kind).dump_python(section, by_alias=True)
     mistakes += _mistakes_between_sections(checked)
     if mistakes:
         raise _refusal(mistakes)

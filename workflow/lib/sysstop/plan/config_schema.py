@@ -59,7 +59,8 @@ def _meanings(model: type[ConfigSection]) -> dict[str, str]:
                     ast.AnnAssign(target=ast.Name(id=key)),
                     ast.Expr(value=ast.Constant(value=str(meaning))),
                 ):
-                    meanings[key] = " ".join(meaning.split())
+                    # A key that is a word of Python's own has an attribute with an underscore.
+                    meanings[key.removesuffix("_")] = " ".join(meaning.split())
     return meanings
 
 

@@ -5,6 +5,7 @@ Neither stopping rules nor divergence are foreseen, so the estimate is an upper 
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,8 @@ import pandas as pd
 from sysstop.plan.schedule import schedule_length
 from sysstop.plan.trial_cost import Calibration, Cost, CostModel, Overhead, variants_of
 from sysstop.report.wording import counted, number, pair_label, percent
+from sysstop.results.journal import read_trials
+from sysstop.results.trial_values import trial_rows, window_rows
 from sysstop.run.machine import this_machine
 from sysstop.study.algorithms import Algorithm
 from sysstop.study.keys import PAIR, STUDY
@@ -52,7 +55,7 @@ def plan_table(
 
     - `trials`, `steps` (training steps of each fold's model), `longest_trial_s`, `cpu_s` (CPU time of
       its trials), `search_s` (Ray Tune's wall time with `workers` trials at a time), `job_s` (wall
-      time of the jobs of its search and export, Ray being there), `refit_s` (refitting its best
+      time of the job of its search and of its share of the export, Ray being there), `refit_s` (refitting its best
       trial, if that costs what a trial does on average), `memory_mb` (peak of its largest trial),
       `hides_sample_cost` (see `CostModel`);
     - `measured_cpu_s`, `measured_search_s` (not where the search was interrupted),
@@ -65,6 +68,7 @@ def plan_table(
         pair: CostModel(found.readings, found.sample_least_s)
         for pair, found in calibrations.items()
     }
+    counts = Counter((study.dataset, study.algorithm) for study in study_folders)
     rows = []
     for study, folder in study_folders.items():
         pair = (study.dataset, study.algorithm)
@@ -84,7 +88,8 @@ def plan_table(
         order = search_order(trials, order_seed(seed, *pair, study.repetition))
         waits = {trial: costs[trial].wall_time_s + overhead.trial_s for trial in order}
         search_s = overhead.tune_s + schedule_length(waits, {}, workers)
-        export_s = overhead.export_job_s + overhead.export_trial_s * len(trials)
+        # One job exports all studies of a data set and algorithm.
+        export_s = overhead.export_job_s / counts[pair] + overhead.export_trial_s * len(trials)
         rows.append(
             asdict(study)
             | {
@@ -108,8 +113,7 @@ def _measured(
 ) -> dict[str, float] | None:
     """Return what a study took, or nothing if it has no results of these trials and data."""
     summary_file, journal = folder / "search.json", folder / "trials.jsonl"
-    table = folder / "trials.parquet"
-    if not (summary_file.exists() and journal.exists() and table.exists()):
+    if not (summary_file.exists() and journal.exists()):
         return None
     with journal.open() as file:
         identity = json.loads(file.readline())
@@ -118,9 +122,8 @@ def _measured(
     }:
         return None
     summary = json.loads(summary_file.read_text())
-    done = pd.read_parquet(
-        table, columns=["trial_id", "steps_used", "cpu_time_s", "memory_peak_mb"]
-    )
+    finished = list(read_trials(journal))
+    done = trial_rows(finished, window_rows(finished))
     used = [
         _cost(model, trials[trial_id], steps_used)
         for trial_id, steps_used in zip(done["trial_id"], done["steps_used"], strict=True)

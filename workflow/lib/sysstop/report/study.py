@@ -25,6 +25,7 @@ from sysstop.study.hyperparameters import (
     value_text,
 )
 from sysstop.study.metrics import METRICS
+from sysstop.study.studies import planned_repetitions
 
 
 def dataset_table(
@@ -124,7 +125,7 @@ def study_size(config: Mapping[str, Any], trials: pd.DataFrame) -> str:
         counted(trials["dataset"].nunique(), "data set"),
         counted(trials["algorithm"].nunique(), "algorithm"),
         counted(trials["arm"].nunique(), "arm"),
-        counted(study["repetitions"], "repetition"),
+        counted(len(planned_repetitions(study["repetitions"])), "repetition"),
         counted(len(trials), "trial"),
     ]
     return in_words(parts)

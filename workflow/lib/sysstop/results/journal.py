@@ -1,7 +1,7 @@
 """The journal of a study: each finished trial is one line, written through to disk at once.
 
-An interrupted search continues from it and, once the search is over, it is the result: tracking and
-tables are made from it.
+An interrupted search continues from it and, once the search is over, it is the result, which is
+tracked in MLflow.
 """
 
 import base64
@@ -66,17 +66,29 @@ class FinishedTrial:
     def from_line(cls, line: str) -> Self:
         """Return the trial that `to_line` wrote; raise `ValueError` for a line cut short."""
         entry = json.loads(line)
-        reason, seen = entry["stop_reason"], [entry[f"stop_{name}"] for name in SEEN]
+        losses = np.frombuffer(base64.b64decode(entry["losses"]))
+        return cls.from_row(entry, entry["environment"], entry["windows"], losses)
+
+    @classmethod
+    def from_row(
+        cls,
+        row: Mapping[str, Any],
+        environment: Mapping[str, Any],
+        windows: Mapping[str, Sequence[float]],
+        losses: np.ndarray,
+    ) -> Self:
+        """Return the trial that has this `row`; what it has none of may be missing there."""
+        reason, seen = row["stop_reason"], [row.get(f"stop_{name}") for name in SEEN]
         stop = None if seen[0] is None else Stop(reason, *seen)
         return cls(
-            entry["trial_id"],
-            Configuration(entry["configuration"]),
-            entry["steps_planned"],
-            TrialEnd(Status(entry["status"]), reason, stop),
-            entry["environment"],
-            entry["windows"],
-            np.frombuffer(base64.b64decode(entry["losses"])),
-            entry["core"],
+            row["trial_id"],
+            Configuration(row["configuration"]),
+            row["steps_planned"],
+            TrialEnd(Status(row["status"]), reason, stop),
+            environment,
+            windows,
+            losses,
+            row.get("core"),
         )
 
 

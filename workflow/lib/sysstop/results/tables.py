@@ -3,7 +3,8 @@
 Their schemas follow the registry of metrics and are checked whenever a table is written.
 """
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from sysstop.results.core_share import core_share
 from sysstop.results.journal import FinishedTrial
 from sysstop.results.stability import FEW_READINGS, unstable_readings
+from sysstop.results.trial_values import trial_rows, window_rows
 from sysstop.run.errors import UserError
 from sysstop.study.hyperparameters import BATCH_SIZE, Levels, value_text
 from sysstop.study.keys import STUDY, TRIAL
@@ -142,49 +144,31 @@ def study_tables(
     hyperparameters of all algorithms of the study, of which each has a column.
     """
     identity = {name: getattr(study, name) for name in STUDY}
-    rows, parts = [], []
-    for trial in finished:
-        rows.append(trial.row | trial.configuration.values)
-        rows[-1] |= {"core_share": core_share(trial), "mlflow_run_id": run_ids[trial.trial_id]}
-        parts.append(pd.DataFrame(trial.windows, dtype=float))
-        parts[-1].insert(0, "window", np.arange(1, len(parts[-1]) + 1))
-        parts[-1].insert(0, "trial_id", trial.trial_id)
+    finished = list(finished)
     schema = windows_schema()
     windows = checked(
-        pd.concat(parts)
+        window_rows(finished)
         .assign(**identity)[list(schema.columns)]
         .sort_values(["trial_id", "window"]),
         schema,
     )
-    trials = pd.DataFrame(rows).assign(**identity, task=task, limit=limit)
+    trials = trial_rows(finished, windows).assign(**identity, task=task, limit=limit)
     for name, texts in levels.items():
         if name not in trials:
             trials[name] = None
         elif texts is not None:
             trials[name] = trials[name].map(value_text)
-    trials = trials.join(_trial_values(windows), on="trial_id")
-    trials["steps_used"] = trials["steps_used"].fillna(0)
+    trials["core_share"] = [core_share(trial) for trial in finished]
+    trials["mlflow_run_id"] = trials["trial_id"].map(run_ids)
     trials["stop_metric"] = trials["stop_metric"].fillna("")
+    unstable = unstable_readings(windows).rename("step_time_unstable")
+    trials = trials.join(unstable, on="trial_id")
     trials["step_time_unstable"] = trials["step_time_unstable"].fillna(FEW_READINGS)
     trials["candidate"] = (trials["status"] == Status.COMPLETED) | (
         (trials["status"] == Status.STOPPED) & stopped_is_candidate
     )
     schema = trials_schema(levels)
     return checked(trials[list(schema.columns)].sort_values("trial_id"), schema), windows
-
-
-def _trial_values(windows: pd.DataFrame) -> pd.DataFrame:
-    """Return each trial's values from its windows, by trial id."""
-    by_trial = windows.groupby("trial_id", sort=False)
-    values = by_trial.agg({metric.name: metric.over_windows for metric in METRICS})
-    values["steps_used"] = by_trial["step"].last()
-    # groupby's "last" skips missing values, but a diverged trial's score is missing for good.
-    final = by_trial.tail(1).set_index("trial_id")
-    for metric in METRICS:
-        if metric.over_windows == "last":
-            values[metric.name] = final[metric.name]
-    values["step_time_unstable"] = unstable_readings(windows)
-    return values
 
 
 def checked(table: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
@@ -203,24 +187,37 @@ def concatenate(files: Iterable[Path], schema: pa.DataFrameSchema) -> pd.DataFra
     return checked(pd.concat([pd.read_parquet(file) for file in files]), schema)
 
 
-def write_train_losses(finished: Iterable[FinishedTrial], file: Path) -> None:
-    """Write the training loss of every step: trial_id, step, train_loss (mean over folds).
+@contextlib.contextmanager
+def train_loss_file(file: Path) -> Iterator[Callable[[Study, Sequence[FinishedTrial]], None]]:
+    """Create a table of the training loss of every step, mean over folds.
 
-    Only one trial of `finished` at a time is in memory.
+    Its columns are the study's, trial_id, step and train_loss. Yields a function that adds the
+    trials of a study, so that only one study at a time is in memory.
     """
-    types = {"trial_id": pya.dictionary(pya.int32(), pya.string()), "step": pya.int32()}
+    words = pya.dictionary(pya.int32(), pya.string())
+    types = dict.fromkeys(TRIAL, words) | {"repetition": pya.int32(), "step": pya.int32()}
     schema = pya.schema(types | {"train_loss": pya.float64()})
+
+    def add(study: Study, trials: Sequence[FinishedTrial]) -> None:
+        steps = [len(trial.losses) for trial in trials]
+        codes = np.repeat(np.arange(len(trials), dtype=np.int32), steps)
+        of_study = {
+            name: pya.DictionaryArray.from_arrays(np.zeros_like(codes), [getattr(study, name)])
+            for name in STUDY
+            if name != "repetition"
+        }
+        columns = of_study | {
+            "repetition": np.full(len(codes), study.repetition, np.int32),
+            "trial_id": pya.DictionaryArray.from_arrays(
+                codes, pya.array([trial.trial_id for trial in trials], pya.string())
+            ),
+            "step": np.concatenate([np.arange(1, count + 1, dtype=np.int32) for count in steps]),
+            "train_loss": np.concatenate([trial.losses for trial in trials]),
+        }
+        writer.write_table(pya.table(columns, schema=schema))
+
     with pq.ParquetWriter(file, schema) as writer:
-        for trial in finished:
-            losses = trial.losses
-            columns = {
-                "trial_id": pya.DictionaryArray.from_arrays(
-                    np.zeros(len(losses), np.int32), [trial.trial_id]
-                ),
-                "step": np.arange(1, len(losses) + 1, dtype=np.int32),
-                "train_loss": losses,
-            }
-            writer.write_table(pya.table(columns, schema=schema))
+        yield add
 
 
 def environment_table(summaries: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

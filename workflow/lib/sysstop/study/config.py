@@ -13,7 +13,9 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     field_validator,
 )
 
@@ -36,6 +38,13 @@ from sysstop.study.config_section import (
 from sysstop.study.metrics import metric_names
 from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY
 
+Repetition = Annotated[int, Field(ge=1, le=1000), AsNumber]
+
+
+def number_or_list(found: Any) -> str:
+    """Return which of the two a value is to be taken for."""
+    return "list" if isinstance(found, list) else "number"
+
 
 class StudySection(ConfigSection):
     """What is searched."""
@@ -46,8 +55,12 @@ class StudySection(ConfigSection):
     """Names of algorithms under `algorithms`. Each runs on the data sets of its task."""
     arms: Annotated[Distinct[str], Field(json_schema_extra={"contains": {"const": BASELINE_ARM}})]
     """Names of arms under `arms`; `none`, the full-budget baseline, is always needed."""
-    repetitions: Annotated[int, Field(ge=1, le=1000), AsNumber] = 3
-    """How often each study is repeated, each time with a different seed."""
+    repetitions: Annotated[
+        Annotated[Repetition, Tag("number")] | Annotated[Distinct[Repetition], Tag("list")],
+        Discriminator(number_or_list),
+    ] = 3
+    """How often each study is repeated, each time with a different seed; or a list of repetitions, so
+    that several machines can share the work: [1] on one, [2, 3] on another."""
     seed: Seed = 2023
     """The seed from which all others are derived."""
 
@@ -169,6 +182,9 @@ class TrackingSection(ConfigSection):
     ] = ""
     """Prefix of the names of MLflow experiments. Projects that share a server each need
     their own, because a study's runs replace those of the same name."""
+    import_: Annotated[bool, AsNumber] = Field(False, alias="import")
+    """Whether to make the tables from the runs that the store holds already, whoever searched them,
+    without any search here; see docs/shared-services.md."""
 
     @field_validator("uri", mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
@@ -105,13 +105,18 @@ def planned_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def planned_studies(config: Mapping[str, Any]) -> list[Study]:
     """Return all studies of a config."""
-    repetitions = range(1, config["study"]["repetitions"] + 1)
+    repetitions = planned_repetitions(config["study"]["repetitions"])
     return [
         Study(dataset, algorithm, arm, repetition)
         for (dataset, algorithm), repetition, arm in product(
             planned_pairs(config), repetitions, config["study"]["arms"]
         )
     ]
+
+
+def planned_repetitions(given: int | Sequence[int]) -> Sequence[int]:
+    """Return the repetitions that the config gives as their number or as a list."""
+    return range(1, given + 1) if isinstance(given, int) else given
 
 
 def rows_for_test(rows: int, test_fraction: float) -> int:

@@ -166,16 +166,22 @@ class NoPreferredTrial(FIFOScheduler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.errors: dict[str, Exception] = {}
-        """why Tune took trials for failed, by their ids"""
+        self.failed: dict[str, Any] = {}
+        """Tune's trials that failed, by the ids of ours"""
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Have no preference."""
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Note the error, which Tune has just kept in a file."""
-        error = trial.get_pickled_error() or RuntimeError(trial.get_error())
-        self.errors[trial.config["trial_id"]] = error
+        """Note the trial."""
+        self.failed[trial.config["trial_id"]] = trial
+
+    def errors(self) -> dict[str, Exception]:
+        """Return why Tune's trials failed, which Tune has in files once the search is over."""
+        return {
+            trial_id: trial.get_pickled_error() or RuntimeError(trial.get_error())
+            for trial_id, trial in self.failed.items()
+        }
 
 
 def run_search(
@@ -243,9 +249,10 @@ def run_search(
         began = time.monotonic()
         tuner.fit()
         wall_time_s = time.monotonic() - began
+        errors = scheduler.errors()
     if observer.broken:
         raise observer.broken
-    observer.add_failures(scheduler.errors)
+    observer.add_failures(errors)
     observer.check_failures()
     missing = trials.keys() - journal.finished.keys()
     if missing:  # Tune ends normally at Ctrl-C, without an error

@@ -7,7 +7,7 @@ from generated_tables import trials_and_windows
 
 from sysstop.analysis.hosts import host_table
 from sysstop.report.hosts import host_limitations, shared_core_limitations
-from sysstop.results.core_share import core_share_warning
+from sysstop.results.core_share import core_share_warning, counted_criteria
 
 MIXED = [f"node{number % 2}" for number in range(320)]
 
@@ -91,8 +91,10 @@ def test_trials_that_did_not_have_a_core_for_themselves_are_a_limitation(trials)
 
 
 def test_a_search_warns_of_trials_that_did_not_have_a_core_for_themselves():
-    assert core_share_warning([]) == core_share_warning(["", ""]) == ""
-    warning = core_share_warning(["", "unpinned,shared", "shared"])
-    assert warning.startswith("WARNING: 2 of 3 trials did not have a core for themselves")
-    assert "other trials (1) and a core spent less" in warning
+    assert core_share_warning({}, 2) == ""
+    assert core_share_warning(counted_criteria(["", ""]), 2) == ""
+    warning = core_share_warning(counted_criteria(["", "unpinned,shared", "shared"]), 3)
+    assert warning.startswith("WARNING: trials did not have a core for themselves: all cores were")
+    assert "other trials (1 of 3 trials) and a core spent less" in warning
+    assert "(2 of 3 trials)" in warning
     assert "--forcerun search" in warning

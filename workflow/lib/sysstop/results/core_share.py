@@ -1,6 +1,6 @@
 """Which trials did not have a core for themselves, so that their wall times are in doubt."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 
 from sysstop.results.journal import FinishedTrial
@@ -33,19 +33,17 @@ def counted_criteria(core_shares: Iterable[str]) -> dict[str, int]:
     return {name: sum(name in names for names in met) for name in CRITERIA}
 
 
-def core_share_warning(core_shares: Iterable[str]) -> str:
-    """Return a warning where trials did not have a core for themselves, or nothing."""
-    core_shares = list(core_shares)
-    concerned = sum(map(bool, core_shares))
-    if not concerned:
-        return ""
+def core_share_warning(met: Mapping[str, int], trials: int) -> str:
+    """Return a warning where some of a search's trials met a criterion, or nothing.
+
+    `met` is what `counted_criteria` returned for its `trials`.
+    """
     reasons = " and ".join(
-        f"{CRITERIA[name]} ({count})"
-        for name, count in counted_criteria(core_shares).items()
-        if count
+        f"{CRITERIA[name]} ({count} of {trials} trials)" for name, count in met.items() if count
     )
+    if not reasons:
+        return ""
     return (
-        f"WARNING: {concerned} of {len(core_shares)} trials did not have a core for themselves: "
-        f"{reasons}. Their wall times are too long; end what else runs here, or lower search.workers, "
-        "and repeat the study with --forcerun search."
+        f"WARNING: trials did not have a core for themselves: {reasons}. Their wall times are too long; "
+        "end what else runs here, or lower search.workers, and repeat the study with --forcerun search."
     )

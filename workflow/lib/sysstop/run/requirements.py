@@ -10,7 +10,7 @@ from sysstop.run.errors import UserError
 from sysstop.run.machine import this_machine
 
 # A search alone, with Snakemake, Ray's processes, its object store and one worker, see
-# `plan.resources`; measured, not guessed, at 1,100 MB.
+# `plan.resources`.
 LEAST_MEMORY_MB = 2000
 SELF = Path("/proc/self")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sysstop.data.split import load_split
+from sysstop.results.core_share import core_share_warning
 from sysstop.results.journal import Journal, count_failed_search
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.provenance import folder_digest, git_state
@@ -66,9 +67,10 @@ def search_study(
         )
     commit = git_state(LIBRARY_FOLDER)
     failed = list(journal.finished.values()).count(Status.FAILED)
-    warning = busy_warning(search)
-    if warning:
-        log(warning)
+    busy = busy_warning(search)
+    for warning in (busy, core_share_warning(search.get("core_share", {}), len(trials) - resumed)):
+        if warning:
+            log(warning)
     summary = {
         "study": asdict(study),
         "rule": identity["rule"],
@@ -76,7 +78,7 @@ def search_study(
         "resumed_trials": resumed,
         "failed_trials": failed,
         "host": socket.gethostname(),
-        "machine_was_busy": bool(warning),
+        "machine_was_busy": bool(busy),
         **search,
         **commit,
         "environments": [environment | commit for environment in journal.environments],

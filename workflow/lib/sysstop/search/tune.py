@@ -22,7 +22,7 @@ from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.schedulers import FIFOScheduler
 
-from sysstop.results.core_share import core_share, core_share_warning
+from sysstop.results.core_share import core_share, counted_criteria
 from sysstop.results.journal import Journal
 from sysstop.run.errors import UserError, shortened
 from sysstop.run.folder import own_run_folder
@@ -166,16 +166,22 @@ class NoPreferredTrial(FIFOScheduler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.errors: dict[str, Exception] = {}
-        """why Tune took trials for failed, by their ids"""
+        self.failed: dict[str, Any] = {}
+        """Tune's trials that failed, by the ids of ours"""
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Have no preference."""
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Note the error, which Tune has just kept in a file."""
-        error = trial.get_pickled_error() or RuntimeError(trial.get_error())
-        self.errors[trial.config["trial_id"]] = error
+        """Note the trial."""
+        self.failed[trial.config["trial_id"]] = trial
+
+    def errors(self) -> dict[str, Exception]:
+        """Return why Tune's trials failed, which Tune has in files once the search is over."""
+        return {
+            trial_id: trial.get_pickled_error() or RuntimeError(trial.get_error())
+            for trial_id, trial in self.failed.items()
+        }
 
 
 def run_search(
@@ -187,7 +193,7 @@ def run_search(
     *,
     order_seed: int,
     log: Callable[[str], None],
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Run all trials that the journal does not hold yet, `settings.workers` at a time.
 
     To be called within a `ray_session`. `split` is the folder of the data, put into Ray's object
@@ -198,7 +204,8 @@ def run_search(
     Returns `workers`, how many trials ran at once, which is fewer than the settings' where Ray has
     fewer cores. Unless no trial was left to run, also returns `wall_time_s`, `overhead_s` (wall
     time x workers minus the time spent in training and evaluation) and, if trials ran on this host,
-    how busy it was (see `HostLoad`). Raises `UserError` as soon as too many trials have failed, and
+    how busy it was (see `HostLoad`), and `core_share`: how many of these trials did not have a core
+    for themselves, by `core_share.CRITERIA`. Raises `UserError` as soon as too many trials have failed, and
     if an interrupt ended the search early.
     """
     trial_ids = [
@@ -242,9 +249,10 @@ def run_search(
         began = time.monotonic()
         tuner.fit()
         wall_time_s = time.monotonic() - began
+        errors = scheduler.errors()
     if observer.broken:
         raise observer.broken
-    observer.add_failures(scheduler.errors)
+    observer.add_failures(errors)
     observer.check_failures()
     missing = trials.keys() - journal.finished.keys()
     if missing:  # Tune ends normally at Ctrl-C, without an error
@@ -252,9 +260,6 @@ def run_search(
             f"The search was interrupted: {len(missing)} of its {len(trials)} trials are missing. The "
             "others are kept, and the same command goes on with those."
         )
-    warning = core_share_warning(observer.core_shares)
-    if warning:
-        log(warning)
     used_s = observer.used_s
     worked_s = used_s["train_time_s"] + used_s["eval_time_s"]
     # A cluster may have gained nodes in the meantime.
@@ -264,4 +269,5 @@ def run_search(
         "wall_time_s": wall_time_s,
         "overhead_s": wall_time_s * workers - worked_s,
         **observer.load,
+        "core_share": counted_criteria(observer.core_shares),
     }

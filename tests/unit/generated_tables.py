@@ -182,8 +182,7 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
             quality |= {"train_loss": loss, "val_loss": 1.05 * loss, "score": score}
             quality["accuracy" if task == "classification" else "rmse"] = abs(score)
         windows.append(
-            dict.fromkeys(metric_names("accounting"), 0.0)
-            | quality
+            quality
             | {
                 "window": window,
                 "step": window * WINDOW_STEPS,

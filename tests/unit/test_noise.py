@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from generated_tables import ARMS, PAIRS, budget, trials_and_windows
 
+from sysstop.analysis.budgets import ROUNDING
 from sysstop.analysis.noise import (
     noise_table,
     reading_noise,
@@ -71,11 +72,17 @@ def test_a_neighbour_makes_a_saving_of_wall_time_and_none_of_steady_time(repeate
     assert table.loc["none_again", "steady_saved_fraction"] == 0
 
 
+def test_no_study_that_stopped_nothing_stands_above_the_floor_that_it_is(repeated_baseline):
+    for ratio in np.linspace(0.7, 1.3, 13):
+        table = budget(with_ratio(repeated_baseline, "steady_train_time_s", ratio))
+        assert not table["above_steady_noise_floor"].any(), ratio
+
+
 def test_a_saving_beyond_the_drift_stands_above_the_floor():
     trials, _ = trials_and_windows(PAIRS[:1], ARMS, repetitions=2)
     table = budget(trials)
     for steady in ("steady_", ""):
-        above = table[f"{steady}saved_fraction"].abs() > table[f"{steady}noise_floor"]
+        above = table[f"{steady}saved_fraction"].abs() - table[f"{steady}noise_floor"] > ROUNDING
         assert table[f"above_{steady}noise_floor"].equals(above)
     assert table.loc[table["arm"] == "step_time", "above_steady_noise_floor"].all()
     assert not table.loc[table["arm"] == "none", "above_steady_noise_floor"].any()

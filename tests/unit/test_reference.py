@@ -1,7 +1,9 @@
 """Steady time: what the reference step beside a trial's steps makes of a machine that slows down."""
 
 import json
+import math
 import os
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -126,30 +128,68 @@ def test_a_reading_that_an_interrupt_hit_counts_little():
     assert slowdown_of([], [1, 1, 3, 3, 3]) == pytest.approx(11 / 5)
 
 
-def measured_in_a_child(trial, split, reference_runs):
-    """The last window of a trial in a process of its own, as a trial of a study has one."""
+def begin_in_a_child(trial, split, core=None, step=None):
+    """Train a trial in a process of its own, as in a study; return what reads its last window."""
     read, write = os.pipe()
-    if (child := os.fork()) == 0:
-        if not reference_runs:
+    if os.fork() == 0:
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+        if step is not None:
             training.trial_reference = lambda split, nominal_us, clocks: Reference(
-                lambda: None, clocks, nominal_us
+                step, clocks, nominal_us
             )
         *_, last = train(trial, split)
         os.write(write, json.dumps(last.metrics).encode())
         os._exit(0)
     os.close(write)
-    os.waitpid(child, 0)
-    with os.fdopen(read) as answer:
-        return json.load(answer)
+
+    def last_window():
+        with os.fdopen(read) as answer:
+            metrics = json.load(answer)
+        os.wait()
+        return metrics
+
+    return last_window
 
 
 @pytest.mark.parametrize("features", [5, 800])
 def test_the_reference_leaves_models_and_memory_untouched(make_trial, make_random_split, features):
     split = make_random_split("classification", rows=600, features=features)
     trial = make_trial(steps=60, window_steps=30, nominal_reference_us=500.0)
-    without, with_reference = (measured_in_a_child(trial, split, runs) for runs in (False, True))
+    without = begin_in_a_child(trial, split, step=lambda: None)()
+    with_reference = begin_in_a_child(trial, split)()
     for name in (*metric_names("quality"), "memory_mb", "memory_peak_mb", "samples_used"):
         np.testing.assert_equal(with_reference[name], without[name], err_msg=name)
+
+
+def keep_busy(core):
+    os.sched_setaffinity(0, {core})
+    numbers = np.ones(1_000_000)
+    while True:
+        numbers *= 1.0000001
+
+
+@pytest.mark.machine
+def test_two_workers_of_one_nominal_agree_although_a_neighbour_slows_one(
+    make_trial, make_random_split
+):
+    quiet_core, busy_core = sorted(os.sched_getaffinity(0))[:2]
+    split = make_random_split("classification", rows=3000, features=50)
+    trial = make_trial(steps=1000, window_steps=100)
+    neighbour = get_context("fork").Process(target=keep_busy, args=(busy_core,), daemon=True)
+    neighbour.start()
+    try:
+        workers = [begin_in_a_child(trial, split, core) for core in (quiet_core, busy_core)]
+        quiet, slowed = (last_window() for last_window in workers)
+    finally:
+        neighbour.kill()
+        neighbour.join()
+    apart = {
+        name: abs(math.log(slowed[name] / quiet[name]))
+        for name in ("train_time_s", "steady_train_time_s")
+    }
+    assert slowed["context_switches"] > quiet["context_switches"]
+    assert apart["steady_train_time_s"] < apart["train_time_s"] / 2
 
 
 def test_the_nominal_is_what_a_step_takes(classification_split):

@@ -21,6 +21,8 @@ SAVED_TIMES = {
     "train_time_s": "train_time_saved_s",
     "cpu_time_s": "cpu_time_saved_s",
 }
+# A study that stopped nothing may be the floor itself, but for rounding errors.
+ROUNDING = 1e-9
 BOOTSTRAP_SAMPLES = 1000
 BOOTSTRAP_SEED = 0
 
@@ -126,7 +128,7 @@ def budget_table(trials: pd.DataFrame, test_scores: pd.DataFrame) -> pd.DataFram
         )
         table[fraction] = table[SAVED_TIMES[time]] / table[f"{time}_of_baseline"]
         table = table.join(saving_floor(trials, time).rename(floor), on=PAIR)
-        table[f"above_{floor}"] = table[fraction].abs() > table[floor]
+        table[f"above_{floor}"] = table[fraction].abs() - table[floor] > ROUNDING
     table["saved_steps_fraction"] = (table["steps_used_of_baseline"] - table["steps_used"]) / table[
         "steps_used_of_baseline"
     ]

@@ -224,7 +224,7 @@ def test_a_study_names_its_data_set_as_mlflow_does(shared):
     assert json.loads(used.dataset.profile) == {"num_rows": 150, "num_features": 2}
 
 
-def test_an_experiment_opens_with_runs_in_mlflows_page_and_keeps_what_people_set(shared):
+def test_an_experiment_is_one_of_model_training_and_keeps_what_people_set(shared):
     name = "opened/here"
     experiment = shared.client.get_experiment(usable_experiment(shared, name))
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"

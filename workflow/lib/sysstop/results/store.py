@@ -34,7 +34,8 @@ BULK_HISTORY = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 # MLflow's databases keep an infinity as the largest number.
 LARGEST = sys.float_info.max
 EXPERIMENT_TAGS = {
-    # What MLflow's page opens with: runs and charts, and not traces of agents.
+    # What the page opens with: runs and charts, not traces of agents. MLflow 3.17 goes by a switch of
+    # its reader's instead, or by `?workflowType=machine_learning` in the address.
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.experiment.primaryMetric.name": "score",
     "mlflow.experiment.primaryMetric.greaterIsBetter": "True",

@@ -39,7 +39,7 @@ LOSSES = "step_losses_"
 LOSS_BYTES_IN_TAG = 3744  # 4,992 characters; older servers take 5,000
 LONGEST_DIGEST = 36  # of a data set, in MLflow
 KEPT = (
-    "What was searched is kept; check that nothing else locks the store and that a server runs, then "
+    "The study's trials are kept; check that nothing else locks the store and that a server runs, then "
     "run the same command again."
 )
 UNCHANGED = "Nothing was changed there; run the same command again."

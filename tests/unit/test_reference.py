@@ -8,9 +8,15 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
+from sysstop.run.errors import UserError
 from sysstop.study.metrics import metric_names
 from sysstop.trial import training
-from sysstop.trial.nominal import measure_nominal
+from sysstop.trial.nominal import (
+    measure_nominal,
+    measure_nominal_apart,
+    read_nominal,
+    write_nominal,
+)
 from sysstop.trial.reference import (
     CPU_SHARE,
     HIGHEST_MULTIPLE,
@@ -196,6 +202,18 @@ def test_the_nominal_is_what_a_step_takes(classification_split):
     nominal = measure_nominal(classification_split, SlowedClocks(), readings=20)
     assert (nominal.reference_us, nominal.readings) == (1000.0, 20)
     assert measure_nominal(classification_split, Clocks(), readings=20).reference_us > 0
+
+
+def test_a_nominal_is_measured_apart_and_kept(split_folder, tmp_path):
+    nominal = measure_nominal_apart(split_folder)
+    assert nominal.reference_us > 0
+    write_nominal(nominal, tmp_path / "nominal.json")
+    assert read_nominal(tmp_path / "nominal.json") == nominal
+
+
+def test_a_nominal_that_cannot_be_measured_is_told_in_a_message(tmp_path):
+    with pytest.raises(UserError, match="no_split could not be measured"):
+        measure_nominal_apart(tmp_path / "no_split")
 
 
 def test_the_reference_step_depends_on_the_data_alone(make_random_split):

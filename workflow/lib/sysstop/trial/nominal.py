@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sysstop.data.split import Split, load_split
 from sysstop.run.environment import measured_environment
+from sysstop.run.errors import UserError
 from sysstop.trial.reference import WARMUP_STEPS, Clocks, Reference, ReferenceStep
 
 READINGS = 1000
@@ -47,11 +48,17 @@ def measure_nominal(split: Split, clocks: Clocks, readings: int = READINGS) -> N
 
 
 def measure_nominal_apart(split_folder: Path) -> Nominal:
-    """Measure the nominal of a split as a trial is measured: in a process of its own, on one core."""
+    """Measure the nominal of a split as a trial is measured: in a process of its own, on one core.
+
+    Raises `UserError` if that process fails.
+    """
     command = [sys.executable, "-m", "sysstop.trial.nominal", str(split_folder)]
-    done = subprocess.run(
-        command, env=measured_environment(), stdout=subprocess.PIPE, text=True, check=True
-    )
+    done = subprocess.run(command, env=measured_environment(), stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise UserError(
+            f"The reference step of {split_folder} could not be measured: its process ended with exit "
+            f"code {done.returncode}. What it said is above; run the same command again."
+        )
     return Nominal(**json.loads(done.stdout))
 
 

@@ -33,7 +33,15 @@ def trial(configuration, arm="none", **values):
         **dict.fromkeys(trials_schema(LEVELS).columns, math.nan),
         **dict.fromkeys(metric_names(), 1.0),
         **dict.fromkeys(
-            ["mlflow_run_id", "stop_reason", "stop_metric", "host", "step_time_unstable"], ""
+            [
+                "mlflow_run_id",
+                "stop_reason",
+                "stop_metric",
+                "host",
+                "step_time_unstable",
+                "core_share",
+            ],
+            "",
         ),
         **configuration.values,
         "trial_id": configuration.trial_id,

@@ -12,9 +12,10 @@ from sysstop.results.journal import read_trials
 from sysstop.results.tables import study_tables
 from sysstop.study.arms import stopped_is_candidate
 from sysstop.study.studies import Study
-from tests.project import Project
+from tests.project import TINY, Project
 
 IMPORT = ("--config", "tracking={import: true}")
+TASKS = {"logistic_regression": "classification", "linear_regression": "regression"}
 SEARCHING = {"search", "calibrate", "calibrate_overhead"}
 
 
@@ -81,7 +82,13 @@ def test_what_comes_back_from_the_store_is_what_the_journals_hold_bit_for_bit(fi
             candidate = stopped_is_candidate({"rule": rule.get("name", "none")})
             tables.append(
                 study_tables(
-                    study, read_trials(journal), run_ids[study.arm], candidate, rule.get("limit")
+                    study,
+                    read_trials(journal),
+                    run_ids[study.arm],
+                    candidate,
+                    rule.get("limit"),
+                    task=TASKS[study.algorithm],
+                    levels=dict.fromkeys(TINY["grid"]),
                 )
             )
         for table, parts in zip(("trials", "windows"), zip(*tables, strict=True), strict=True):

@@ -207,7 +207,7 @@ def test_a_run_shows_its_trial_as_mlflow_does(shared):
     write(shared, finished_trial("a"))
     (run,) = runs_of(shared)
     parameters = {name: float(value) for name, value in run.data.params.items()}
-    assert parameters == vars(finished_trial("a").configuration) | {"steps_planned": 300}
+    assert parameters == finished_trial("a").configuration.values | {"steps_planned": 300}
     tags = {"status": "stopped", "stop_reason": "metric_limit", "stop_metric": "memory_mb"}
     study = {"study": STUDY.key, "arm": "memory", "repetition": "1", "host": "node1"}
     assert (tags | study).items() <= run.data.tags.items()

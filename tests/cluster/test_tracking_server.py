@@ -22,6 +22,7 @@ from sysstop.study.metrics import metric_names
 from sysstop.study.studies import planned_studies
 from tests.cluster.tracking_server import PostgreSQL, TrackingServer, postgresql_programs
 from tests.project import ROOT, TINY, copy_project
+from tests.shipped import ENTRIES
 from tests.unit.test_tracking import CURVES, assert_same, finished_trial
 
 TABLES = ("trials", "windows", "environment")
@@ -30,6 +31,7 @@ STUDIES = planned_studies(
     {
         "study": TINY["study"],
         "datasets": {"iris": {"task": "classification"}, "flats": {"task": "regression"}},
+        "algorithms": ENTRIES,
     }
 )
 TRIALS_OF_STUDY = 4

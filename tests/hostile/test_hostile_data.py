@@ -76,7 +76,8 @@ def fetch_and_split(name, entry, folder):
     study = {"datasets": [name], "arms": ["none"], "algorithms": [algorithm_of(entry)]}
     grid = CONFIG["grid"] | {"batch_size": "powers_of_two"}
     config = CONFIG | {"grid": grid, "study": CONFIG["study"] | study, "datasets": {name: entry}}
-    entry = check_config(config)["datasets"][name]
+    config = check_config(config)
+    entry = config["datasets"][name]
     place = folder / "results" / "data" / name
     place.mkdir(parents=True)
     params = SimpleNamespace(name=name, entry=entry, folds=FOLDS, test_fraction=0.3, seed=1)

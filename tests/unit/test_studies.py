@@ -72,14 +72,14 @@ def test_powers_of_two_go_up_to_the_rows_of_a_fold_model():
 
 def test_batch_sizes_of_a_list_go_as_far_as_the_data_if_the_grid_says_so():
     grid = GRID | {"batch_size": {"up_to_rows": [1, 8, 16, 4096]}}
-    sizes = {c.batch_size for c in grid_configurations(grid, fold_rows=16, dataset="d")}
+    sizes = {c.batch_size for c in grid_configurations(grid, 16, "d", sample_seed=1)}
     assert sizes == {1, 8, 16}
 
 
 @pytest.mark.parametrize("sizes", ["powers_of_two", {"up_to_rows": [4, 8]}])
 def test_a_data_set_with_too_few_rows_for_any_batch_is_refused(sizes):
     with pytest.raises(UserError, match=r"no batch size is left for data set 'flowers'.* 1 rows"):
-        grid_configurations(GRID | {"batch_size": sizes}, fold_rows=1, dataset="flowers")
+        grid_configurations(GRID | {"batch_size": sizes}, 1, "flowers", sample_seed=1)
 
 
 def test_a_batch_beyond_the_rows_of_a_fold_model_is_refused():

@@ -223,7 +223,7 @@ def test_an_exception_in_a_trial_is_reported(process, request_for):
     missing = replace(ALGORITHMS["perceptron"], estimator="sklearn.linear_model.NoSuchEstimator")
     process.start(request_for(algorithm=missing))
     ended = process.next_window()
-    assert (ended.exit_code, "NoSuchEstimator" in ended.error) == (1, True)
+    assert (ended.exit_code, "NoSuchEstimator" in ended.last_words) == (1, True)
 
 
 def test_the_last_words_of_a_trial_that_crashes_are_kept(process, request_for):

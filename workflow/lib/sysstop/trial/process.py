@@ -41,6 +41,7 @@ class Request:
 # Of what a process printed, this much is kept.
 LAST_WORDS_BYTES = 20_000
 LAST_WORDS_LENGTH = 2000
+CRASH = "Fatal Python error"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ def last_words(printed: IO[bytes]) -> str:
     printed.seek(max(0, printed.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
     lines = printed.read().decode(errors="replace").splitlines()
     words = " ".join(line.strip() for line in lines if not line.startswith("Extension modules:"))
+    crash = words.rfind(CRASH)
+    if crash >= 0:  # faulthandler begins with what matters most, all others end with it
+        return words[crash:].strip()[:LAST_WORDS_LENGTH]
     return words.strip()[-LAST_WORDS_LENGTH:]
 
 

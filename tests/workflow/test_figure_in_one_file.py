@@ -66,7 +66,7 @@ def drawn(project, planned):
 def test_it_is_a_target_that_draws_nothing_else_anew(planned):
     everything, rq1 = planned
     of_datasets = {("figure_scores", f"dataset={dataset}") for dataset in ("iris", "flats")}
-    assert everything == of_datasets | {("report",)}
+    assert everything == of_datasets | {("report",), ("track_report",)}
     assert rq1 - {("rq1",)} == of_datasets
 
 

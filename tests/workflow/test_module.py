@@ -77,7 +77,7 @@ def test_a_module_with_no_config_of_its_own_has_the_default_one(outer):
 def test_a_mistake_in_the_config_given_to_a_module_is_named(outer):
     run = outer(HERE, given=TINY | {"split": {"fold": 2}}).snakemake("--dry-run")
     assert run.returncode != 0
-    assert "unknown key split.fold" in run.stdout
+    assert "unknown key split.fold" in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ LIBRARY = "workflow/lib/sysstop"
 
 
 def test_a_figures_code_reruns_that_figure_and_the_report(finished):
-    with changed(finished, f"{LIBRARY}/report/figures/cost.py", "import", "ANSWER = 42\nimport"):
+    with changed(finished, f"{LIBRARY}/report/figures/cost.py", "from ", "ANSWER = 42\nfrom "):
         assert rules_of(finished.planned_jobs()) == {"figure_cost"} | REPORT
 
 

@@ -131,7 +131,7 @@ def test_every_figure_is_there_as_svg_and_pdf(finished):
     svgs = {file.relative_to(figures).with_suffix("") for file in figures.rglob("*.svg")}
     pdfs = {file.relative_to(figures).with_suffix("") for file in figures.rglob("*.pdf")}
     assert svgs == pdfs
-    assert len(svgs) == 5 + 4 * 2
+    assert len(svgs) == 6 + 4 * 2
 
 
 def test_snakemakes_own_report_is_made(finished):

@@ -122,6 +122,10 @@ class SlurmCluster:
         """The output of one of SLURM's commands, empty where it failed."""
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
+    def searches(self):
+        """The jobs that search, the oldest first, including those that have ended."""
+        return [job for job in self.jobs() if job.rule == "search"]
+
     def jobs(self):
         """All jobs of this cluster, the oldest first, including those that have ended."""
         lines = self.command("squeue", "-h", "-t", "all", "-S", "i", "-o", "%i|%T|%k|%l|%m|%C|%h")

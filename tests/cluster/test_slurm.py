@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
@@ -156,20 +157,21 @@ def test_a_study_through_slurm_has_the_results_of_a_local_one_and_outlives_a_res
         projects[-1].write_config("study.yaml", study__arms=["none", "memory"])
     local, slurm = projects
     run = submit(slurm, "--verbose", config="study.yaml", look_s=10)
-    assert run.wait_for(lambda: len(cluster.jobs()) == 4)
+    assert run.wait_for(lambda: len(cluster.searches()) == 4)
     looks = run.said.count(LOOK)
     # The next look at the jobs is then ten seconds away, or more.
     assert run.wait_for(lambda: run.said.count(LOOK) > looks)
-    assert run.wait_for(lambda: "RUNNING" in {job.state for job in cluster.jobs()})
+    assert run.wait_for(lambda: "RUNNING" in {job.state for job in cluster.searches()})
     cluster.stop_daemon("slurmctld")
     cluster.start_controller()
     assert run.wait() == 0, run.said[-3000:]
-    # Two pairs of data set and algorithm with two arms each; nothing else runs on the cluster.
+    # Two pairs of data set and algorithm with two arms each, and the nominal of each data set.
     jobs = cluster.jobs()
-    assert [(job.rule, job.state) for job in jobs] == [("search", "COMPLETED")] * 4
+    assert Counter(job.rule for job in jobs) == {"nominal": 2, "search": 4}
+    assert {job.state for job in jobs} == {"COMPLETED"}
     assert {job.sharing for job in jobs} == {"NO"}
     assert {job.cores for job in jobs} == {str(len(os.sched_getaffinity(0)))}
-    assert {job.limit for job in jobs} == {"11:00"}
+    assert {job.limit for job in cluster.searches()} == {"11:00"}
     assert not cluster.job_processes()
 
     finished = local.snakemake(config="study.yaml")
@@ -195,14 +197,14 @@ def test_a_cancelled_job_leaves_nothing_behind_and_is_submitted_again(cluster, s
     (head,) = cluster.job_processes("sysstop.search.ray_head")
     folder = run_folder(int(head.environ()[OWNER_VARIABLE]))
     assert folder.exists()
-    cluster.command("scancel", cluster.jobs()[0].id)
+    cluster.command("scancel", cluster.searches()[0].id)
     wait_until(lambda: not cluster.job_processes())
     kept = kept_trials(project)
     assert 3 <= len(kept) < 32
     assert run.wait() == 0, run.said[-3000:]
     assert not folder.exists()
     assert "SLURM status is: 'CANCELLED'" in run.said
-    assert [job.state for job in cluster.jobs()] == ["CANCELLED", "COMPLETED"]
+    assert [job.state for job in cluster.searches()] == ["CANCELLED", "COMPLETED"]
     assert_complete(project)
     assert_kept(project, kept)
 
@@ -219,7 +221,7 @@ def test_a_job_over_its_time_limit_goes_on_with_a_larger_one(cluster, submit, pr
     assert run.wait() == 0, run.said[-3000:]
     assert "SLURM status is: 'TIMEOUT'" in run.said
     # On a busy machine the second job may be too short as well.
-    *ended, last = cluster.jobs()
+    *ended, last = cluster.searches()
     assert {job.state for job in ended} == {"TIMEOUT"}
     assert last.state == "COMPLETED"
     limits = [job.limit for job in (*ended, last)]
@@ -234,7 +236,7 @@ def test_a_study_whose_jobs_were_given_up_is_completed_by_another_run(cluster, s
     cluster.stop_daemon("slurmctld")
     assert run.wait_for(lambda: "(final attempt)" in run.said)
     cluster.start_controller()
-    wait_until(lambda: [job.state for job in cluster.jobs()] == ["COMPLETED"])
+    wait_until(lambda: [job.state for job in cluster.searches()] == ["COMPLETED"])
     wait_until(lambda: NOBODY in run.said.partition("(final attempt)")[2])
     assert run.running
     run.interrupt()

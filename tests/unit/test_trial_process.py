@@ -244,13 +244,24 @@ def test_the_last_words_of_a_template_that_crashes_are_kept(process, request_for
         process.next_window()
 
 
+def reserve(core):
+    """Reserve a core, as soon as the processes of the test before have let go of it."""
+    reservation = socket.socket(socket.AF_UNIX)
+
+    def reserved():
+        with contextlib.suppress(OSError):
+            reservation.bind(f"\0sysstop-core-{core}")
+            return True
+
+    wait_until(reserved)
+    return reservation
+
+
 def test_a_trial_says_which_core_is_its_own_and_stays_unpinned_while_there_is_none(
     process, request_for
 ):
     cores = os.sched_getaffinity(0)
-    reservations = [socket.socket(socket.AF_UNIX) for _ in cores]
-    for core, reservation in zip(cores, reservations, strict=True):
-        reservation.bind(f"\0sysstop-core-{core}")
+    reservations = [reserve(core) for core in cores]
     unpinned = run_to_the_end(process, request_for())
     for reservation in reservations:
         reservation.close()

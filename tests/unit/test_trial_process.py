@@ -251,7 +251,7 @@ def reserve(core):
     def reserved():
         with contextlib.suppress(OSError):
             reservation.bind(f"\0sysstop-core-{core}")
-            return True
+        return bool(reservation.getsockname())
 
     wait_until(reserved)
     return reservation

@@ -130,7 +130,7 @@ def test_runs_hold_what_those_in_sqlite_hold(with_sqlite, with_server, client):
         assert run.data.params == here[key].data.params
         assert own_tags(run) == own_tags(here[key])
         assert run.data.tags["mlflow.parentRunId"]
-        assert curves(client, run) == curves(sqlite, here[key])
+        np.testing.assert_equal(curves(client, run), curves(sqlite, here[key]))
 
 
 def own_tags(run):

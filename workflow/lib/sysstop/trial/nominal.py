@@ -18,10 +18,10 @@ from sysstop.run.environment import measured_environment
 from sysstop.run.errors import UserError
 from sysstop.trial.reference import WARMUP_STEPS, Clocks, Reference, ReferenceStep
 
-READINGS = 1000
+READINGS = 400
 # Between two readings, steps of this size use the caches, as the steps of a trial do.
 BETWEEN_ROWS = 128
-STEPS_BETWEEN = 5
+STEPS_BETWEEN = 3
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class FaultyRun:
         templates = self.processes("sysstop.trial.template")
         return [process for process in templates if not process.children()]
 
-    def wait_for(self, condition, seconds=120):
+    def wait_for(self, condition, seconds=300):
         """Wait until a condition holds; return whether it did before the run's end."""
         deadline = time.monotonic() + seconds
         while self.running and time.monotonic() < deadline:
@@ -88,7 +88,7 @@ class FaultyRun:
         assert time.monotonic() < deadline, f"waited in vain:\n{self.said[-3000:]}"
         return False
 
-    def wait(self, seconds=300):
+    def wait(self, seconds=900):
         """Wait for the end of the run; return its exit code."""
         return self.process.wait(timeout=seconds)
 

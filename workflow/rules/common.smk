@@ -67,11 +67,11 @@ try:
     check_requirements(Path(placed("results")), searches_here=searches_here)
     check_config_files(workflow.overwrite_configfiles)
     config = check_config(given_config)
-    if own_algorithms(given_config) and workflow.is_main_process:
+    if workflow.is_main_process and (own := own_algorithms(given_config)):
         # Here, because it imports scikit-learn, which takes seconds.
         from sysstop.plan.estimator_check import check_estimators
 
-        check_estimators(config, own_algorithms(given_config))
+        check_estimators(config, own)
 except UserError as error:
     # A WorkflowError would name a line of this file, and say so again behind the message.
     raise SystemExit(f"{ERROR_MARK}{error}") from None

@@ -34,11 +34,11 @@ def score_winners(
     rows = []
     for winner in best_trials.itertuples():
         study = Study(winner.dataset, winner.algorithm, winner.arm, winner.repetition)
-        planned = plan_trials(study, algorithm, grid, budget, seed, split.fold_train_rows)
-        trial = replace(planned[winner.trial_id], steps_planned=winner.steps_used)
         # Arms often share their winner.
         same = (*(getattr(winner, key) for key in REPLICATE), winner.trial_id, winner.steps_used)
         if same not in scores:
+            planned = plan_trials(study, algorithm, grid, budget, seed, split.fold_train_rows)
+            trial = replace(planned[winner.trial_id], steps_planned=winner.steps_used)
             scores[same] = _test_score(trial, split)
         rows.append([*(getattr(winner, key) for key in TRIAL), scores[same]])
     return pd.DataFrame(rows, columns=[*TRIAL, "test_score"])

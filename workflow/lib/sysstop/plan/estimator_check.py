@@ -15,6 +15,7 @@ from sysstop.study.hyperparameters import (
     listed_values,
     value_text,
 )
+from sysstop.study.losses import outputs_of
 from sysstop.trial.estimators import is_divergence, takes_classes
 
 ROWS, FEATURES, CLASSES = 24, 4, 2
@@ -113,7 +114,7 @@ def _refusal(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> str:
                     f"the loss {algorithm.loss.name} needs {method}, which "
                     f"{type(model).__name__} has not"
                 )
-            shape = np.shape(getattr(model, method)(features))
+            shape = outputs_of(model, method, features).shape
     except Exception as error:
         # What a model does after it diverged is no fault of the entry.
         return "" if is_divergence(error) else _reason(error)

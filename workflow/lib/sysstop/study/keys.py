@@ -13,8 +13,8 @@ RULE = ["rule", "metric"]
 """A stopping rule and what it watches."""
 
 _OF_TRIALS = """
-    task limit mlflow_run_id status stop_reason stop_metric stop_limit stop_value candidate host core core_share
-    steps_planned steps_used step_time_unstable
+    task limit mlflow_run_id status stop_reason stop_metric stop_limit stop_value candidate host
+    core core_share steps_planned steps_used step_time_unstable
 """
 _OF_WINDOWS = "window step"
 _OF_RECOMMENDATIONS = """

@@ -102,14 +102,18 @@ class SchedulerReader(Meter):
             "run_queue_delay_s": int(schedstat.read_text().split()[1]) / 1e9
             if schedstat.exists()
             else math.nan,
-            "stolen_time_s": sum(_stolen_s(core) for core in os.sched_getaffinity(0)),
+            "stolen_time_s": _stolen_s(os.sched_getaffinity(0)),
         }
 
 
-def _stolen_s(core: int) -> float:
-    """Return the time that the hypervisor has kept from a core since the host was started."""
-    counters = Path("/proc/stat").read_text().partition(f"cpu{core} ")[2].split(None, 8)
-    return int(counters[7]) / os.sysconf("SC_CLK_TCK") if len(counters) > 7 else math.nan
+def _stolen_s(cores: Iterable[int]) -> float:
+    """Return the time that the hypervisor has kept from these cores since the host was started."""
+    counts = Path("/proc/stat").read_text()
+    ticks = 0.0
+    for core in cores:
+        counters = counts.partition(f"cpu{core} ")[2].split(None, 8)
+        ticks += int(counters[7]) if len(counters) > 7 else math.nan
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class MemoryReader(Meter):

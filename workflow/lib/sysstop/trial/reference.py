@@ -18,8 +18,8 @@ import numpy as np
 
 from sysstop.data.split import Split
 
+# These four were chosen by measurement, see docs/steady-time.md and benchmarks/steady_time.py.
 ROWS = 32
-# All four were chosen by measurement: see docs/steady-time.md.
 CPU_SHARE = 0.025
 LEAST_READINGS = 5
 HIGHEST_MULTIPLE = 1.5
@@ -74,7 +74,7 @@ class Reference:
     """
 
     def __init__(
-        self, step: Callable[[], None], clocks: Clocks, nominal_us: float = math.nan
+        self, step: Callable[[], object], clocks: Clocks, nominal_us: float = math.nan
     ) -> None:
         self._step, self._clocks, self._nominal_ns = step, clocks, 1e3 * nominal_us
         self.wall_ns = self.cpu_ns = 0

@@ -12,7 +12,7 @@ demo: .venv/installed
 
 # Quick tests come first; those that need the machine for themselves run one after the other.
 test: .venv/installed
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not machine"
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not machine"
 	$(BIN)/pytest -m machine
 
 faults: .venv/installed

@@ -8,9 +8,7 @@ MACHINE = ("workflow", "browser", "faults", "cluster")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep a file's tests in one process, for the fixtures that they share; count hostile input in one."""
+    """Mark the tests that need the machine for themselves."""
     for item in items:
-        folder = item.path.parent.name
-        if folder in MACHINE:
+        if item.path.parent.name in MACHINE:
             item.add_marker(pytest.mark.machine)
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "hostile" else item.path.stem))

@@ -40,6 +40,7 @@ def places(value, path=()):
             yield from places(part, (*path, key))
 
 
+ENOUGH = 200  # inputs that these tests try, at least
 PLACES = [path for path in places(CONFIG) if path]
 
 

@@ -46,6 +46,7 @@ from tests.project import ROOT
 from tests.shipped import ALGORITHMS, point
 
 SCRIPTS = ROOT / "workflow" / "scripts"
+ENOUGH = 200  # inputs that these tests try, at least
 FOLDS = 3
 
 sys.path.append(str(SCRIPTS))  # as Snakemake does for the imports of each script

@@ -10,6 +10,7 @@ from tests.hostile.hostile_files import CASES, PLAIN
 from tests.hostile.test_hostile_data import algorithm_of
 from tests.project import copy_project
 
+ENOUGH = 5  # inputs that these tests try, at least
 SPLIT = "results/data/hostile/split"
 FILE_NAME = "a$(touch pwned) `touch pwned`; touch pwned & 'b' %s é"
 NASTY = f"{FILE_NAME} {{dataset}} <script>../../x"

@@ -78,7 +78,7 @@ def screen(tmp_path, capsys):
     watched.begin([("fetch", {}), *jobs], 2, ".snakemake/log/of-the-run.log")
 
     def log(*records):
-        handler.setStream(sys.stderr)  # pytest has another for each phase of a test
+        handler.stream = sys.stderr  # pytest has another for each phase of a test
         for each in records:
             logger.handle(each)
         return capsys.readouterr().err.splitlines()

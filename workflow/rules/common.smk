@@ -167,11 +167,16 @@ def searches_to_track(name):
 def figure_files(category):
     """The SVG files of all figures of a research question."""
     return [
-        file
+        f"results/figures/{figure.path}.svg".format(dataset=dataset)
         for figure in FIGURES.values()
         if figure.category == category
-        for file in expand(f"results/figures/{figure.path}.svg", dataset=DATASETS)
+        for dataset in drawn_datasets(figure)
     ]
+
+
+def drawn_datasets(figure):
+    """The data sets of which a figure is drawn for each; None for one of them all."""
+    return DATASETS if figure.per_dataset else [None]
 
 
 def dataset_entry(wildcards):

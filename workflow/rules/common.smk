@@ -202,6 +202,16 @@ def drawn_datasets(figure):
     return DATASETS if figure.per_dataset else [None]
 
 
+def reported(figure, dataset):
+    """The SVG file of a figure, of one data set or of all, and its place in Snakemake's own report."""
+    return report(
+        f"results/figures/{figure.path}.svg".format(dataset=dataset),
+        caption="../../report/figure.rst",
+        category=figure.category,
+        labels={"figure": figure.title, "data set": dataset or "all"},
+    )
+
+
 def dataset_entry(wildcards):
     """The registry's entry of a data set."""
     return config["datasets"][wildcards.dataset]

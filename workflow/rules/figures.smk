@@ -17,16 +17,6 @@ rule rq2:
         figure_files("RQ2"),
 
 
-def reported(figure, dataset):
-    """The SVG file of a figure, of one data set or of all, and its place in Snakemake's own report."""
-    return report(
-        f"results/figures/{figure.path}.svg".format(dataset=dataset),
-        caption="../../report/figure.rst",
-        category=figure.category,
-        labels={"figure": figure.title, "data set": dataset or "all"},
-    )
-
-
 for module, figure in FIGURES.items():
 
     rule:

@@ -8,7 +8,6 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requir
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores 2 --configfile config/demo.yaml
-	@echo "Read results/report.html"
 
 # Quick tests come first; those that need the machine for themselves run one after the other.
 test: .venv/installed

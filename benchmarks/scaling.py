@@ -23,7 +23,7 @@ import yaml
 
 from benchmarks.growth import measure_planning, measure_tracking, peak_memory_mb
 from benchmarks.workload import ROOT, run_alone
-from sysstop.plan.plan import HOUR_S, plan_table, run_s
+from sysstop.plan.plan import plan_table, run_s
 from sysstop.plan.trial_cost import Calibration, Overhead, read_calibration, read_overhead
 from sysstop.report.figures.style import (
     PALETTE,
@@ -52,6 +52,7 @@ FIGURE = ROOT / "docs" / "scaling.svg"
 FULL_STUDY = {
     "study": {"datasets": ["mnist", "kddcup", "diabetes", "529_pollen", "1203_BNG_pwLinear"]}
 }
+HOUR_S = 3600.0
 CORES = 8  # of a node: one for each of the config's search.workers
 NODES = (1, 10, 100)
 DRAWN_NODES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -77,6 +77,9 @@ def _table_of_keys() -> str:
                 allowed = allowed_values(values) if values else "see below"
                 yield f"`{places[section]}`", "", allowed, _meaning(schema)
                 continue
+            if "properties" not in schema:
+                yield f"`{section}`", "`false`", allowed_values(schema), _meaning(schema)
+                continue
             for key, node in schema["properties"].items():
                 default = _default(node) if "default" in node else "see `config.yaml`"
                 yield f"`{section}.{key}`", default, allowed_values(node), _meaning(node)

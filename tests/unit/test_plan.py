@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from sysstop.plan.plan import HOUR_S, pair_table, plan_table, plan_text, run_s
+from sysstop.plan.plan import ANALYSIS_JOBS, pair_table, plan_table, plan_text, run_s
 from sysstop.plan.trial_cost import Calibration, Overhead, Reading
 from sysstop.report.wording import pair_label
 from sysstop.results.journal import FinishedTrial
@@ -14,6 +14,7 @@ from sysstop.run.errors import UserError
 from sysstop.study.metrics import metric_names
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Budget, Study, plan_trials
+from sysstop.study.wording import duration
 from tests.shipped import ALGORITHMS
 
 GRID = {"batch_size": [2, 4], "learning_rate": [0.1, 0.01], "alpha": [0.001]}
@@ -29,7 +30,9 @@ OVERHEAD = Overhead(
     trial_s=1.0,
     export_job_s=4.0,
     export_trial_s=0.5,
+    analysis_job_s=2.0,
 )
+ANALYSIS_S = ANALYSIS_JOBS * 2.0 / 2  # on two cores
 SEARCH_S = 2.0 + TRIALS / 2 * (TRIAL_S + 1.0)
 REFIT_S = TRIAL_S / FOLDS
 PAIR = ("flowers", "logistic_regression")
@@ -141,36 +144,36 @@ def test_totals_are_the_sums_over_studies(tmp_path):
     assert total["searches"] == 2 * 6 == sum(pair["searches"] for pair in pairs)
     assert total["trials"] == 2 * 6 * TRIALS
     assert total["steps"] == 2 * 6 * TRIALS * 40
-    assert total["cpu_h"] == pytest.approx(2 * 6 * TRIALS * TRIAL_S / 2 / HOUR_S)
-    assert total["search_h"] == pytest.approx(2 * 6 * SEARCH_S / HOUR_S)
+    assert total["cpu_s"] == pytest.approx(2 * 6 * TRIALS * TRIAL_S / 2)
+    assert total["search_s"] == pytest.approx(2 * 6 * SEARCH_S)
     assert total["memory_mb"] == pytest.approx(MEMORY_MB)
 
 
 def test_one_node_runs_one_search_after_the_other_and_starts_ray_once(tmp_path):
     plan = plan_of(studies(repetitions=2), tmp_path)
-    expected = 100 + 4 * job_s(4) + 4 * REFIT_S  # the refits of one pair are one job
+    expected = 100 + 4 * job_s(4) + 4 * REFIT_S + ANALYSIS_S  # the refits of one pair are one job
     assert run_s(plan, (), OVERHEAD, nodes=1, cores=2) == pytest.approx(expected)
 
 
 def test_nodes_share_the_studies_and_each_study_starts_a_ray(tmp_path):
     plan = plan_of(studies(repetitions=2), tmp_path)
-    refits = 4 * REFIT_S
+    after = 4 * REFIT_S + ANALYSIS_S
     two, many = (run_s(plan, (), OVERHEAD, nodes, cores=2) for nodes in (2, 100))
-    assert two == pytest.approx(2 * (100 + job_s(4)) + refits)
-    assert many == pytest.approx(100 + job_s(4) + refits)
+    assert two == pytest.approx(2 * (100 + job_s(4)) + after)
+    assert many == pytest.approx(100 + job_s(4) + after)
 
 
 def test_on_many_nodes_an_arm_with_a_quantile_still_waits_for_its_baseline(tmp_path):
     plan = plan_of(studies(repetitions=2), tmp_path)
     length = run_s(plan, {"memory"}, OVERHEAD, nodes=100, cores=2)
-    assert length == pytest.approx(2 * (100 + job_s(4)) + 4 * REFIT_S)
+    assert length == pytest.approx(2 * (100 + job_s(4)) + 4 * REFIT_S + ANALYSIS_S)
 
 
 def test_before_a_run_nothing_is_compared(tmp_path):
     pairs = pair_table(plan_of(studies(), tmp_path))
     assert (pairs["measured_searches"] == 0).all()
     assert pairs[["cpu_ratio", "search_ratio", "memory_ratio"]].isna().all(axis=None)
-    assert "Estimate / measurement" not in text_of(plan_of(studies(), tmp_path))
+    assert "Ratios of estimate to measurement" not in text_of(plan_of(studies(), tmp_path))
 
 
 def test_after_a_run_the_estimate_of_what_ran_is_compared_with_it(tmp_path):
@@ -221,6 +224,15 @@ def test_the_text_names_each_pair_the_totals_and_every_number_of_nodes(tmp_path)
     for words in ("flowers", "logistic_regression", "1 node of 2 cores", "100 nodes of 2 cores"):
         assert words in text
     assert "WARNING" not in text
+
+
+def test_times_are_in_the_unit_that_fits(tmp_path):
+    """A trial of 20 s and a study of 51.5 s on two cores; the run with Ray's start and the analysis."""
+    text = text_of(plan_of(studies(), tmp_path))
+    assert "study takes 51 s, the longest trial 20 s" in text
+    whole_s = 100 + 2 * job_s(2) + 2 * REFIT_S + ANALYSIS_S
+    assert f"1 node of 2 cores: about {duration(whole_s)}" in text
+    assert duration(whole_s).endswith(" min")
 
 
 def test_trials_longer_than_their_time_limit_are_warned_of(tmp_path):

@@ -37,8 +37,9 @@ TRIALS = plan_trials(STUDY, LOGISTIC, GRID, BUDGET, seed=1, fold_rows=100)
 
 
 @pytest.fixture
-def search(split_folder, tmp_path):
+def search(split_folder, tmp_path, monkeypatch):
     """Run a search; return the finished trials by id, and the messages logged."""
+    monkeypatch.setattr("sysstop.search.tune.PROGRESS_INTERVAL_S", 0.0)
 
     def run(
         name="journal",

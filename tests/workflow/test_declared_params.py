@@ -14,6 +14,7 @@ UNREAD = {
     ("export", "input", "store"),
     ("track_report", "input", "store"),
     ("tracking_store", "params", "looked_at"),
+    ("plan", "params", "asked_at"),
     ("calibrate", "input", "overhead"),
     ("report", "params", "templates"),
 }

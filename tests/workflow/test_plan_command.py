@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from sysstop.plan.plan import ANALYSIS_JOBS
+
 PAIRS = [("iris", "logistic_regression"), ("flats", "linear_regression")]
 
 
@@ -14,7 +16,7 @@ def planned(finished):
     before = finished.results()
     run = finished.snakemake("plan")
     assert run.returncode == 0, run.stderr
-    yield run.stdout, before
+    yield run.stdout, before, run.stderr
     shutil.rmtree(finished.folder / "results" / "plan")
 
 
@@ -30,8 +32,20 @@ def test_nothing_else_needs_a_calibration(fresh):
     assert not {"plan", "calibrate", "calibrate_overhead"} & rules
 
 
+def test_the_plan_counts_the_jobs_that_come_once_after_the_searches(fresh):
+    """Those of all files without a wildcard, but for the store's, which is made at the start."""
+    once = {job for job in fresh.planned_jobs() if len(job) == 1} - {("tracking_store",)}
+    assert len(once) == ANALYSIS_JOBS
+
+
+def test_the_plan_is_all_that_is_printed(planned):
+    _, _, said = planned
+    assert len(said.splitlines()) <= 10
+    assert "rule " not in said
+
+
 def test_the_plan_lists_trials_and_steps_of_every_pair_and_their_total(planned):
-    text, _ = planned
+    text, *_ = planned
     for dataset, algorithm in PAIRS:
         assert re.search(rf"^\s*{dataset}\s+{algorithm}\s+3\s+12\s+480\s", text, re.MULTILINE)
     assert re.search(r"^\s*all\s+6\s+24\s+960\s", text, re.MULTILINE)
@@ -39,8 +53,8 @@ def test_the_plan_lists_trials_and_steps_of_every_pair_and_their_total(planned):
 
 
 def test_after_a_run_the_plan_shows_estimate_against_measurement(planned):
-    text, _ = planned
-    comparison = text.partition("Estimate / measurement, for the 6 searches")[2]
+    text, *_ = planned
+    comparison = text.partition("Ratios of estimate to measurement, for the 6 searches")[2]
     total = re.search(r"^\s*all(\s+[\d.]+){4}", comparison, re.MULTILINE)
     _, searches, *ratios = total[0].split()
     assert searches == "6"
@@ -48,7 +62,7 @@ def test_after_a_run_the_plan_shows_estimate_against_measurement(planned):
 
 
 def test_a_plan_changes_no_result_and_reruns_nothing(finished, planned):
-    _, before = planned
+    _, before, _ = planned
     after = finished.results()
     assert {file: after[file] for file in before} == before
     assert {file.parts[-3] for file in set(after) - set(before)} <= {"plan", "results"}
@@ -64,4 +78,4 @@ def test_more_steps_are_planned_without_another_search(finished, planned):
     run = finished.snakemake("plan", config=config)
     assert run.returncode == 0, run.stderr
     assert re.search(r"^\s*all\s+6\s+24\s+1,?920\s", run.stdout, re.MULTILINE)
-    assert "Estimate / measurement" not in run.stdout
+    assert "Ratios of estimate to measurement" not in run.stdout

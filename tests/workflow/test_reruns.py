@@ -179,3 +179,22 @@ def test_an_arm_whose_limit_is_a_quantile_waits_for_the_baseline(fresh):
     jobs = fresh.planned_jobs(study, config=config)
     assert rules_of(jobs) == {"fetch", "split", "nominal", "search"}
     assert {w.split("arm=")[1].split(",")[0] for w in searched(jobs)} == {"none", "memory"}
+
+
+def test_a_partial_report_is_made_of_what_is_finished_without_any_search(finished):
+    study = finished.folder / "results/studies/iris/logistic_regression/memory/repetition-1"
+    summary = study / "search.json"
+    content = summary.read_text()
+    summary.unlink()
+    try:
+        jobs = finished.planned_jobs("report", "--config", "partial=true")
+    finally:
+        summary.write_text(content)
+    assert not searched(jobs)
+    assert {"export", "aggregate", "budget", "report"} <= rules_of(jobs)
+
+
+def test_a_partial_report_of_nothing_is_refused(fresh):
+    run = fresh.snakemake("--dry-run", "report", "--config", "partial=true")
+    assert run.returncode != 0
+    assert "no search of a baseline (arm 'none') is finished" in run.stderr

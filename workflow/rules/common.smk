@@ -30,13 +30,14 @@ from sysstop.run.provenance import code_digest
 from sysstop.run.requirements import check_requirements
 from sysstop.search.ray_head import private_environment
 from sysstop.search.settings import expected_trials_at_once, few_cores_warning, trials_at_once
+from sysstop.plan.partial import finished_studies
 from sysstop.plan.resources import is_linear, search_memory_mb, search_runtime_min
 from sysstop.report.figures.registry import FIGURES
 from sysstop.run.folder import become_owner
 from sysstop.run.lock import release_stale_lock
 from sysstop.data.split import read_summary
 from sysstop.study.hyperparameters import algorithm_grid, study_levels
-from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY, Budget, planned_pairs, planned_studies
+from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY, Budget, planned_studies
 
 
 def complete_config(given):
@@ -58,6 +59,16 @@ def own_algorithms(given):
     shipped = load_configfile(WORKFLOW.parent / "config" / "algorithms.yaml")["algorithms"]
     algorithms = given["study"]["algorithms"]
     return [name for name in algorithms if given["algorithms"][name] != shipped.get(name)]
+
+
+def only_finished(studies):
+    """The studies whose searches are finished, for a partial report."""
+    try:
+        return finished_studies(
+            {study: Path(PLACED_STUDY.format(**asdict(study))) for study in studies}
+        )
+    except UserError as error:
+        raise SystemExit(f"{ERROR_MARK}{error}") from None
 
 
 given_config = complete_config(config)
@@ -94,14 +105,19 @@ config["algorithms"] = {
     for name in config["study"]["algorithms"]
 }
 config["hyperparameters"] = study_levels(config)
-RUN_ARMS = {name: config["arms"][name] for name in config["study"]["arms"]}
-STUDIES = planned_studies(config)
-PAIRS = planned_pairs(config)
-DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
 PAIR = "results/studies/{dataset}/{algorithm}"
 STUDY = f"{PAIR}/{{arm}}/repetition-{{repetition}}"
+RUN_ARMS = {name: config["arms"][name] for name in config["study"]["arms"]}
+STUDIES = planned_studies(config)
 # Snakemake itself puts inputs, outputs and logs below the prefix.
 PLACED_STUDY = placed(STUDY)
+PARTIAL = {}
+if config["partial"]:
+    planned = len(STUDIES)
+    STUDIES = only_finished(STUDIES)
+    PARTIAL = {"finished": len(STUDIES), "planned": planned}
+PAIRS = list(dict.fromkeys((study.dataset, study.algorithm) for study in STUDIES))
+DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
 DATABASE = re.match("sqlite:///(results/.+)", config["tracking"]["uri"] or "")
 if DATABASE:
     config["tracking"]["uri"] = f"sqlite:///{placed(DATABASE[1])}"
@@ -124,6 +140,13 @@ REPORTED_CONFIG = {
     )
 }
 REPORTED_CONFIG["datasets"] = {dataset: config["datasets"][dataset] for dataset in DATASETS}
+if PARTIAL:
+    REPORTED_CONFIG["partial"] = PARTIAL
+    REPORTED_CONFIG["study"] = config["study"] | {
+        "datasets": DATASETS,
+        "algorithms": list(dict.fromkeys(algorithm for _, algorithm in PAIRS)),
+        "arms": list(dict.fromkeys(study.arm for study in STUDIES)),
+    }
 
 
 wildcard_constraints:
@@ -167,11 +190,26 @@ def searches_to_track(name):
 def figure_files(category):
     """The SVG files of all figures of a research question."""
     return [
-        file
+        f"results/figures/{figure.path}.svg".format(dataset=dataset)
         for figure in FIGURES.values()
         if figure.category == category
-        for file in expand(f"results/figures/{figure.path}.svg", dataset=DATASETS)
+        for dataset in drawn_datasets(figure)
     ]
+
+
+def drawn_datasets(figure):
+    """The data sets of which a figure is drawn for each; None for one of them all."""
+    return DATASETS if figure.per_dataset else [None]
+
+
+def reported(figure, dataset):
+    """The SVG file of a figure, of one data set or of all, and its place in Snakemake's own report."""
+    return report(
+        f"results/figures/{figure.path}.svg".format(dataset=dataset),
+        caption="../../report/figure.rst",
+        category=figure.category,
+        labels={"figure": figure.title, "data set": dataset or "all"},
+    )
 
 
 def dataset_entry(wildcards):

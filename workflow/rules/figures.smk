@@ -25,24 +25,20 @@ for module, figure in FIGURES.items():
         input:
             **{table: f"results/tables/{table}.parquet" for table in figure.tables},
         output:
-            svg=report(
-                f"results/figures/{figure.path}.svg",
-                caption="../../report/figure.rst",
-                category=figure.category,
-                labels={
-                    "figure": figure.title,
-                    "data set": "{dataset}" if figure.per_dataset else "all",
-                },
-            ),
-            pdf=f"results/figures/{figure.path}.pdf",
+            svg=[reported(figure, dataset) for dataset in drawn_datasets(figure)],
+            pdf=[
+                f"results/figures/{figure.path}.pdf".format(dataset=dataset)
+                for dataset in drawn_datasets(figure)
+            ],
         log:
-            f"results/logs/figures/{figure.path}.log",
+            f"results/logs/figures/{figure.name}.log",
         localrule: True
         conda:
             "../../envs/environment.yaml"
         params:
             **{section: config[section] for section in figure.config},
             module=module,
+            datasets=drawn_datasets(figure),
             caption=figure.caption,
             code=[code("figure"), figure_digest(module)],
         script:

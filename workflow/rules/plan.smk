@@ -1,5 +1,10 @@
 """What a run will take: `snakemake --cores N plan`. It starts no search of the study."""
 
+import time
+
+# The seconds that each search is expected to take, which a run looks at to say how long it still takes.
+PLANNED_SEARCHES = "results/plan/searches.json"
+
 
 rule calibrate_overhead:
     """What a study costs besides its trials; the first to use the run's Ray, whose start it measures."""
@@ -54,6 +59,8 @@ rule plan:
     input:
         overhead="results/plan/overhead.json",
         calibrations=expand("results/plan/{pair[0]}/{pair[1]}.json", pair=PAIRS),
+    output:
+        PLANNED_SEARCHES,
     log:
         "results/logs/plan.log",
     localrule: True
@@ -63,5 +70,7 @@ rule plan:
         arms=RUN_ARMS,
         study_folders=of_studies(PLACED_STUDY),
         cores=search_cores(),
+        # Whoever asks for a plan reads it again.
+        asked_at=time.time(),
     script:
         "../scripts/plan.py"

@@ -30,7 +30,8 @@ rule report:
         splits=expand("results/data/{dataset}/split", dataset=DATASETS),
         provenance=expand("results/data/{dataset}/provenance.json", dataset=DATASETS),
     output:
-        "results/report.html",
+        page="results/report.html",
+        answers="results/answers.txt",
     log:
         "results/logs/report.log",
     localrule: True

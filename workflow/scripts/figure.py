@@ -1,4 +1,4 @@
-"""Draw a figure."""
+"""Draw a figure, or those of its kind for each data set."""
 
 import sysstop_path
 
@@ -7,10 +7,7 @@ from sysstop.report.figures.style import save
 from sysstop.run.job import job
 
 with job(snakemake):
-    figure = draw_figure(
-        snakemake.params.module,
-        tables=snakemake.input,
-        config=snakemake.params,
-        dataset=snakemake.wildcards.get("dataset"),
-    )
-    save(figure, snakemake.output.svg, snakemake.output.pdf)
+    params, output = snakemake.params, snakemake.output
+    for dataset, svg, pdf in zip(params.datasets, output.svg, output.pdf, strict=True):
+        figure = draw_figure(params.module, snakemake.input, params, dataset)
+        save(figure, svg, pdf)

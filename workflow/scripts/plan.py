@@ -2,6 +2,7 @@
 
 import sysstop_path
 
+import json
 from pathlib import Path
 
 from sysstop.plan.plan import plan_table, plan_text
@@ -18,8 +19,9 @@ with job(snakemake):
     calibrations = [read_calibration(Path(file)) for file in snakemake.input.calibrations]
     overhead = read_overhead(Path(snakemake.input.overhead))
     workers = expected_trials_at_once(config["search"], params.cores)
+    studies = planned_studies(config)
     plan = plan_table(
-        dict(zip(planned_studies(config), map(Path, params.study_folders), strict=True)),
+        dict(zip(studies, map(Path, params.study_folders), strict=True)),
         dict(zip(planned_pairs(config), calibrations, strict=True)),
         overhead,
         algorithms={
@@ -40,3 +42,8 @@ with job(snakemake):
         cpu_models=[calibration.cpu_model for calibration in calibrations],
     )
     print(f"\n{text}\n", flush=True)
+    expected_s = {
+        study.key: expected.job_s
+        for study, expected in zip(studies, plan.itertuples(), strict=True)
+    }
+    Path(snakemake.output[0]).write_text(json.dumps(expected_s, indent=2) + "\n")

@@ -9,18 +9,17 @@ import pandas as pd
 
 from sysstop.data.split import read_split_summaries
 from sysstop.report.figures.registry import report_figures
-from sysstop.report.page import render_report
+from sysstop.report.page import answers_in_short, render_report
 from sysstop.report.text_tables import ReportData
 from sysstop.run.job import job
 
 with job(snakemake):
-    page = render_report(
-        ReportData(
-            tables={Path(file).stem: pd.read_parquet(file) for file in snakemake.input.tables},
-            config=snakemake.params.config,
-            split_summaries=read_split_summaries(snakemake.input.splits),
-            provenance=[json.loads(Path(file).read_text()) for file in snakemake.input.provenance],
-        ),
-        figures=report_figures(snakemake.input.figures),
+    data = ReportData(
+        tables={Path(file).stem: pd.read_parquet(file) for file in snakemake.input.tables},
+        config=snakemake.params.config,
+        split_summaries=read_split_summaries(snakemake.input.splits),
+        provenance=[json.loads(Path(file).read_text()) for file in snakemake.input.provenance],
     )
-    Path(snakemake.output[0]).write_text(page)
+    page = render_report(data, figures=report_figures(snakemake.input.figures))
+    Path(snakemake.output.page).write_text(page)
+    Path(snakemake.output.answers).write_text(answers_in_short(data))

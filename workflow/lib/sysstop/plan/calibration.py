@@ -55,12 +55,13 @@ PROBE_WINDOWS, WINDOWS = 2, 3
 WINDOW_TRAIN_S = 0.5  # a measured window trains about that long, unless the study's own is shorter
 # Beyond the first of each worker, to measure a trial's overhead.
 TRIALS_PER_WORKER = 6
-# How the jobs of a search and of its export begin.
+# How the jobs of a search, of its export and of the analysis begin.
 SEARCH_START = "import pandas, sysstop.search.study"
 EXPORT_START = (
     "import sys, pandas, sysstop.results.export, sysstop.results.store as store; "
     "store.open_store(sys.argv[1])"
 )
+ANALYSIS_START = "import sysstop.results.tables, sysstop.report.figures.drawing"
 
 
 def calibrate(
@@ -251,6 +252,7 @@ def measure_overhead(
         trial_s=trial_s,
         export_job_s=export_job_s,
         export_trial_s=export_trial_s,
+        analysis_job_s=_process_s(ANALYSIS_START),
     )
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from sysstop.plan.schedule import schedule_length
 from sysstop.plan.trial_cost import Calibration, Cost, CostModel, Overhead, variants_of
+from sysstop.report.figures.registry import FIGURES
 from sysstop.report.wording import counted, number, pair_label, percent
 from sysstop.results.journal import read_trials
 from sysstop.results.trial_values import trial_rows, window_rows
@@ -31,9 +32,11 @@ from sysstop.study.studies import (
     plan_trials,
     search_order,
 )
+from sysstop.study.wording import duration
 
 NODES = (1, 10, 100)
-HOUR_S = 3600.0
+# Tables, analyses, figures, the report and its place in MLflow come once, after all searches.
+ANALYSIS_JOBS = 11 + len(FIGURES)
 MEASURED = ["measured_cpu_s", "measured_search_s", "measured_memory_mb", "steps_used", "used_cpu_s"]
 
 
@@ -172,8 +175,8 @@ def pair_table(plan: pd.DataFrame) -> pd.DataFrame:
                 "searches": len(studies),
                 "trials": studies["trials"].sum(),
                 "steps": studies["steps"].sum(),
-                "cpu_h": studies["cpu_s"].sum() / HOUR_S,
-                "search_h": studies["search_s"].sum() / HOUR_S,
+                "cpu_s": studies["cpu_s"].sum(),
+                "search_s": studies["search_s"].sum(),
                 "memory_mb": studies["memory_mb"].max(),
                 "measured_searches": len(measured),
                 "cpu_ratio": _ratio(measured["cpu_s"], measured["measured_cpu_s"]),
@@ -193,10 +196,11 @@ def _ratio(values: pd.Series, others: pd.Series) -> float:
 def run_s(
     plan: pd.DataFrame, waiting_arms: Collection[str], overhead: Overhead, nodes: int, cores: int
 ) -> float:
-    """Return the wall time of searches, exports and refits in seconds, one at a time on each node.
+    """Return the wall time of a run in seconds, with one search at a time on each node.
 
     `waiting_arms` are those whose limit is a quantile of their baseline, which they wait for. On
-    one node studies share a Ray; on several each starts its own. Refits take a core each.
+    one node studies share a Ray; on several each starts its own. Refits take a core each. The
+    analysis runs on one node in any case.
     """
     alone = nodes == 1
     studies = [Study(*row) for row in plan[STUDY].itertuples(index=False)]
@@ -212,6 +216,7 @@ def run_s(
         (overhead.ray_start_s if alone else 0.0)
         + schedule_length(lengths, after, nodes)
         + schedule_length(refits, {}, nodes * cores)
+        + ANALYSIS_JOBS * overhead.analysis_job_s / cores
     )
 
 
@@ -235,25 +240,25 @@ def plan_text(
         f"calibrated on {' and '.join(sorted(set(cpu_models)))}, "
         f"{counted(workers, 'trial')} at a time. Steps are those of each fold's model.",
         _shown(pairs, ESTIMATES),
-        f"In all {number(total['cpu_h'])} CPU hours of trials. Wall time of searches, exports and "
-        "refits, without\n"
-        "preparing data (done) and without analysis and report (minutes):",
+        f"In all {duration(total['cpu_s'])} of CPU time for trials. Wall time of the whole run, from the "
+        "first search to the\nreport; the data are prepared by now:",
         "\n".join(
             f"  {counted(nodes, 'node'):>9} of {counted(cores, 'core')}: "
-            f"{number(run_s(plan, waiting_arms, overhead, nodes, cores) / HOUR_S)} h"
+            f"about {duration(run_s(plan, waiting_arms, overhead, nodes, cores))}"
             for nodes in NODES
         ),
         f"Of the time on one node {percent(1 - search_s / jobs_s)} is what studies cost around their "
-        f"searches; the longest\nstudy takes {number(plan['job_s'].max() / HOUR_S)} h, the longest "
-        f"trial {number(plan['longest_trial_s'].max() / HOUR_S)} h.",
+        f"searches; the longest\nstudy takes {duration(plan['job_s'].max())}, the longest "
+        f"trial {duration(plan['longest_trial_s'].max())}.",
         *_warnings(plan, workers, trial_timeout_s),
     ]
     if total["measured_searches"]:
         paragraphs += [
-            f"Estimate / measurement, for the {total['measured_searches']} searches that have results "
-            "of these trials and data\n"
-            "(wall: without interrupted searches). What the rules stopped shows in the steps used;\n"
-            "the last column is the CPU time estimated for these steps by what they took:",
+            f"Ratios of estimate to measurement, for the {total['measured_searches']} searches that have "
+            "results of these trials and data:\n"
+            "1 is exact, 2 twice as much as it took (wall time: without interrupted searches). What the "
+            "rules stopped\nshows in the steps used; the last column is the ratio of the CPU time "
+            "estimated for these steps alone:",
             _shown(pairs, COMPARISONS),
         ]
     return "\n\n".join(paragraphs)
@@ -265,29 +270,28 @@ ESTIMATES = {
     "searches": "searches",
     "trials": "trials",
     "steps": "steps",
-    "cpu_h": "CPU h",
-    "search_h": "wall h",
+    "cpu_s": "CPU time",
+    "search_s": "wall time",
     "memory_mb": "largest trial MB",
 }
 COMPARISONS = {
     "dataset": "data set",
     "algorithm": "algorithm",
     "measured_searches": "searches",
-    "cpu_ratio": "CPU",
-    "search_ratio": "wall",
-    "memory_ratio": "memory",
+    "cpu_ratio": "CPU ratio",
+    "search_ratio": "wall ratio",
+    "memory_ratio": "memory ratio",
     "used_fraction": "steps used",
-    "of_steps_used": "CPU of these",
+    "of_steps_used": "CPU ratio of these",
 }
+# How columns are written that are no plain numbers.
+WORDED = {"cpu_s": duration, "search_s": duration, "used_fraction": percent}
 
 
 def _shown(pairs: pd.DataFrame, columns: Mapping[str, str]) -> str:
     table = pairs[list(columns)].copy()
-    if "used_fraction" in table:
-        table["used_fraction"] = table["used_fraction"].map(percent)
     for name in table.columns[2:]:
-        if name != "used_fraction":
-            table[name] = table[name].map(number)
+        table[name] = table[name].map(WORDED.get(name, number))
     return table.rename(columns=columns).to_string(index=False)
 
 
@@ -298,8 +302,8 @@ def _warnings(plan: pd.DataFrame, workers: int, trial_timeout_s: float | None) -
         label = pair_label(dataset, algorithm)
         if trial_timeout_s is not None and longest_s > trial_timeout_s:
             warnings.append(
-                f"WARNING: the longest trial of {label} will take about {number(longest_s)} s, but "
-                f"search.trial_timeout_s ends it at {number(trial_timeout_s)} s. Raise that, or lower "
+                f"WARNING: the longest trial of {label} will take about {duration(longest_s)}, but "
+                f"search.trial_timeout_s ends it at {duration(trial_timeout_s)}. Raise that, or lower "
                 "grid.batch_size or budget."
             )
         if studies["hides_sample_cost"].any():

@@ -75,7 +75,18 @@ def search_runtime_min(
     workers: int,
     linear: bool = True,
 ) -> int:
-    """Return the time in minutes that a search needs at most, when no trial is stopped early.
+    """Return the time in minutes that a search asks a cluster for: its start and `search_time_s`."""
+    return math.ceil((START_S + search_time_s(summary, grid, budget, workers, linear)) / 60)
+
+
+def search_time_s(
+    summary: Mapping[str, Any],
+    grid: Mapping[str, Any],
+    budget: Budget,
+    workers: int,
+    linear: bool = True,
+) -> float:
+    """Return the time in seconds that a search's trials need at most, when none is stopped early.
 
     `workers` trials run at a time and the longest may be the last to start, so that takes no longer
     than the sum of all trials divided by `workers`, plus the longest. `linear` says whether the models are
@@ -90,7 +101,7 @@ def search_runtime_min(
     all_s = sum(times_s) * trials / max(1, len(times_s))
     # Which of the grid are in a sample is not known here; they might be the longest.
     all_s = min(all_s, longest_s * (grid.get(SAMPLE) or trials))
-    return math.ceil((START_S + all_s / workers + longest_s) / 60)
+    return all_s / workers + longest_s
 
 
 def trial_time_s(

@@ -73,6 +73,8 @@ class Overhead:
     """the job of an export: process, imports, connection to the tracking store"""
     export_trial_s: float
     """tracking a trial and putting it into tables"""
+    analysis_job_s: float
+    """a job of the analysis, which is the start of its process for the most part"""
 
 
 def write_json(content: Calibration | Overhead, file: Path) -> None:

@@ -1,5 +1,6 @@
 """Render the report: one HTML page that needs nothing but itself."""
 
+import re
 from collections.abc import Sequence
 
 from sysstop.report.explorer import explorer_html
@@ -9,6 +10,17 @@ from sysstop.report.study import study_size
 from sysstop.report.subject import joint_answer
 from sysstop.report.subjects import PROVENANCE, RESULTS, STUDIED, SUBJECTS, tables_of
 from sysstop.report.text_tables import ReportData, html_table
+
+END_OF_SENTENCE = r"(?<=\.) (?=[A-Z])"
+
+
+def answers_in_short(data: ReportData) -> str:
+    """Return the first sentence of the answer to each question, as plain text, a line each."""
+    answers = {question: joint_answer(question, SUBJECTS, data) for question in ("RQ1", "RQ2")}
+    return "".join(
+        f"{question}: {re.split(END_OF_SENTENCE, answer.paragraph)[0]}\n"
+        for question, answer in answers.items()
+    )
 
 
 def render_report(data: ReportData, figures: Sequence[ReportFigure]) -> str:

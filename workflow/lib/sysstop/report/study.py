@@ -128,7 +128,17 @@ def study_size(config: Mapping[str, Any], trials: pd.DataFrame) -> str:
         counted(len(planned_repetitions(study["repetitions"])), "repetition"),
         counted(len(trials), "trial"),
     ]
-    return in_words(parts)
+    return in_words(parts) + _partial_note(config)
+
+
+def _partial_note(config: Mapping[str, Any]) -> str:
+    partial = config.get("partial")
+    if not partial:
+        return ""
+    return (
+        f". PARTIAL REPORT: only {partial['finished']:,} of "
+        f"{counted(partial['planned'], 'search', 'searches')} are finished so far"
+    )
 
 
 def study_method(config: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -70,9 +71,14 @@ def _code_behind(script: Path, files: Mapping[str, Path], *, complete: bool) -> 
 def _library_files() -> dict[str, Path]:
     """Return the file of each module and package of this library by its dotted name."""
     files = {}
-    for file in LIBRARY.rglob("*.py"):
-        module = file.parent if file.name == "__init__.py" else file.with_suffix("")
-        files[".".join(module.relative_to(LIBRARY.parent).parts)] = file
+    # Each of the workflow's digests asks, and pathlib takes ten times as long to look.
+    for folder, _, names in os.walk(LIBRARY):
+        package = ".".join((LIBRARY.name, *Path(folder).relative_to(LIBRARY).parts))
+        for name in names:
+            if name == "__init__.py":
+                files[package] = Path(folder, name)
+            elif name.endswith(".py"):
+                files[f"{package}.{name.removesuffix('.py')}"] = Path(folder, name)
     return files
 
 
@@ -98,22 +104,43 @@ def _codes(source: str) -> tuple[_Code, _Code]:
     if not _remove(tree, _is_for_readers):
         return whole, whole
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            bound = {name: name.asname or name.name.split(".")[0] for name in node.names}
-            node.names = [name for name in node.names if bound[name] in used]
+    for statement in _statements(tree):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            bound = {name: name.asname or name.name.split(".")[0] for name in statement.names}
+            statement.names = [name for name in statement.names if bound[name] in used]
     _remove(tree, lambda part: isinstance(part, ast.Import | ast.ImportFrom) and not part.names)
     return whole, _as_code(tree)
 
 
-def _as_code(tree: ast.AST) -> _Code:
-    return _Code(ast.unparse(tree), {name for node in ast.walk(tree) for name in _names(node)})
+def _statements(tree: ast.Module) -> list[ast.AST]:
+    """Return a module and all its statements, at any depth.
+
+    Most nodes of a tree are expressions, which hold no statements: to look at them all takes far longer.
+    """
+    found = [tree]
+    for node in found:
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            if isinstance(inner := getattr(node, part, None), list):
+                found += inner
+    return found
 
 
-def _remove(tree: ast.AST, unwanted: Callable[[ast.AST], bool]) -> bool:
+def _as_code(tree: ast.Module) -> _Code:
+    text = ast.unparse(tree)
+    named = set(re.findall(rf"\b{LIBRARY.name}(?:\.\w+)+", text))
+    imported = {
+        f"{statement.module}.{alias.name}"
+        for statement in _statements(tree)
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    return _Code(text, {outer for name in named | imported for outer in _with_packages(name)})
+
+
+def _remove(tree: ast.Module, unwanted: Callable[[ast.AST], bool]) -> bool:
     """Remove the unwanted statements of all bodies; return whether there were any."""
     found = False
-    for node in list(ast.walk(tree)):
+    for node in _statements(tree):
         if isinstance(body := getattr(node, "body", None), list):
             kept = [part for part in body if not unwanted(part)]
             found |= len(kept) < len(body)
@@ -135,20 +162,11 @@ def _is_docstring(statement: ast.AST) -> bool:
     return False
 
 
-def _names(node: ast.AST) -> Iterator[str]:
-    """Yield what a node imports or names, each with its enclosing packages."""
-    if isinstance(node, ast.ImportFrom) and node.module:
-        names = [f"{node.module}.{alias.name}" for alias in node.names]
-    elif isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        names = [node.value]
-    else:
-        return
-    for name in names:
-        if name.startswith(f"{LIBRARY.name}."):
-            parts = name.split(".")
-            yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+def _with_packages(name: str) -> Iterator[str]:
+    """Yield a dotted name of this library with those of its enclosing packages; nothing of others."""
+    if name.startswith(f"{LIBRARY.name}."):
+        parts = name.split(".")
+        yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
 def folder_digest(folder: Path) -> str:

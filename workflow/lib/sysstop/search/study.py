@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -66,7 +67,7 @@ def search_study(
             log=log,
         )
     commit = git_state(LIBRARY_FOLDER)
-    failed = list(journal.finished.values()).count(Status.FAILED)
+    count = Counter(journal.finished.values())
     busy = busy_warning(search)
     for warning in (busy, core_share_warning(search.get("core_share", {}), len(trials) - resumed)):
         if warning:
@@ -76,7 +77,7 @@ def search_study(
         "rule": identity["rule"],
         "trials": len(trials),
         "resumed_trials": resumed,
-        "failed_trials": failed,
+        **{f"{status}_trials": count[status] for status in Status if status != Status.COMPLETED},
         "host": socket.gethostname(),
         "machine_was_busy": bool(busy),
         **search,
@@ -84,7 +85,7 @@ def search_study(
         "environments": [environment | commit for environment in journal.environments],
     }
     summary_file.write_text(json.dumps(summary, indent=2))
-    if failed:
+    if count[Status.FAILED]:
         count_failed_search(trials_file.parent)
         trials_file.unlink(missing_ok=True)
         trials_file.hardlink_to(journal.path)

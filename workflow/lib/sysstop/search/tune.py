@@ -26,6 +26,7 @@ from sysstop.results.core_share import core_share, counted_criteria
 from sysstop.results.journal import Journal
 from sysstop.run.errors import UserError, shortened
 from sysstop.run.folder import own_run_folder
+from sysstop.run.provenance import for_readers
 from sysstop.search.actor import Report, TrialActor
 from sysstop.search.host_load import HostLoad
 from sysstop.search.node_data import StoredFolder
@@ -35,9 +36,11 @@ from sysstop.search.settings import SearchSettings, trials_at_once
 from sysstop.study.rules import TrialRule
 from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Trial, search_order
+from sysstop.study.wording import duration
 from sysstop.trial.window import finished_trial
 
-PROGRESS_INTERVAL_S = 5.0
+# A search says how far it is at each tenth of its trials, but not more often than this.
+PROGRESS_INTERVAL_S = 60.0
 ACCOUNTS = ("train_time_s", "eval_time_s", "cpu_time_s")
 
 
@@ -63,7 +66,8 @@ class StudyObserver(tune.Stopper):
     host_cpu_time_s: float = 0.0
     load: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
-    logged_at: float = 0.0
+    logged_at: float = field(default_factory=time.monotonic)
+    logged_tenth: int = 0
     resumed: int = 0
 
     def __post_init__(self) -> None:
@@ -138,12 +142,13 @@ class StudyObserver(tune.Stopper):
                 reason = str(error).strip().splitlines()[-1]
             self.add(trial_id, Report([], TrialEnd(Status.FAILED, shortened(reason, 2000)), {}))
 
+    @for_readers
     def _log_progress(self) -> None:
         done, planned = len(self.journal.finished), len(self.trials)
-        now = time.monotonic()
-        if now - self.logged_at < PROGRESS_INTERVAL_S and done < planned:
+        tenth, now = 10 * done // planned, time.monotonic()
+        if tenth == self.logged_tenth or now - self.logged_at < PROGRESS_INTERVAL_S:
             return
-        self.logged_at = now
+        self.logged_at, self.logged_tenth = now, tenth
         count = Counter(self.journal.finished.values())
         others = "".join(
             f", {count[status]} {status}"
@@ -151,7 +156,7 @@ class StudyObserver(tune.Stopper):
             if count[status] and status != Status.COMPLETED
         )
         left_s = (now - self.began) / max(done - self.resumed, 1) * (planned - done)
-        self.log(f"{done} of {planned} trials done{others}, about {left_s:.0f} s left")
+        self.log(f"{done} of {planned} trials done{others}, about {duration(left_s)} left")
 
 
 class NoPreferredTrial(FIFOScheduler):

@@ -224,6 +224,17 @@ class DataSection(ConfigSection):
     PMLB_CACHE or else results/data/.pmlb."""
 
 
+Partial = Annotated[
+    bool,
+    AsNumber,
+    Field(
+        description="Whether to make tables, figures and report of the searches that are finished so "
+        "far, each with its baseline, and start none: `snakemake report --config partial=true`. The "
+        "report says so; the next run without it makes the whole."
+    ),
+]
+
+
 SECTIONS: Mapping[str, Any] = {
     "study": StudySection,
     "algorithms": Algorithms,
@@ -235,4 +246,5 @@ SECTIONS: Mapping[str, Any] = {
     "search": SearchSection,
     "tracking": TrackingSection,
     "data": DataSection,
+    "partial": Partial,
 }

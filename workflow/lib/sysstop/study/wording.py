@@ -28,6 +28,12 @@ def with_unit(value: float, unit: str, digits: int = 3) -> str:
     return f"{number(value, digits)}{NO_BREAK}{unit}" if unit else number(value, digits)
 
 
+def duration(seconds: float) -> str:
+    """Return a time of two significant digits in seconds, minutes or hours, whichever fits."""
+    length_s, unit = (1, "s") if seconds < 99.5 else (60, "min") if seconds < 5970 else (3600, "h")
+    return f"{number(float(f'{seconds / length_s:.2g}'))} {unit}"
+
+
 def counted(count: int, singular: str, plural: str = "") -> str:
     """Return a count with its noun in the right number: "1 trial", "2 trials", "no trials"."""
     noun = singular if count == 1 else plural or f"{singular}s"

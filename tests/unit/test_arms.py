@@ -27,7 +27,7 @@ BUDGET = {"steps": 1000, "window_steps": 100, "seconds": None}
 
 
 def mistakes(**arm):
-    return list(arm_mistakes("mine", arm, BUDGET, here=True))
+    return list(arm_mistakes("mine", arm, {}, BUDGET, here=True))
 
 
 def test_the_baseline_has_no_rule():

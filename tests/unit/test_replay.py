@@ -147,7 +147,13 @@ def test_the_table_has_every_rule_on_every_system_metric_and_of_times_on_the_ste
     assert list(replay.columns) == list(REPLAY_SCHEMA.columns)
     of_limits = replay[replay["rule"] == "metric_limit"]
     assert set(of_limits["metric"]) == set(steady_system_metrics())
-    wall = {"step_time_ms", "sample_time_us", "train_time_s"}
+    wall = {
+        "step_time_ms",
+        "sample_time_us",
+        "train_time_s",
+        "predict_time_us",
+        "predict_sample_us",
+    }
     assert set(metric_names("system")) - set(steady_system_metrics()) == wall
     predicted = replay.loc[replay["rule"] == "predicted_train_time", "metric"]
     assert set(predicted) == {"steady_train_time_s"}

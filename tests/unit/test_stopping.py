@@ -5,6 +5,7 @@ import pytest
 
 from sysstop.study.rules import (
     RULES,
+    Constraints,
     MetricLimit,
     Plateau,
     PredictedTrainTime,
@@ -114,6 +115,7 @@ def test_every_rule_says_whether_a_trial_it_stopped_may_still_win():
     assert keeps == {
         "metric_limit": False,
         "predicted_train_time": False,
+        "constraints": False,
         "plateau": True,
         "median": True,
         "best_cost": False,
@@ -127,6 +129,7 @@ def test_every_rule_says_whether_a_trial_it_stopped_may_still_win():
         MetricLimit("val_loss", limit=1.5, grace_windows=1),
         PredictedTrainTime(limit=18.0),
         Plateau(patience=1, min_improvement=0.1),
+        Constraints({"val_loss": 1.5, "steady_train_time_s": 15.0}, limit=1.1, grace_windows=1),
     ],
 )
 def test_asked_about_all_windows_of_many_trials_a_rule_says_what_it_says_live(rule):

@@ -5,7 +5,9 @@ import pytest
 
 from sysstop.study.metrics import metric_names
 from sysstop.trial.meters import (
+    CALLS_IN_TURN,
     METERS,
+    MOST_TURNS,
     EvaluationClock,
     MemoryReader,
     StepClock,
@@ -171,10 +173,11 @@ def test_the_meters_read_few_clocks_and_memory_once_per_window(
     windows = list(train(trial, classification_split, clocks=clocks))
     fits, count = 30 * classification_split.folds, len(windows)
     once, evaluations = 1, fits + count
-    # The time of these clocks stands still, so that the reference takes none and stays due...
+    # The time of these clocks stands still: the reference has no share, and predictions never exceed theirs.
     references = LEAST_READINGS
+    predictions = count * (2 + 2 * MOST_TURNS * (2 * CALLS_IN_TURN + once))
     assert clocks.readings == {
-        "wall": 2 * fits + 2 * evaluations + 2 * references + once + count,
-        "cpu": 2 * fits + 2 * references + once + count,
+        "wall": 2 * fits + 2 * evaluations + 2 * references + predictions + once + count,
+        "cpu": 2 * fits + 2 * references + predictions + once + count,
     }
     assert calls == {"_read": once + count, "begin_window": count}

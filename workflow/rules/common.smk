@@ -19,7 +19,7 @@ look_last_in_working_directory()
 choose_environment()
 
 from sysstop.study.algorithms import file_digest
-from sysstop.study.arms import arm_entry, needs_baseline
+from sysstop.study.arms import arm_entry, needs_baseline, with_constraints_arm
 from sysstop.plan.config_check import check_config
 from sysstop.plan.config_files import check_config_files
 from sysstop.run.errors import UserError
@@ -46,7 +46,7 @@ def complete_config(given):
     for name in ("datasets.yaml", "algorithms.yaml", "config.yaml"):
         update_config(complete, load_configfile(WORKFLOW.parent / "config" / name))
     update_config(complete, copy.deepcopy(given))
-    return complete
+    return with_constraints_arm(complete, given)
 
 
 def placed(path):

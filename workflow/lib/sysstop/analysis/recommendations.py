@@ -16,7 +16,7 @@ from sysstop.results.tables import checked, described_by, hyperparameter_columns
 from sysstop.study.hyperparameters import Levels
 from sysstop.study.keys import PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
-from sysstop.study.rules import Rule, effective_signals, limit_on
+from sysstop.study.rules import Constraints, Rule, effective_signals
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
@@ -142,7 +142,7 @@ def recommendation_table(
     studies: dict[tuple, list[Recording]] = {}
     for keys, recording in recordings(trials, windows):
         studies.setdefault(tuple(keys[name] for name in PAIR), []).append(recording)
-    rows = []
+    rule, rows = Constraints(dict(constraints)), []
     for pair, of_pair in studies.items():
         mine = configurations[(configurations[PAIR] == list(pair)).all(axis=1)]
         within = mine[mine["within_constraints"]]
@@ -155,15 +155,16 @@ def recommendation_table(
             "metric": "",
             "constraints_stop_best": False,
         }
-        breaks = [_breaks(study, constraints) for study in of_pair]
+        best = within.loc[within["score"].idxmax()] if len(within) else None
         if constraints:
-            row["constraints_saved_time_fraction"] = _mean_saving(of_pair, breaks, limit=0.5)
-        if len(within):
-            best = within.loc[within["score"].idxmax()]
-            row["constraints_stop_best"] = any(
-                broken[_place(study, best["trial_id"])].any()
-                for study, broken in zip(of_pair, breaks, strict=True)
+            multiples = [effective_signals(rule, s.curves, s.steps_planned) for s in of_pair]
+            saved = _mean_saving(of_pair, multiples, rule.limit)
+            row["constraints_saved_time_fraction"] = saved
+            row["constraints_stop_best"] = best is not None and any(
+                (of_study[_place(study, best["trial_id"])] > rule.limit).any()
+                for study, of_study in zip(of_pair, multiples, strict=True)
             )
+        if best is not None:
             row |= best[[*levels, "score", *metric_names("system")]].to_dict()
             row |= _cheapest_rule(of_pair, best["trial_id"], rules)
         rows.append(row)
@@ -192,15 +193,6 @@ def _cheapest_rule(studies: Sequence[Recording], trial_id: str, rules: Sequence[
                 "saved_time_fraction": saved,
             }
     return cheapest
-
-
-def _breaks(study: Recording, constraints: Mapping[str, float]) -> np.ndarray:
-    """Return 1 where a window of a trial breaks a constraint while it can be stopped, else 0."""
-    broken = np.zeros(study.curves["step"].shape, dtype=bool)
-    for metric, limit in constraints.items():
-        rule = limit_on(metric, limit)
-        broken |= effective_signals(rule, study.curves, study.steps_planned) > limit
-    return broken.astype(float)
 
 
 def _place(study: Recording, trial_id: str) -> int:

@@ -10,7 +10,7 @@ from sysstop.data.sources import data_sets_type
 from sysstop.plan.config_schema import checked_section
 from sysstop.run.errors import UserError, unknown_name
 from sysstop.study.algorithms import own_file
-from sysstop.study.arms import arm_entry, arm_mistakes
+from sysstop.study.arms import arm_mistakes, given_arm
 from sysstop.study.config import SECTIONS
 from sysstop.study.config_section import LARGEST_NUMBER
 from sysstop.study.hyperparameters import (
@@ -125,10 +125,12 @@ def _mistakes_between_sections(checked: Mapping[str, Any]) -> Iterator[str]:
         yield from mistakes
         if sound("datasets", "split") and pairs_known and not mistakes:
             yield from dict.fromkeys(_grid_mistakes(checked))
-    if sound("study", "arms", "budget", "search") and "arms" not in unknown:
+    if sound("study", "arms", "constraints", "budget", "search") and "arms" not in unknown:
         here = checked["search"]["ray_address"] == LOCAL_RAY
+        constraints, budget = checked["constraints"], checked["budget"]
         for name in checked["study"]["arms"]:
-            yield from arm_mistakes(name, arm_entry(checked, name), checked["budget"], here)
+            arm = given_arm(checked, name)
+            yield from arm_mistakes(name, arm, constraints, budget, here)
 
 
 def _pair_mistakes(config: Mapping[str, Any]) -> Iterator[str]:

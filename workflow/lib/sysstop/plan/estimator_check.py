@@ -16,7 +16,7 @@ from sysstop.study.hyperparameters import (
     value_text,
 )
 from sysstop.study.losses import outputs_of
-from sysstop.trial.estimators import is_divergence, takes_classes
+from sysstop.trial.estimators import is_divergence, predicted, takes_classes
 
 ROWS, FEATURES, CLASSES = 24, 4, 2
 LONGEST_REASON = 500
@@ -115,6 +115,7 @@ def _refusal(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> str:
                     f"{type(model).__name__} has not"
                 )
             shape = outputs_of(model, method, features).shape
+            predicted(model, method, features)
     except Exception as error:
         # What a model does after it diverged is no fault of the entry.
         return "" if is_divergence(error) else _reason(error)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sysstop.run.errors import UserError, unknown_name
 from sysstop.run.machine import this_machine
-from sysstop.study.rules import RULES, TrialBounds, TrialRule
+from sysstop.study.rules import CONSTRAINTS, RULES, TrialBounds, TrialRule
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
@@ -14,11 +14,34 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_RULE = "none"
+CONSTRAINTS_ARM = "constraints"
+
+
+def with_constraints_arm(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the complete config, with an arm that stops on the constraints where there are any.
+
+    Where the user has chosen the arms, as `given` tells, these remain. Nothing of the config has been
+    checked yet.
+    """
+    study, chosen = config.get("study"), given.get("study")
+    arms = study.get("arms") if isinstance(study, Mapping) else None
+    are_chosen = isinstance(chosen, Mapping) and "arms" in chosen
+    if not config.get(CONSTRAINTS) or are_chosen or not isinstance(arms, list):
+        return dict(config)
+    return {**config, "study": {**study, "arms": [*arms, CONSTRAINTS_ARM]}}
+
+
+def given_arm(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return an arm of the config without the keys that an overlay has set to null."""
+    return {key: value for key, value in config["arms"][name].items() if value is not None}
 
 
 def arm_entry(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return an arm of the config without the keys that an overlay has set to null."""
-    return {key: value for key, value in config["arms"][name].items() if value is not None}
+    """Return all that an arm's rule is made of: the `given_arm`, and the constraints if it takes them."""
+    arm = given_arm(config, name)
+    rule = RULES.get(arm["rule"])
+    takes_constraints = rule is not None and rule.takes_constraints
+    return arm | ({CONSTRAINTS: dict(config[CONSTRAINTS])} if takes_constraints else {})
 
 
 def needs_baseline(arm: Mapping[str, Any]) -> bool:
@@ -67,9 +90,13 @@ def rule_with_limit(arm: Mapping[str, Any], limit: float = math.nan) -> TrialRul
 
 
 def arm_mistakes(
-    name: str, arm: Mapping[str, Any], budget: Mapping[str, Any], here: bool
+    name: str,
+    arm: Mapping[str, Any],
+    constraints: Mapping[str, float],
+    budget: Mapping[str, Any],
+    here: bool,
 ) -> Iterator[str]:
-    """Yield what is wrong with an arm; `here` says whether its trials run on this machine."""
+    """Yield what is wrong with a `given_arm`; `here` says whether its trials run on this machine."""
     key, rule = f"arms.{name}", arm["rule"]
     parameters = {parameter: value for parameter, value in arm.items() if parameter != "rule"}
     if name == BASELINE_ARM and rule != NO_RULE:
@@ -95,3 +122,9 @@ def arm_mistakes(
             memory_mb=this_machine().memory_mb if here else None,
         )
         yield from RULES[rule].mistakes(key, parameters, bounds)
+        if RULES[rule].takes_constraints and not constraints:
+            yield (
+                f"{key}: the rule '{rule}' stops a trial that breaks one of `{CONSTRAINTS}`, and the "
+                f"config names none; add some, as in `{CONSTRAINTS}: {{memory_peak_mb: 512}}`, or leave "
+                "the arm out of study.arms"
+            )

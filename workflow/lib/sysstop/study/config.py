@@ -137,8 +137,10 @@ Constraints = Annotated[
     dict[Annotated[str, AfterValidator(_check_system_metric)], NumberAbove0],
     Field(
         description="The largest value of each system metric that your application allows, by "
-        "metric name. The report recommends the best configuration within all of them, and the rule "
-        "that finds it at the lowest cost; a change reruns no search."
+        "metric name. The arm `constraints` stops a trial that breaks one; it runs where there are "
+        "constraints, unless `study.arms` is yours. The report recommends the best configuration "
+        "within all of them, and the rule that finds it at the lowest cost; a change reruns no other "
+        "search."
     ),
 ]
 

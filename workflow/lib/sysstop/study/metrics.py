@@ -113,6 +113,27 @@ METRIC_BY_NAME: dict[str, Metric] = {
             description="Wall time spent in training steps of all folds since the trial began",
         ),
         Metric(
+            "predict_time_us",
+            label="Prediction time",
+            unit="µs",
+            kind="system",
+            over_windows="last",
+            can_be_limited=True,
+            steady="steady_predict_time_us",
+            description="Wall time of a prediction for one row, median of the latest calls",
+        ),
+        Metric(
+            "predict_sample_us",
+            label="Prediction per sample",
+            unit="µs",
+            kind="system",
+            over_windows="last",
+            can_be_limited=True,
+            steady="steady_predict_sample_us",
+            description="Wall time of a prediction for 1,000 rows at once, divided by these, median of the "
+            "latest calls",
+        ),
+        Metric(
             "cpu_percent",
             label="CPU",
             unit="%",
@@ -140,6 +161,36 @@ METRIC_BY_NAME: dict[str, Metric] = {
             can_be_limited=True,
             prediction="stays",
             description="Highest resident minus shared memory of the worker while it trains",
+        ),
+        Metric(
+            "steady_predict_time_us",
+            label="Steady prediction time",
+            unit="µs",
+            kind="system",
+            over_windows="last",
+            can_be_limited=True,
+            description="CPU time of a prediction for one row at nominal speed: the row is drawn, scaled and "
+            "given to the first fold's model, whose answer is put into the target's unit; median of the "
+            "latest calls",
+        ),
+        Metric(
+            "steady_predict_sample_us",
+            label="Steady prediction per sample",
+            unit="µs",
+            kind="system",
+            over_windows="last",
+            can_be_limited=True,
+            description="The same for a block of 1,000 rows at once, divided by these",
+        ),
+        Metric(
+            "model_mb",
+            label="Model size",
+            unit="MB",
+            kind="system",
+            over_windows="last",
+            can_be_limited=True,
+            description="What the first fold's model and its scaling take when stored: bytes of their "
+            "pickle, in whole kB; missing where a model cannot be pickled",
         ),
         Metric(
             "train_loss",

@@ -6,16 +6,28 @@ A new metric is an entry in `study.metrics` and a meter here, entered in `METERS
 import math
 import os
 import resource
-from collections.abc import Callable, Iterable, Mapping
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import psutil
 
 from sysstop.study.studies import Trial
-from sysstop.trial.reference import Clocks, Reference
+from sysstop.trial.estimators import stored_bytes
+from sysstop.trial.reference import Clocks, Reference, SharedRows
 
-MB = 2**20
+if TYPE_CHECKING:
+    from sysstop.trial.training import FoldModel
+
+KB, MB = 2**10, 2**20
+
+# Predictions get this share of the CPU time of the training steps, and one turn of the first window.
+PREDICTIONS_CPU_SHARE = 0.018
+CALLS_IN_TURN, MOST_TURNS = 5, 5
+BLOCK_ROWS = 1000
 
 
 class Meter:
@@ -55,13 +67,22 @@ class Meter:
     def end_training(self) -> None:
         """Do what is due after the window's steps, while the last mini-batch is still alive."""
 
+    def begin_predictions(self) -> None:
+        """Do what is due before the models are used as an application uses them."""
+
+    def predict(self, models: "Sequence[FoldModel]") -> None:
+        """Use the models after a window's validation; a diverged trial's models are never used."""
+
+    def end_predictions(self) -> None:
+        """Do what is due after it."""
+
     def end_window(self) -> Mapping[str, float]:
         """Return the value of each of `metrics` at the end of a window, after its evaluation."""
         raise NotImplementedError
 
 
 class TrialClock(Meter):
-    """Wall and CPU time since the trial began, without the reference's."""
+    """Wall and CPU time since the trial began, without the reference's and that of predictions."""
 
     metrics = ("wall_time_s", "cpu_time_s")
 
@@ -69,6 +90,17 @@ class TrialClock(Meter):
         self._clocks, self._reference = clocks, reference
         self._began_wall_ns = clocks.wall_ns()
         self._began_cpu_ns = clocks.cpu_ns()
+        self._halted_wall_ns = self._halted_cpu_ns = 0
+
+    def begin_predictions(self) -> None:
+        """Halt the clocks."""
+        self._halted_wall_ns = self._clocks.wall_ns()
+        self._halted_cpu_ns = self._clocks.cpu_ns()
+
+    def end_predictions(self) -> None:
+        """Let the clocks go on."""
+        self._began_wall_ns += self._clocks.wall_ns() - self._halted_wall_ns
+        self._began_cpu_ns += self._clocks.cpu_ns() - self._halted_cpu_ns
 
     def end_window(self) -> Mapping[str, float]:
         """Return both times in seconds."""
@@ -258,11 +290,98 @@ class StepClock(Meter):
         }
 
 
+class Predictions:
+    """Some rows of the training part, and how long the latest predictions for them took."""
+
+    def __init__(self, rows: SharedRows) -> None:
+        self.rows = rows
+        self.wall_ns: deque[float] = deque(maxlen=CALLS_IN_TURN * MOST_TURNS)
+        self.steady_ns: deque[float] = deque(maxlen=CALLS_IN_TURN * MOST_TURNS)
+
+    def us_per_row(self, times_ns: Iterable[float]) -> float:
+        """Return the median of these times for one row, in microseconds."""
+        return statistics.median(times_ns) / 1e3 / len(self.rows)
+
+
+class PredictionMeter(Meter):
+    """What an application asks of a model: how long predictions take, and how large the model is.
+
+    After a window's validation the first fold's model takes turns: it is pickled, and predicts the
+    target of one row and that of `BLOCK_ROWS` rows, each `CALLS_IN_TURN` times, which warms it up alike
+    in every turn. There are up to `MOST_TURNS`, as long as one more would keep all of them within
+    `PREDICTIONS_CPU_SHARE` of the CPU time of the training steps; a window without any keeps the values
+    of the one before. A prediction draws raw rows, scales them, asks the estimator and puts its answer
+    into the target's unit; imputation and encoding come before a trial. A value is the median of the
+    latest predictions.
+
+    All this counts in no other metric: it comes after the window's memory was read, the rows are in
+    shared memory, and `TrialClock` stands still meanwhile.
+    """
+
+    metrics = (
+        "predict_time_us",
+        "predict_sample_us",
+        "steady_predict_time_us",
+        "steady_predict_sample_us",
+        "model_mb",
+    )
+
+    def __init__(self, trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> None:
+        self._clocks, self._reference = clocks, reference
+        self._cpu_ns = self._turns = 0
+        self._kinds: list[Predictions] = []
+        self._values = dict.fromkeys(self.metrics, math.nan)
+
+    def predict(self, models: "Sequence[FoldModel]") -> None:
+        """Take as many turns as are due."""
+        share_ns = PREDICTIONS_CPU_SHARE * self._reference.steps_cpu_ns
+        for _ in range(MOST_TURNS):
+            # One more takes what they took on average.
+            if self._cpu_ns * (self._turns + 1) <= self._turns * share_ns:
+                self._take_turn(models[0])
+
+    def end_window(self) -> Mapping[str, float]:
+        """Return the times per row and the size in MB (2**20 bytes); NaN before the first turn."""
+        return self._values
+
+    def _take_turn(self, model: "FoldModel") -> None:
+        self._turns += 1
+        if not self._kinds:
+            count = len(model.split.train_features)
+            rows = np.linspace(0, count - 1, BLOCK_ROWS).astype(int)
+            self._kinds = [Predictions(SharedRows(model.split, of)) for of in (rows[:1], rows)]
+        slowdown = self._reference.slowdown()
+        for kind in self._kinds:
+            for _ in range(CALLS_IN_TURN):
+                _, wall_ns, cpu_ns = self._timed(lambda rows=kind.rows: model.predict(rows.draw()))
+                kind.wall_ns.append(wall_ns)
+                kind.steady_ns.append(cpu_ns / slowdown)
+        size, _, _ = self._timed(lambda: stored_bytes(model.stored))
+        one, block = self._kinds
+        self._values = {
+            "predict_time_us": one.us_per_row(one.wall_ns),
+            "predict_sample_us": block.us_per_row(block.wall_ns),
+            "steady_predict_time_us": one.us_per_row(one.steady_ns),
+            "steady_predict_sample_us": block.us_per_row(block.steady_ns),
+            # The digits of a seed take a few bytes more or less.
+            "model_mb": float(np.ceil(size / KB)) * KB / MB,
+        }
+
+    def _timed(self, work: Callable[[], Any]) -> tuple[Any, int, int]:
+        """Return what some of the meter's work returns, with its wall and CPU time."""
+        wall_ns, cpu_ns = self._clocks.wall_ns(), self._clocks.cpu_ns()
+        result = work()
+        cpu_ns = self._clocks.cpu_ns() - cpu_ns
+        self._cpu_ns += cpu_ns
+        return result, self._clocks.wall_ns() - wall_ns, cpu_ns
+
+
 METERS: list[type[Meter]] = [
     TrialClock,
     SchedulerReader,
     MemoryReader,
     EvaluationClock,
+    PredictionMeter,
     StepClock,
 ]
 """All meters, in the order in which they begin. They end in reverse, so that the time of a training
@@ -274,7 +393,7 @@ def begin_meters(trial: Trial, folds: int, clocks: Clocks, reference: Reference)
     return [meter(trial, folds, clocks, reference) for meter in METERS]
 
 
-def hooks(meters: Iterable[Meter], name: str) -> list[Callable[[], None]]:
+def hooks(meters: Iterable[Meter], name: str) -> list[Callable[..., None]]:
     """Return the method with this name of each meter that overrides it."""
     return [
         getattr(meter, name)

@@ -38,6 +38,23 @@ class Clocks:
     cpu_ns: Callable[[], int] = time.process_time_ns
 
 
+class SharedRows:
+    """Fixed rows of the training part, drawn into shared memory, which counts in no metric."""
+
+    def __init__(self, split: Split, rows: np.ndarray) -> None:
+        self._features, self._rows = split.train_features, rows
+        width = self._features.shape[1]
+        memory = mmap.mmap(-1, max(1, 8 * len(rows) * width))
+        self._drawn = np.frombuffer(memory, count=len(rows) * width).reshape(-1, width)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def draw(self) -> np.ndarray:
+        """Return the rows as they are (rows x features), in place of those drawn before."""
+        return np.take(self._features, self._rows, axis=0, out=self._drawn, mode="clip")
+
+
 class ReferenceStep:
     """One `partial_fit` of a linear regressor on fixed rows, drawn and scaled as a training step does.
 
@@ -47,22 +64,18 @@ class ReferenceStep:
     def __init__(self, split: Split, rows: int = ROWS) -> None:
         from sklearn.linear_model import SGDRegressor
 
-        count, width = split.train_features.shape
-        self._features = split.train_features
-        self._rows = np.linspace(0, count - 1, min(rows, count)).astype(int)
+        count = len(split.train_features)
+        self._rows = SharedRows(split, np.linspace(0, count - 1, min(rows, count)).astype(int))
         self._mean, self._scale = split.feature_mean[-1], split.feature_scale[-1]
-        # Shared memory counts in no metric.
-        memory = mmap.mmap(-1, max(1, 8 * len(self._rows) * width))
-        self._batch = np.frombuffer(memory, count=len(self._rows) * width).reshape(-1, width)
         self._target = np.where(np.arange(len(self._rows)) % 2, 1.0, -1.0)
         self._model = SGDRegressor(learning_rate="constant", eta0=1e-6, shuffle=False)
 
     def __call__(self) -> None:
         """Draw the rows, scale and fit them."""
-        np.take(self._features, self._rows, axis=0, out=self._batch, mode="clip")
-        self._batch -= self._mean
-        self._batch /= self._scale
-        self._model.partial_fit(self._batch, self._target)
+        batch = self._rows.draw()
+        batch -= self._mean
+        batch /= self._scale
+        self._model.partial_fit(batch, self._target)
 
 
 class Reference:
@@ -70,14 +83,15 @@ class Reference:
 
     It takes `CPU_SHARE` of the CPU time of the steps, and in the first window at least
     `LEAST_READINGS`. `readings_ns` are the CPU times of all its steps; `wall_ns` and `cpu_ns` are
-    what it has taken in all, for the meters to leave out.
+    what it has taken in all, for the meters to leave out. `steps_cpu_ns` is the CPU time of the
+    training steps, as it was last told.
     """
 
     def __init__(
         self, step: Callable[[], object], clocks: Clocks, nominal_us: float = math.nan
     ) -> None:
         self._step, self._clocks, self._nominal_ns = step, clocks, 1e3 * nominal_us
-        self.wall_ns = self.cpu_ns = 0
+        self.wall_ns = self.cpu_ns = self.steps_cpu_ns = 0
         self.readings_ns: list[int] = []
         self._readings_before_window = 0
 
@@ -91,6 +105,7 @@ class Reference:
         `steps_cpu_ns` is the CPU time of all training steps so far, `windows_done` how many windows
         they fill.
         """
+        self.steps_cpu_ns = steps_cpu_ns
         least = LEAST_READINGS * min(1.0, windows_done)
         if self.cpu_ns < CPU_SHARE * steps_cpu_ns or len(self.readings_ns) < least:
             self.run()

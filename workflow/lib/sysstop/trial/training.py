@@ -19,7 +19,7 @@ from sysstop.study.metrics import metric_names
 from sysstop.study.rules import TrialRule, decide
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Trial, derive_seed
-from sysstop.trial.estimators import is_divergence, is_linear, takes_classes
+from sysstop.trial.estimators import is_divergence, is_linear, predicted, takes_classes
 from sysstop.trial.meters import begin_meters, hooks
 from sysstop.trial.reference import Clocks, trial_reference
 from sysstop.trial.window import Window
@@ -94,6 +94,21 @@ class FoldModel:
             raise Diverged(f"the training loss is {loss:g}")
         return loss
 
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the classes, or the targets in their unit, of raw features, which it scales in place."""
+        features -= self.mean
+        features /= self.scale
+        target = predicted(self.model, self.loss.method, features)
+        if self.task == "classification":
+            return target
+        return target * self.target_scale + self.target_mean
+
+    @property
+    def stored(self) -> tuple:
+        """What has to be stored of it for predictions: the estimator and its scaling."""
+        scaling = np.asarray(self.mean), np.asarray(self.scale)  # of mapped files
+        return self.model, *scaling, self.target_mean, self.target_scale
+
     def evaluate(
         self, features: np.ndarray, target: np.ndarray, rows: np.ndarray
     ) -> dict[str, float]:
@@ -151,6 +166,7 @@ class TrialRun:
         metrics = dict.fromkeys(metric_names("quality"), math.nan)
         if not divergence:
             metrics |= {"train_loss": float(np.mean(losses)), **self._evaluate()}
+            self._predict()
         for meter in reversed(self.meters):
             metrics |= meter.end_window()
         end = None
@@ -205,6 +221,14 @@ class TrialRun:
         for end in hooks(reversed(self.meters), "end_evaluation"):
             end()
         return {name: float(np.mean([r[name] for r in results])) for name in results[0]}
+
+    def _predict(self) -> None:
+        for begin in hooks(self.meters, "begin_predictions"):
+            begin()
+        for predict in hooks(self.meters, "predict"):
+            predict(self.models)
+        for end in hooks(reversed(self.meters), "end_predictions"):
+            end()
 
     def _budget_is_used(self, steady_train_time_s: float) -> bool:
         seconds = self.trial.budget.seconds

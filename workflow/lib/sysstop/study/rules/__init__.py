@@ -1,7 +1,16 @@
 """The registry of stopping rules: a new one is a file here with its class, listed in `RULES`."""
 
-from sysstop.study.rules.base import ComparingRule, Curves, Rule, RuleStyle, TrialBounds, TrialRule
+from sysstop.study.rules.base import (
+    CONSTRAINTS,
+    ComparingRule,
+    Curves,
+    Rule,
+    RuleStyle,
+    TrialBounds,
+    TrialRule,
+)
 from sysstop.study.rules.best_cost import BestCost
+from sysstop.study.rules.constraints import Constraints
 from sysstop.study.rules.decision import decide, effective_signals
 from sysstop.study.rules.median import MedianRule
 from sysstop.study.rules.metric_limit import MetricLimit
@@ -10,9 +19,11 @@ from sysstop.study.rules.predicted_train_time import PredictedTrainTime, predict
 from sysstop.study.rules.successive_halving import SuccessiveHalving
 
 __all__ = [
+    "CONSTRAINTS",
     "RULES",
     "BestCost",
     "ComparingRule",
+    "Constraints",
     "Curves",
     "MedianRule",
     "MetricLimit",
@@ -25,7 +36,6 @@ __all__ = [
     "TrialRule",
     "decide",
     "effective_signals",
-    "limit_on",
     "predicted_train_time",
     "rule_at",
 ]
@@ -35,6 +45,7 @@ RULES: dict[str, type[Rule]] = {
     for rule in (
         MetricLimit,
         PredictedTrainTime,
+        Constraints,
         Plateau,
         MedianRule,
         BestCost,
@@ -47,8 +58,3 @@ RULES: dict[str, type[Rule]] = {
 def rule_at(name: str, metric: str, limit: float = float("inf")) -> Rule:
     """Return the rule that a table's row identifies by rule, metric and limit."""
     return RULES[name].at(metric, limit)
-
-
-def limit_on(metric: str, limit: float) -> TrialRule:
-    """Return the rule that stops a trial as soon as it breaks an application's limit on a metric."""
-    return MetricLimit(metric, limit)

@@ -18,6 +18,7 @@ import numpy as np
 from sysstop.run.errors import unknown_name
 from sysstop.run.provenance import for_readers
 from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.study.status import Stop
 from sysstop.study.wording import capitalised, metric_label, with_unit
 
 Curves = Mapping[str, np.ndarray]
@@ -28,6 +29,9 @@ NOT_ASKED = -np.inf
 
 SHARES = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """The limits at which a rule is replayed whose signal is a share of the trials."""
+
+CONSTRAINTS = "constraints"
+"""The config's section of the application's limits, and the parameter that a rule is given them in."""
 
 LIMITS_ON_TIME = "Limits on time"
 LIMITS_ON_CPU_AND_MEMORY = "Limits on CPU and memory"
@@ -64,8 +68,9 @@ class Rule(ABC):
     that the rule stopped may still be chosen as the best: a trial that broke a limit may not, one
     that stopped improving may. `limits_system_metric` says whether it stops on what a trial costs,
     regardless of its model and of other trials. Where `takes_quantile` is true, the config may give
-    the limit as a quantile of the metric over the baseline's trials. `family` is the panel in which
-    the rule is drawn.
+    the limit as a quantile of the metric over the baseline's trials; where `takes_constraints` is,
+    the rule is given the config's constraints (`arms.arm_entry`). `family` is the panel in which the
+    rule is drawn.
 
     `metric` is what the rule watches; a rule that can watch one of several has it as a parameter.
     """
@@ -74,6 +79,7 @@ class Rule(ABC):
     stopped_is_candidate: ClassVar[bool]
     limits_system_metric: ClassVar[bool] = False
     takes_quantile: ClassVar[bool] = False
+    takes_constraints: ClassVar[bool] = False
     metric: str
     limit: float
 
@@ -193,6 +199,8 @@ class Rule(ABC):
     def _form_mistakes(cls, key: str, parameters: Mapping[str, Any]) -> Iterator[str]:
         """Yield which parameters are unknown, missing or of the wrong type."""
         fields = {field.name: field for field in dataclasses.fields(cls)}
+        if cls.takes_constraints:
+            del fields[CONSTRAINTS]  # not for the arm to give
         allowed = [*fields, *(["quantile"] if cls.takes_quantile else [])]
         for name in parameters:
             if name not in allowed:
@@ -248,13 +256,26 @@ class TrialRule(Rule):
 
     grace_windows: int
 
+    @property
+    def metrics(self) -> Sequence[str]:
+        """What it watches, all of it."""
+        return [self.metric]
+
     @abstractmethod
     def signals(self, curves: Curves, steps_planned: np.ndarray | int) -> np.ndarray:
         """Return the number that is compared with the limit after each window (... x windows).
 
         Its value after a window depends only on that window and those before it. `curves` has at
-        least `step` and the rule's metric; `steps_planned` fits their leading axes.
+        least `step` and the rule's metrics; `steps_planned` fits their leading axes.
         """
+
+    def stop(self, curves: Curves, signal: float) -> Stop:
+        """Return why a trial stops whose latest window has this signal, which exceeds the limit.
+
+        `curves` are the trial's own (windows). A rule that watches several metrics names the one that
+        stops the trial.
+        """
+        return Stop(self.name, self.metric, self.limit, signal)
 
 
 class ComparingRule(Rule):

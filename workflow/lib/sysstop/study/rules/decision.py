@@ -35,9 +35,7 @@ def decide(
         return None
     curves = {
         name: np.array([window[name] for window in windows], dtype=float)
-        for name in ("step", rule.metric)
+        for name in ("step", *rule.metrics)
     }
-    value = float(effective_signals(rule, curves, steps_planned)[-1])
-    if value > rule.limit:
-        return Stop(rule.name, rule.metric, rule.limit, value)
-    return None
+    signal = float(effective_signals(rule, curves, steps_planned)[-1])
+    return rule.stop(curves, signal) if signal > rule.limit else None

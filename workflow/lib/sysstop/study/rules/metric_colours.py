@@ -1,6 +1,7 @@
 """The colours in which limits on metrics are drawn. A metric that is not named takes a spare one."""
 
-# One hue for steady time, others for wall time and for CPU and memory; colour and whether dashed.
+# One hue for steady time, others for wall time, for CPU and memory, and for what an application asks;
+# colour and whether dashed.
 COLOURS = {
     "steady_step_time_ms": ("#08306b", False),
     "steady_sample_time_us": ("#74add6", False),
@@ -11,5 +12,10 @@ COLOURS = {
     "cpu_percent": ("#5f2a00", False),
     "memory_mb": ("#e6850e", False),
     "memory_peak_mb": ("#b04a00", True),
+    "steady_predict_time_us": ("#00696b", False),
+    "steady_predict_sample_us": ("#35b0ab", False),
+    "predict_time_us": ("#8c2d6b", False),
+    "predict_sample_us": ("#d48fc0", False),
+    "model_mb": ("#8a7a00", False),
 }
 SPARE_COLOURS = ("#7b3294", "#c2a5cf", "#01665e", "#80cdc1")

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError
 
 from sysstop.run.provenance import environment
 from sysstop.search.node_data import NodeCopy, StoredFolder
-from sysstop.study.rules import TrialRule
-from sysstop.study.status import Status, TrialEnd
+from sysstop.study.rules import Rule, Showing
+from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.study.studies import Trial
 from sysstop.trial.process import Ended, Request, TrialProcess
 from sysstop.trial.window import Window
@@ -41,16 +44,18 @@ class TrialActor(tune.Trainable):
         self,
         config: dict,
         trials: Mapping[str, Trial],
-        rule: TrialRule | None,
+        rule: Rule | None,
         split: Path | StoredFolder,
         trial_timeout_s: float | None,
+        scoreboard: ActorHandle | None,
     ) -> None:
-        """Start the first trial."""
+        """Start the first trial; a rule that compares trials needs the study's `scoreboard`."""
         self._trials, self._rule, self._trial_timeout_s = trials, rule, trial_timeout_s
+        self._scoreboard = scoreboard
         self._copy = NodeCopy(split) if isinstance(split, StoredFolder) else None
         self._split_folder = self._copy.folder if self._copy else split
         self._environment = environment()
-        self._process = TrialProcess()
+        self._process = TrialProcess(show=self._show)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict) -> bool:
@@ -76,6 +81,18 @@ class TrialActor(tune.Trainable):
                 end = TrialEnd(Status.FAILED, failure_reason(answer, limit_s))
         report = Report(windows, end, self._environment)
         return {"report": report, tune.result.DONE: end is not None}
+
+    def _show(self, showing: Showing) -> Stop | None:
+        """Show the other trials what the current one has reached; return the verdict if it asks."""
+        verdict = self._scoreboard.show.remote(showing)
+        if showing.status is not None:
+            return None
+        try:
+            return ray.get(verdict)
+        except RayActorError as error:
+            raise RuntimeError(
+                "the scoreboard died, a process of Ray that compares this study's trials"
+            ) from error
 
     def cleanup(self) -> None:
         """End the template process and let go of the data."""

@@ -1,13 +1,20 @@
 """Search recorded trials again under a rule that compares them, in virtual time."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import numpy as np
 
 from sysstop.analysis.recording import TRAIN_TIME, Recording, Stops
 from sysstop.study.rules import ComparingRule, Scoreboard, compared_values
+from sysstop.study.studies import search_order
+
+
+def start_order(recording: Recording, trial_ids: Iterable[str], order_seed: int) -> list[int]:
+    """Return in which order a search of `trial_ids` starts those recorded, as their places."""
+    places = {name: place for place, name in enumerate(recording.trial_ids)}
+    return [places[name] for name in search_order(trial_ids, order_seed) if name in places]
 
 
 def virtual_searches(

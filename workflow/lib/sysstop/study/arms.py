@@ -31,9 +31,7 @@ def stopped_is_candidate(arm: Mapping[str, Any]) -> bool:
     return arm["rule"] != NO_RULE and RULES[arm["rule"]].stopped_is_candidate
 
 
-def make_rule(
-    arm: Mapping[str, Any], baseline_trials: "pd.DataFrame | None" = None
-) -> Rule | None:
+def make_rule(arm: Mapping[str, Any], baseline_trials: "pd.DataFrame | None" = None) -> Rule | None:
     """Return the arm's rule, or None for the baseline arm.
 
     A quantile is taken over the completed trials of `baseline_trials` (one row per trial, the same

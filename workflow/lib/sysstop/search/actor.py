@@ -22,6 +22,7 @@ from sysstop.trial.window import Window
 
 # Windows shorter than this are reported together, because each report costs Tune milliseconds.
 REPORT_INTERVAL_S = 0.5
+SCOREBOARD_DIED = "the scoreboard died, the process of Ray that compares the study's trials"
 
 
 @dataclass(repr=False)
@@ -73,7 +74,12 @@ class TrialActor(tune.Trainable):
         while end is None and (not windows or time.monotonic() - began < REPORT_INTERVAL_S):
             limit_s = self._trial_timeout_s
             left_s = None if limit_s is None else limit_s - (time.monotonic() - self._began)
-            answer = self._process.next_window(left_s)
+            try:
+                answer = self._process.next_window(left_s)
+            except RayActorError:
+                self._process.close()  # the trial waits for a verdict
+                end = TrialEnd(Status.FAILED, SCOREBOARD_DIED)
+                continue
             if isinstance(answer, Window):
                 windows.append(answer)
                 end = answer.end
@@ -85,14 +91,7 @@ class TrialActor(tune.Trainable):
     def _show(self, showing: Showing) -> Stop | None:
         """Show the other trials what the current one has reached; return the verdict if it asks."""
         verdict = self._scoreboard.show.remote(showing)
-        if showing.status is not None:
-            return None
-        try:
-            return ray.get(verdict)
-        except RayActorError as error:
-            raise RuntimeError(
-                "the scoreboard died, a process of Ray that compares this study's trials"
-            ) from error
+        return ray.get(verdict) if showing.status is None else None
 
     def cleanup(self) -> None:
         """End the template process and let go of the data."""

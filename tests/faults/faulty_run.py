@@ -121,10 +121,10 @@ def make_project(folder, **changes):
     return project
 
 
-def finished_trials(project):
+def finished_trials(project, study=STUDY):
     """How many trials need not be run again, by the study's journal while it is searched or after."""
     for name in ("journal.jsonl", "trials.jsonl"):
-        file = project.folder / STUDY / name
+        file = project.folder / study / name
         with contextlib.suppress(FileNotFoundError):
             lines = file.read_bytes().splitlines(keepends=True)[1:]
             whole = [json.loads(line) for line in lines if line.endswith(b"\n")]

@@ -9,7 +9,11 @@ from itertools import cycle, islice
 import pandas as pd
 import psutil
 
+from sysstop.results.journal import read_trials
+from sysstop.study.rules import Scoreboard, SuccessiveHalving, showing_after
+from sysstop.study.status import Status
 from tests.faults.faulty_run import (
+    PAIR,
     STUDY,
     TARGET,
     TRIALS,
@@ -85,6 +89,39 @@ def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(s
     pd.testing.assert_frame_equal(quality(project), quality(undisturbed), check_exact=True)
     resumed = pd.read_json(project.folder / STUDY / "search.json", typ="series")
     assert resumed["resumed_trials"] == progress[-1]
+
+
+def test_a_search_that_compares_trials_goes_on_with_what_they_have_shown(start, tmp_path):
+    project = make_project(
+        tmp_path / "compared", study__arms=["none", "halving"], search__workers=1, **LONG
+    )
+    study = f"{PAIR}/halving/repetition-1"
+    run = start(f"{study}/search.json", in_project=project)
+    assert run.wait_for(lambda: finished_trials(project, study) >= TRIALS // 4)
+    run.kill_all()
+    finished = finished_trials(project, study)
+    run.wait_until_gone()
+    again = start(f"{study}/search.json", in_project=project)
+    assert again.wait() == 0, again.said[-3000:]
+    summary = pd.read_json(project.folder / study / "search.json", typ="series")
+    assert summary["resumed_trials"] == finished < TRIALS
+    assert 0 < summary["rule_wait_s"] < summary["overhead_s"]
+
+    # One trial at a time, so each saw exactly those before it: the verdicts can be told from the losses.
+    rule, stopped = SuccessiveHalving(0.5), 0
+    scoreboard = Scoreboard(rule)
+    trials = list(read_trials(project.folder / study / "trials.jsonl"))
+    assert len({trial.trial_id for trial in trials}) == len(trials) == TRIALS
+    for trial in trials:
+        rows = [{rule.metric: loss} for loss in trial.windows[rule.metric]]
+        completed = Status.COMPLETED if trial.end.status == Status.COMPLETED else None
+        for window in range(1, len(rows) + 1):
+            status = completed if window == len(rows) else None
+            showing = showing_after(rule, rows[:window], status)
+            stop = scoreboard.show(showing) if showing else None
+            assert stop == (trial.end.stop if window == len(rows) else None)
+        stopped += trial.end.status == Status.STOPPED
+    assert stopped > TRIALS // 4
 
 
 def test_an_export_that_is_killed_leaves_no_run_behind(project, start):

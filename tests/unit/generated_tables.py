@@ -15,16 +15,18 @@ import pandas as pd
 from sysstop.analysis.budgets import best_trials, budget_table
 from sysstop.analysis.prediction import prediction_saving_table, prediction_table
 from sysstop.analysis.recommendations import configuration_table, pareto_table, recommendation_table
+from sysstop.analysis.recording import recordings
 from sysstop.analysis.replay import replay_summary, replay_table, replayed_rules, trial_signals
 from sysstop.analysis.replay_check import replay_check_table
+from sysstop.analysis.virtual_search import start_order, virtual_searches
 from sysstop.results.journal import FinishedTrial, window_columns
 from sysstop.results.tables import checked, study_tables, trials_schema, windows_schema
 from sysstop.study.arms import make_rule, stopped_is_candidate
-from sysstop.study.keys import REPLICATE, TRIAL
+from sysstop.study.keys import REPLICATE, STUDY, TRIAL
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import decide
+from sysstop.study.rules import ComparingRule, decide
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
-from sysstop.study.studies import BASELINE_ARM, Study
+from sysstop.study.studies import BASELINE_ARM, Study, order_seed
 from tests.shipped import ALGORITHMS, ENTRIES, LEVELS, point
 
 FOLDS, STEPS, WINDOW_STEPS = 5, 1000, 100
@@ -233,6 +235,48 @@ def _trial(rng, pair_number, algorithm, configuration, rule, diverges):
     )
 
 
+def live_search(
+    trials: pd.DataFrame,
+    windows: pd.DataFrame,
+    arm: str,
+    rule: ComparingRule,
+    workers: int = 2,
+    pace: np.ndarray | float = 1.0,
+    seed: int = 2023,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return trials and windows with an arm more, whose rule compares the baseline's trials live.
+
+    `pace` (trials) multiplies what each trial takes; it is not in the readings.
+    """
+    parts = [(trials, windows)]
+    for keys, recording in recordings(trials, windows):
+        order = start_order(recording, recording.trial_ids, order_seed(seed, **keys))
+        (stops,) = virtual_searches(recording, rule, [rule.limit], workers, order, pace)
+        used = pd.Series(stops.windows_used, index=recording.trial_ids)
+        stopped = pd.Series(stops.stopped, index=recording.trial_ids)
+        of_study, its_windows = (
+            table[(table[[*keys]] == pd.Series(keys)).all(axis=1) & (table["arm"] == BASELINE_ARM)]
+            for table in (trials, windows)
+        )
+        its_windows = its_windows[its_windows["window"] <= its_windows["trial_id"].map(used)]
+        last = its_windows.groupby("trial_id").tail(1).set_index("trial_id")
+        live = of_study.set_index("trial_id").loc[recording.trial_ids]
+        spent = ["steady_train_time_s", "train_time_s", "cpu_time_s", "eval_time_s", "score"]
+        live[spent] = last.loc[live.index, spent]
+        live["steps_used"] = last.loc[live.index, "step"].astype(int)
+        live["status"] = live["status"].mask(stopped, Status.STOPPED)
+        live["candidate"] &= ~stopped | rule.stopped_is_candidate
+        live = live.assign(arm=arm, limit=rule.limit).reset_index()[list(trials.columns)]
+        parts.append((live, its_windows.assign(arm=arm)))
+    return tuple(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+
+
+def searches_of(trials: pd.DataFrame, workers: int = 2, rule_wait_s: float = 0.5) -> dict:
+    """Return the summaries of the searches of these trials, as far as the replay's check needs them."""
+    summary = {"workers": workers, "rule_wait_s": rule_wait_s, "resumed_trials": 0}
+    return dict.fromkeys(trials.groupby(STUDY).groups, summary)
+
+
 def budget(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the budget table of these trials; on the test part scores are 0.01 lower."""
     best = best_trials(trials)
@@ -258,7 +302,7 @@ def replay_results(
         "replay": replay,
         "replay_summary": replay_summary(replay),
         "signals": trial_signals(trials, windows, rules, LEVELS),
-        "replay_check": replay_check_table(trials, windows, arms),
+        "replay_check": replay_check_table(trials, windows, arms, searches_of(trials), seed=2023),
         "prediction": prediction_table(trials, windows),
         "prediction_saving": prediction_saving_table(trials, windows),
         "recommendations": recommendation_table(trials, windows, rules, constraints, LEVELS),

@@ -84,13 +84,52 @@ def test_the_limit_that_a_quantile_became_makes_the_rule_again():
     assert rule_with_limit({"rule": "none"}) is None
 
 
+COMPARING = [name for name, rule in RULES.items() if issubclass(rule, ComparingRule)]
+
+
+@pytest.mark.parametrize("rule", COMPARING)
+def test_a_rule_that_compares_trials_is_an_arm_with_a_limit_or_without(rule):
+    assert not mistakes(rule=rule)
+    assert not mistakes(rule=rule, limit=RULES[rule]().limit)
+    assert make_rule({"rule": rule}) == RULES[rule]()
+    assert make_rule({"rule": rule, "limit": 1}).limit == 1.0
+
+
 @pytest.mark.parametrize(
-    "rule", [name for name, rule in RULES.items() if issubclass(rule, ComparingRule)]
+    ("rule", "limit", "needed"),
+    [
+        *((rule, limit, "a share between 0 and 1") for rule in ("median", "successive_halving")
+          for limit in (-0.5, 0, 1, 50)),
+        *(("best_cost", limit, "a multiple of at least 1") for limit in (-2, 0, 0.99)),
+    ],
+)  # fmt: skip
+def test_a_limit_that_the_rule_cannot_mean_is_named_in_one_message(rule, limit, needed):
+    assert mistakes(rule=rule, limit=limit) == [
+        f"arms.mine.limit: found {limit}; {needed} is needed"
+    ]
+
+
+@pytest.mark.parametrize("rule", COMPARING)
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"limit": "half"}, "arms.mine.limit: found 'half', a number is needed"),
+        ({"grace_windows": 1}, "unknown key arms.mine.grace_windows"),
+        ({"quantile": 0.5}, "unknown key arms.mine.quantile"),
+        ({"metric": "val_loss"}, "unknown key arms.mine.metric"),
+    ],
 )
-def test_a_rule_that_compares_trials_is_no_arm_and_one_message_says_so(rule):
-    (message,) = mistakes(rule=rule, limit="none of these is looked at")
-    assert f"arms.mine.rule: the rule '{rule}' compares trials with each other" in message
-    assert "metric_limit" in message
+def test_a_parameter_that_such_a_rule_cannot_have_is_named_in_one_message(
+    rule, parameters, message
+):
+    (found,) = mistakes(rule=rule, **parameters)
+    assert message in found
+
+
+def test_an_unknown_rule_is_told_which_there_are():
+    (message,) = mistakes(rule="halving")
+    assert "unknown rule 'halving' in arms.mine.rule" in message
+    assert all(name in message for name in ("none", *RULES))
 
 
 def test_a_parameter_is_a_number_of_the_kind_that_the_rule_needs():

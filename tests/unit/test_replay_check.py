@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from generated_tables import ARMS, trials_and_windows
+from generated_tables import ARMS, live_search, searches_of, trials_and_windows
 
 from sysstop.analysis.replay_check import replay_check_table
+from sysstop.study.rules import BestCost, MedianRule, SuccessiveHalving
 
 LIVE = {"memory": {"rule": "metric_limit", "metric": "memory_peak_mb", "quantile": 0.75}}
 PAIR = ("digits", "logistic_regression")
@@ -96,3 +97,66 @@ def test_the_arms_of_a_simulated_study_agree_as_far_as_their_noise_lets_them():
     plateau = table[table["arm"] == "plateau"]
     assert (plateau["trials_agreeing"] == plateau["trials"]).all(), "the loss has no noise"
     assert np.isfinite(table["time_difference"]).all()
+
+
+COMPARING = [SuccessiveHalving(0.5), MedianRule(0.5), BestCost(3.0)]
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return trials_and_windows(pairs=[PAIR], repetitions=1, arms={"none": ARMS["none"]})
+
+
+def checked_live(baseline, rule, noisy=False, **live):
+    """The check of a live search, whose readings of wall time may be noisy, with its replay."""
+    trials, windows = live_search(*baseline, "mine", rule, **live)
+    if noisy:
+        odd = windows["trial_id"].isin(sorted(trials["trial_id"].unique())[::2])
+        windows["train_time_s"] *= np.where((windows["arm"] == "mine") & odd, 1.5, 1)
+    arms = {"mine": {"rule": rule.name, "limit": rule.limit}}
+    table = replay_check_table(trials, windows, arms, searches_of(trials), seed=2023)
+    return table.iloc[0]
+
+
+@pytest.mark.parametrize("rule", COMPARING, ids=lambda rule: rule.name)
+def test_a_live_search_that_compared_trials_in_the_replays_order_agrees_in_every_trial(
+    baseline, rule
+):
+    row = checked_live(baseline, rule)
+    assert row["trials_agreeing"] == row["trials"] == 40
+    assert row["live_trials_stopped"] == row["replayed_trials_stopped"] > 5
+    assert row["live_saved_time_fraction"] == pytest.approx(row["replayed_saved_time_fraction"])
+    assert (row["rule"], row["limit"]) == (rule.name, rule.limit)
+
+
+def test_the_replay_has_as_many_workers_as_the_live_search_had(baseline):
+    rule, arms = SuccessiveHalving(), {"mine": {"rule": "successive_halving"}}
+    trials, windows = live_search(*baseline, "mine", rule, workers=8)
+    agreeing = {
+        workers: replay_check_table(
+            trials, windows, arms, searches_of(trials, workers), seed=2023
+        ).iloc[0]["trials_agreeing"]
+        for workers in (8, 2)
+    }
+    assert agreeing[8] == 40 > agreeing[2]
+
+
+@pytest.mark.parametrize("rule", COMPARING[:2], ids=lambda rule: rule.name)
+def test_a_trial_that_ends_otherwise_because_others_came_first_is_told_from_the_rest(
+    baseline, rule
+):
+    pace = np.exp(np.random.default_rng(2).normal(0, 0.4, 40))
+    row = checked_live(baseline, rule, pace=pace, noisy=True)
+    apart = row["trials"] - row["trials_agreeing"]
+    assert 0 < row["trials_in_other_order"] <= apart
+    assert row["trials_in_other_order"] + row["trials_beyond_noise"] == apart
+    quiet = checked_live(baseline, rule, pace=pace)
+    assert (quiet["trials_in_other_order"], quiet["trials_beyond_noise"]) == (0, apart)
+
+
+def test_the_time_that_trials_waited_for_verdicts_is_a_share_of_their_work(baseline):
+    rule = MedianRule()
+    trials, _ = live_search(*baseline, "mine", rule)
+    live = trials[trials["arm"] == "mine"]
+    worked_s = live["train_time_s"].sum() + live["eval_time_s"].sum()
+    assert checked_live(baseline, rule)["rule_wait_fraction"] == pytest.approx(0.5 / worked_s)

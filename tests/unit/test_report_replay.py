@@ -80,6 +80,19 @@ def test_the_shares_of_trials_stopped_alike_are_those_of_the_table(results):
     )
 
 
+def test_a_rule_that_compares_trials_differs_from_its_replay_for_reasons_of_its_own(results):
+    check = results["replay_check"]
+    check = check.assign(trials_agreeing=check["trials"], trials_near_limit=0)
+    compared = check[check["arm"] == "memory"].assign(arm="median", rule="median")
+    compared = compared.assign(rule_wait_fraction=0.004)
+    compared[["trials_agreeing", "trials_in_other_order"]] -= [10, -8]
+    text = plain(live_check(pd.concat([check, compared])))
+    assert "by arm, median 25 %. A rule that compares trials judges one by those" in text
+    assert "64 of 80 trials may end as in the live search" in text
+    assert "0.4 % of the time in which trials trained" in text
+    assert "within its own noise of the limit" not in text
+
+
 def test_rules_are_ordered_by_what_they_save_without_regret(results):
     summary = results["replay_summary"]
     digest = replay_digest(summary)

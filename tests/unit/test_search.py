@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import math
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import psutil
 import pytest
 from ray.air.execution._internal import RayActorManager
 
+from sysstop.analysis.recording import Recording
+from sysstop.analysis.virtual_search import virtual_searches
 from sysstop.results.journal import Journal, read_trials
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.errors import UserError
@@ -22,8 +25,8 @@ from sysstop.search.ray_session import ray_cores, ray_session
 from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import StudyObserver, run_search
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import MetricLimit
-from sysstop.study.studies import Budget, Study, plan_trials
+from sysstop.study.rules import BestCost, MedianRule, MetricLimit, SuccessiveHalving
+from sysstop.study.studies import Budget, Study, plan_trials, search_order
 from tests.shipped import ALGORITHMS
 
 pytestmark = pytest.mark.machine
@@ -34,6 +37,8 @@ STUDY = Study("random", "logistic_regression", "none", 1)
 LOGISTIC = ALGORITHMS["logistic_regression"]
 MISSING = replace(LOGISTIC, estimator="sklearn.linear_model.NoSuchEstimator")
 TRIALS = plan_trials(STUDY, LOGISTIC, GRID, BUDGET, seed=1, fold_rows=100)
+RATES = [10.0**-power for power in range(5)]
+MANY = plan_trials(STUDY, LOGISTIC, GRID | {"learning_rate": RATES}, BUDGET, seed=1, fold_rows=100)
 
 
 @pytest.fixture
@@ -135,6 +140,104 @@ def test_a_rule_stops_a_trial_before_its_next_window(search):
     assert {len(trial.windows["step"]) for trial in finished.values()} == {1}
     assert {trial.end.reason for trial in finished.values()} == {"metric_limit"}
     assert "4 stopped" in messages[-1]
+
+
+@pytest.mark.parametrize("rule", [SuccessiveHalving(0.25), MedianRule(0.25)])
+def test_a_rule_that_compares_trials_decides_live_as_in_replay(search, rule):
+    """With one worker the order of events is the order of the trials."""
+    baseline, _ = search("baseline", trials=MANY)
+    live, _ = search("live", trials=MANY, rule=rule, workers=1)
+    ids = sorted(baseline)
+    curves = {
+        name: np.array([baseline[trial_id].windows[name] for trial_id in ids])
+        for name in ("step", *metric_names())
+    }
+    recording = Recording(
+        np.array(ids), np.full(len(ids), 30), np.full(len(ids), True), np.full(len(ids), 3), curves
+    )
+    order = [ids.index(trial_id) for trial_id in search_order(MANY, 1)]
+    (stops,) = virtual_searches(recording, rule, [rule.limit], workers=1, order=order)
+    assert [len(live[trial_id].windows["step"]) for trial_id in ids] == list(stops.windows_used)
+    assert 2 < stops.stopped.sum() < len(ids)
+    for trial_id, stopped in zip(ids, stops.stopped, strict=True):
+        assert live[trial_id].end.status == ("stopped" if stopped else "completed")
+        if stopped:
+            assert live[trial_id].end.stop.value > rule.limit == live[trial_id].end.stop.limit
+    full = windows_of(baseline, "quality")
+    for trial_id, windows in windows_of(live, "quality").items():
+        assert windows == full[trial_id][: len(windows)]
+
+
+def test_a_trial_is_stopped_that_costs_a_multiple_of_the_cheapest_one_before(search):
+    rule = BestCost(1.0)
+    finished, _ = search(trials=MANY, rule=rule, workers=1)  # in the order in which they ended
+    completed = []
+    for trial in finished.values():
+        spent_s = trial.windows["steady_train_time_s"]
+        exceeds = [spent / min(completed, default=math.inf) > rule.limit for spent in spent_s[:2]]
+        if any(exceeds):
+            assert len(spent_s) == exceeds.index(True) + 1
+            assert trial.end.stop.value == spent_s[-1] / min(completed)
+        else:
+            assert trial.end.status == "completed"
+            completed.append(spent_s[-1])
+
+
+def test_what_trials_wait_for_a_verdict_is_part_of_the_overhead_and_stated(split_folder, tmp_path):
+    journal = Journal(tmp_path / "journal", {})
+    with ray_session("local", workers=2):
+        settings = SearchSettings(2)
+        rule, messages = MedianRule(), []
+        found = run_search(
+            MANY, rule, split_folder, journal, settings, order_seed=1, log=messages.append
+        )
+    assert 0 < found["rule_wait_s"] < found["overhead_s"]
+    assert not [message for message in messages if "WARNING" in message]
+
+
+def test_a_rule_that_compares_trials_which_all_run_at_once_is_warned_of(search):
+    few = dict(list(TRIALS.items())[:2])
+    finished, messages = search(trials=few, rule=MedianRule())
+    assert len(finished) == 2
+    (warning,) = (message for message in messages if "WARNING" in message)
+    assert "all 2 trials of this study run at once (search.workers = 2)" in warning
+    assert "the rule 'median'" in warning
+
+
+def test_a_resumed_search_compares_with_the_trials_that_were_finished_before(search, tmp_path):
+    rule = SuccessiveHalving(0.25)
+    undisturbed, _ = search("undisturbed", trials=MANY, rule=rule, workers=1)
+    lines = (tmp_path / "undisturbed").read_text().splitlines(keepends=True)
+    (tmp_path / "killed").write_text("".join(lines[: 1 + len(MANY) // 2]))
+    resumed, _ = search("killed", trials=MANY, rule=rule, workers=1)
+    assert [str(trial.end) for trial in resumed.values()] == [
+        str(trial.end) for trial in undisturbed.values()
+    ]
+
+
+def test_a_trial_that_fails_blocks_no_other_that_it_is_compared_with(search):
+    broken = dict(MANY)
+    name, other = list(broken)[:2]
+    broken[name] = replace(MANY[name], algorithm=MISSING)
+    endless = replace(BUDGET, steps=10**9, window_steps=10**9)
+    broken[other] = replace(MANY[other], steps_planned=10**9, budget=endless)
+    finished, _ = search(trials=broken, rule=MedianRule(), trial_timeout_s=15)
+    assert set(finished) == set(MANY)
+    failed = {trial_id for trial_id, trial in finished.items() if trial.end.status == "failed"}
+    assert failed == {name, other}
+
+
+def test_a_search_whose_scoreboard_dies_ends_and_says_why(search, tmp_path):
+    def kill_the_scoreboard(message):
+        for process in workers_of_ray():
+            if "Scoreboard" in " ".join(process.cmdline()):
+                process.kill()
+
+    with pytest.raises(UserError, match="the scoreboard died"):
+        search(trials=MANY, rule=MedianRule(), workers=1, log=kill_the_scoreboard)
+    assert len(list(read_trials(tmp_path / "journal"))) < len(MANY)
+    finished, _ = search(trials=MANY, rule=MedianRule())
+    assert {trial.end.status for trial in finished.values()} <= {"completed", "stopped"}
 
 
 def test_an_interrupted_search_is_not_taken_for_a_complete_one(search, tmp_path):

@@ -1,4 +1,5 @@
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import pytest
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.study.algorithms import Algorithm
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import MetricLimit
+from sysstop.study.rules import MedianRule, MetricLimit, Showing
 from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess, printed_by
 from sysstop.trial.training import train
@@ -217,6 +218,65 @@ def test_closing_ends_a_template_that_hangs(make_process, request_for, no_hangin
     else:  # it ends as soon as it can, or with the run
         template.resume()
         wait_until(lambda: not template.is_running() or template.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_trial_waits_for_the_verdict_of_a_rule_that_compares_trials(make_process, request_for):
+    shown, stop = [], Stop("median", "val_loss", 0.5, 0.75)
+
+    def show(showing):
+        shown.append(showing)
+        time.sleep(0.1)
+        return stop if showing.window == 1 else None
+
+    windows = run_to_the_end(make_process(show=show), request_for(MedianRule(), steps=ENDLESS))
+    losses = [window.metrics["val_loss"] for window in windows]
+    assert shown == [
+        Showing(0, losses[0], losses[0]),
+        Showing(1, min(losses), sum(losses) / 2),
+    ]
+    assert [window.end for window in windows] == [None, TrialEnd(Status.STOPPED, "median", stop)]
+    assert all(window.rule_wait_s >= 0.1 for window in windows)
+    first, second = (
+        sum(window.metrics[name] for name in ("train_time_s", "eval_time_s")) for window in windows
+    )
+    assert (
+        second - first < windows[1].metrics["wall_time_s"] - windows[0].metrics["wall_time_s"] - 0.1
+    )
+
+
+def test_a_trial_shows_its_end_and_waits_for_no_verdict_then(make_process, request_for):
+    shown = []
+    process = make_process(show=shown.append)
+    for status, learning_rate in ((Status.COMPLETED, 0.01), (Status.DIVERGED, 1e300)):
+        request = request_for(MedianRule(), learning_rate=learning_rate)
+        assert run_to_the_end(process, request)[-1].end.status == status
+        assert shown[-1].status == status
+    assert (shown[-1].own, shown[-1].shown) == (math.inf, math.inf)
+
+
+def test_a_trial_that_dies_before_it_reads_its_verdict_leaves_it_to_no_other(
+    make_process, request_for
+):
+    """The next trial's process waits on the same connection, for a request."""
+
+    def kill(showing):
+        if showing.window == 0:
+            (trial,) = (process for process in templates() if not process.children())
+            trial.kill()
+            wait_until(lambda: not trial.is_running() or trial.status() == psutil.STATUS_ZOMBIE)
+
+    process = make_process(show=kill)
+    process.start(request_for(MedianRule()))
+    assert process.next_window() == Ended(-signal.SIGKILL)
+    assert run_to_the_end(process, request_for())[-1].end.status == Status.COMPLETED
+
+
+def test_a_trial_that_is_out_of_time_while_it_is_compared_ends(make_process, request_for):
+    process = make_process(show=lambda showing: time.sleep(0.5))
+    process.start(request_for(MedianRule(), steps=ENDLESS))
+    while process.next_window(timeout_s=0.4):
+        continue
+    assert run_to_the_end(process, request_for())[-1].end.status == Status.COMPLETED
 
 
 def test_an_exception_in_a_trial_is_reported(process, request_for):

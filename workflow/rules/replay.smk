@@ -28,6 +28,7 @@ rule replay_check:
     input:
         trials="results/tables/trials.parquet",
         windows="results/tables/windows.parquet",
+        summaries=of_pairs(f"{PAIR}/searches.json"),
     output:
         "results/tables/replay_check.parquet",
     log:
@@ -37,6 +38,7 @@ rule replay_check:
         "../../envs/environment.yaml"
     params:
         arms=RUN_ARMS,
+        seed=config["study"]["seed"],
         code=code("replay_check"),
     script:
         "../scripts/replay_check.py"

@@ -13,12 +13,12 @@ import pandera.pandas as pa
 
 from sysstop.analysis.chance import mean_random_best, random_best
 from sysstop.analysis.recording import Recording, Stops, best_left, recordings, replay_stops
-from sysstop.analysis.virtual_search import virtual_searches
+from sysstop.analysis.virtual_search import start_order, virtual_searches
 from sysstop.results.tables import checked, described_by
 from sysstop.study.hyperparameters import Levels
 from sysstop.study.keys import PAIR, REPLICATE, RULE
 from sysstop.study.rules import RULES, ComparingRule, Rule, TrialRule, effective_signals
-from sysstop.study.studies import BASELINE_ARM, order_seed, search_order
+from sysstop.study.studies import BASELINE_ARM, order_seed
 
 # More limits than this would add points to a curve, but no detail.
 MOST_LIMITS = 200
@@ -133,6 +133,7 @@ def replay_table(
     for keys, recording in recordings(trials, windows):
         by_pair.setdefault((keys["dataset"], keys["algorithm"]), []).append((keys, recording))
     comparing = [rule for rule in rules if isinstance(rule, ComparingRule)]
+    searched = dict(iter(trials[trials["arm"] == BASELINE_ARM].groupby(REPLICATE)["trial_id"]))
     rows = []
     for studies in by_pair.values():
         for rule in rules_on_one_trial(rules):
@@ -142,9 +143,9 @@ def replay_table(
                 stops = [replay_stops(of_study, recording, limit) for limit in limits]
                 rows += _rows(keys, recording, rule, limits, stops)
         for keys, recording in studies:
-            ids = list(recording.trial_ids)
-            order = [ids.index(name) for name in search_order(ids, order_seed(seed, **keys))]
-            at_once = workers[tuple(keys[name] for name in REPLICATE)]
+            study = tuple(keys[name] for name in REPLICATE)
+            order = start_order(recording, searched[study], order_seed(seed, **keys))
+            at_once = workers[study]
             for rule in comparing:
                 stops = virtual_searches(recording, rule, rule.limits, at_once, order)
                 rows += _rows(keys, recording, rule, rule.limits, stops)

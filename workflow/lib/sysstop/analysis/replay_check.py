@@ -1,6 +1,8 @@
 """RQ2: does the replay agree with the live search? Each live arm compared with its replay."""
 
-from collections.abc import Mapping
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,25 +11,33 @@ import pandera.pandas as pa
 
 from sysstop.analysis.noise import reading_noise, saving_floor
 from sysstop.analysis.recording import TRAIN_TIME, Recording, Stops, recordings, replay_stops
+from sysstop.analysis.virtual_search import start_order, virtual_searches
 from sysstop.results.tables import checked, described_by
 from sysstop.study.arms import NO_RULE, rule_with_limit
 from sysstop.study.keys import PAIR, REPLICATE, STUDY
-from sysstop.study.rules import TrialRule, effective_signals
+from sysstop.study.rules import ComparingRule, TrialRule, effective_signals, limit_on
 from sysstop.study.status import Status
-from sysstop.study.studies import BASELINE_ARM
+from sysstop.study.studies import BASELINE_ARM, order_seed
 
+# In how many orders of events, which the noise of time makes, a search is replayed where it differs.
+OTHER_ORDERS = 20
+# 95 % of two normal readings are within this many standard deviations of one of them.
+APART = 1.96 * math.sqrt(2)
+WALL = "train_time_s"
 _NUMBER = {"nullable": True, "coerce": True}
 _COUNT = pa.Column(int, pa.Check.ge(0), coerce=True)
 
 REPLAY_CHECK_SCHEMA = pa.DataFrameSchema(
     {
         **described_by(STUDY),
+        "rule": pa.Column(str, coerce=True),
         "metric": pa.Column(str, coerce=True),
         "limit": pa.Column(float, coerce=True),
         "reading_noise": pa.Column(float, **_NUMBER),
         "trials": _COUNT,
         "trials_agreeing": _COUNT,
         "trials_near_limit": _COUNT,
+        "trials_in_other_order": _COUNT,
         "trials_beyond_noise": _COUNT,
         "live_trials_stopped": _COUNT,
         "replayed_trials_stopped": _COUNT,
@@ -43,6 +53,7 @@ REPLAY_CHECK_SCHEMA = pa.DataFrameSchema(
             )
         },
         "within_noise_floor": pa.Column(bool, coerce=True),
+        "rule_wait_fraction": pa.Column(float, **_NUMBER),
     },
     strict=True,
     unique=STUDY,
@@ -50,8 +61,17 @@ REPLAY_CHECK_SCHEMA = pa.DataFrameSchema(
 )
 
 
+def searches_by_study(summaries: Iterable[Mapping[str, Any]]) -> dict[tuple, Mapping[str, Any]]:
+    """Return the summaries of all studies' searches by the values of `STUDY`."""
+    return {tuple(summary["study"][name] for name in STUDY): summary for summary in summaries}
+
+
 def replay_check_table(
-    trials: pd.DataFrame, windows: pd.DataFrame, arms: Mapping[str, Mapping[str, Any]]
+    trials: pd.DataFrame,
+    windows: pd.DataFrame,
+    arms: Mapping[str, Mapping[str, Any]],
+    searches: Mapping[tuple, Mapping[str, Any]] | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Return each live study with a rule and its replay on the baseline (`REPLAY_CHECK_SCHEMA`).
 
@@ -61,13 +81,23 @@ def replay_check_table(
     (`trials_near_limit`) if, in the baseline's reading of the window where the two diverge, the
     rule's signal is within its own noise of the limit: as close to it as two readings of the signal
     after one window differ (`reading_noise`, see `noise.reading_noise`; of all arms of the pair).
-    Otherwise it counts in `trials_beyond_noise`.
+
+    A rule that compares trials is replayed in virtual time, with as many trials at once as the live
+    search had (`searches`, see `searches_by_study`), in the order that the study's `seed` gives. What
+    it says of a trial depends on who came first. So a trial that does not agree counts in
+    `trials_in_other_order` if it ends as it did live in one of `OTHER_ORDERS` more replays, in which
+    the trials' times differ from those recorded as two readings do. `reading_noise` is NaN then, and
+    `rule_wait_fraction` is how long trials waited for verdicts, as a share of the time in which they
+    trained and were evaluated; NaN for a search that was resumed, and for other rules.
+
+    All other trials that do not agree count in `trials_beyond_noise`.
 
     Savings are of the baseline's steps and steady training time over the trials of both.
     `time_difference` is the live saving of time minus the replayed one, `noise_floor` that of the
     pair's savings (see `noise.saving_floor`); where it is not known, no difference is within it.
     """
     floors = saving_floor(trials, TRAIN_TIME)
+    searched = dict(iter(trials.groupby(STUDY)["trial_id"]))
     trials = trials[trials["status"] != Status.FAILED]
     windows_of = dict(iter(windows.groupby(PAIR)))
     rows = []
@@ -92,35 +122,109 @@ def replay_check_table(
         for keys, recording in baselines.items():
             for arm, entry in arms.items():
                 study = dict(zip(REPLICATE, keys, strict=True)) | {"arm": arm}
-                live = live_of.get(tuple(study[name] for name in STUDY))
+                names = tuple(study[name] for name in STUDY)
+                live = live_of.get(names)
                 if live is None or entry["rule"] == NO_RULE:
                     continue
                 rule = rule_with_limit(entry, live["limit"].iloc[0])
-                noise, floor = reading_noise(rule, repeated), floors.get(pair, np.nan)
-                row = _compared(recording, live, rule, noise)
+                live = live.set_index("trial_id").reindex(recording.trial_ids)
+                if isinstance(rule, ComparingRule):
+                    replicate = dict(zip(REPLICATE, keys, strict=True))
+                    order = start_order(recording, searched[names], order_seed(seed, **replicate))
+                    search = searches[names]
+                    row = _compared_in_virtual_time(
+                        recording, live, rule, search["workers"], order, repeated
+                    )
+                    row["rule_wait_fraction"] = _rule_wait_fraction(search, live)
+                else:
+                    row = _compared_alone(recording, live, rule, reading_noise(rule, repeated))
+                floor = floors.get(pair, np.nan)
                 row["noise_floor"] = floor
                 row["within_noise_floor"] = abs(row["time_difference"]) <= floor
-                rows.append({**study, "metric": rule.metric, "limit": rule.limit, **row})
+                rows.append(
+                    {
+                        **study,
+                        "rule": rule.name,
+                        "metric": rule.metric,
+                        "limit": rule.limit,
+                        **row,
+                    }
+                )
     return checked(
         pd.DataFrame(rows, columns=list(REPLAY_CHECK_SCHEMA.columns)), REPLAY_CHECK_SCHEMA
     )
 
 
-def _compared(
+def _compared_alone(
     recording: Recording, live: pd.DataFrame, rule: TrialRule, noise: float
 ) -> dict[str, float]:
-    """Return the live trials joined with the replayed ones, without those that only one side has."""
+    """Return the row of a rule that looks at one trial."""
     signals = effective_signals(rule, recording.curves, recording.steps_planned)
     stops = replay_stops(signals, recording, rule.limit)
-    live = live.set_index("trial_id").reindex(recording.trial_ids)
+    near = _near_limit(signals, recording, rule.limit, stops, live, noise)
+    row = _compared(recording, live, stops, {"trials_near_limit": near})
+    return row | {"reading_noise": noise, "trials_in_other_order": 0}
+
+
+def _compared_in_virtual_time(
+    recording: Recording,
+    live: pd.DataFrame,
+    rule: ComparingRule,
+    workers: int,
+    order: Sequence[int],
+    repeated: Sequence[tuple[Recording, Recording]],
+) -> dict[str, float]:
+    """Return the row of a rule that compares trials; `repeated` are studies that ran twice."""
+
+    def searched(recorded: Recording, pace: np.ndarray | float = 1.0) -> Stops:
+        (stops,) = virtual_searches(recorded, rule, [rule.limit], workers, order, pace)
+        return stops
+
+    stops = searched(recording)
+    possible = _ended_alike(recording, live, stops)
+    if not possible.all():
+        rng = np.random.default_rng(order)
+        noises = (reading_noise(limit_on(name, np.inf), repeated) for name in (WALL, TRAIN_TIME))
+        wall, steady = (np.log1p(np.nan_to_num(noise)) / APART for noise in noises)
+        for _ in range(OTHER_ORDERS):
+            pace, cost = np.exp(rng.normal(0, [[wall], [steady]], (2, len(possible))))
+            curves = {**recording.curves, TRAIN_TIME: cost[:, None] * recording.curves[TRAIN_TIME]}
+            other = searched(dataclasses.replace(recording, curves=curves), pace)
+            possible |= _ended_alike(recording, live, other)
+    row = _compared(recording, live, stops, {"trials_in_other_order": possible})
+    return row | {"reading_noise": np.nan, "trials_near_limit": 0}
+
+
+def _rule_wait_fraction(search: Mapping[str, Any], live: pd.DataFrame) -> float:
+    if search.get("resumed_trials"):
+        return np.nan
+    worked_s = live[[WALL, "eval_time_s"]].sum().sum()
+    return search.get("rule_wait_s", np.nan) / worked_s
+
+
+def _ended_alike(recording: Recording, live: pd.DataFrame, stops: Stops) -> np.ndarray:
+    """Return which live trials were stopped after the same window as in the replay, or not either."""
+    live_stopped = (live["status"] == Status.STOPPED).to_numpy()
+    same_steps = live["steps_used"].to_numpy() == recording.after("step", stops.windows_used)
+    return (live_stopped == stops.stopped) & same_steps
+
+
+def _compared(
+    recording: Recording, live: pd.DataFrame, stops: Stops, chance: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Return how live trials compare with replayed ones, without those that only one side has.
+
+    `chance` says by the name of a count which trials chance may have decided otherwise.
+    """
     both = live["status"].notna().to_numpy()
     live_steps = live["steps_used"].to_numpy()
     live_stopped = (live["status"] == Status.STOPPED).to_numpy()
     replayed_steps = recording.after("step", stops.windows_used)
     steps = recording.after("step", recording.windows)
     time_s = recording.after(TRAIN_TIME, recording.windows)
-    agree = (live_stopped == stops.stopped) & (live_steps == replayed_steps)
-    near = both & ~agree & _near_limit(signals, recording, rule.limit, stops, live, noise)
+    agree = _ended_alike(recording, live, stops)
+    differing = both & ~agree
+    by_chance = {name: int((differing & possible).sum()) for name, possible in chance.items()}
     saved = {
         "live_saved_steps_fraction": _saved(live_steps[both], steps[both]),
         "replayed_saved_steps_fraction": _saved(replayed_steps[both], steps[both]),
@@ -130,11 +234,10 @@ def _compared(
         ),
     }
     return {
-        "reading_noise": noise,
         "trials": int(both.sum()),
         "trials_agreeing": int((both & agree).sum()),
-        "trials_near_limit": int(near.sum()),
-        "trials_beyond_noise": int((both & ~agree & ~near).sum()),
+        **by_chance,
+        "trials_beyond_noise": int(differing.sum()) - sum(by_chance.values()),
         "live_trials_stopped": int((both & live_stopped).sum()),
         "replayed_trials_stopped": int((both & stops.stopped).sum()),
         **saved,

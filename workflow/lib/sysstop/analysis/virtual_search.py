@@ -1,14 +1,20 @@
 """Search recorded trials again under a rule that compares them, in virtual time."""
 
 import heapq
-from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import numpy as np
 
 from sysstop.analysis.recording import TRAIN_TIME, Recording, Stops
-from sysstop.study.rules import ComparingRule
+from sysstop.study.rules import ComparingRule, Scoreboard, compared_values
+from sysstop.study.studies import search_order
+
+
+def start_order(recording: Recording, trial_ids: Iterable[str], order_seed: int) -> list[int]:
+    """Return in which order a search of `trial_ids` starts those recorded, as their places."""
+    places = {name: place for place, name in enumerate(recording.trial_ids)}
+    return [places[name] for name in search_order(trial_ids, order_seed) if name in places]
 
 
 def virtual_searches(
@@ -17,19 +23,19 @@ def virtual_searches(
     limits: Sequence[float],
     workers: int,
     order: Sequence[int],
+    pace: np.ndarray | float = 1.0,
 ) -> list[Stops]:
     """Search the recorded trials again at each limit of a rule that compares them, in virtual time.
 
     `workers` trials run at once and start in `order` (places in the recording). Each window takes
     its steady training time and its evaluation time as recorded, so that who finishes first does
-    not depend on what else slowed the machine. The rule sees what others have shown so far.
+    not depend on what else slowed the machine; `pace` (trials) multiplies what each trial takes. The
+    rule sees what others have shown so far.
     """
     # Single numbers are read faster from lists than from arrays.
-    own, shown = (
-        np.where(np.isnan(values), np.inf, values).tolist()
-        for values in (rule.own_values(recording.curves), rule.shown_values(recording.curves))
-    )
-    ends_s = (recording.curves[TRAIN_TIME] + recording.curves["eval_time_s"]).tolist()
+    own, shown = (values.tolist() for values in compared_values(rule, recording.curves))
+    took_s = recording.curves[TRAIN_TIME] + recording.curves["eval_time_s"]
+    ends_s = (np.reshape(pace, (-1, 1)) * took_s).tolist()
     last = (recording.windows - 1).tolist()
     windows = range(max(last) + 1)
     # For each window, the first one from there on after which the rule is asked.
@@ -41,24 +47,21 @@ def virtual_searches(
         return began_s + ends_s[trial][window], trial, began_s, window
 
     def search(limit: float) -> Stops:
-        shown_at: list[list[float]] = [[] for _ in windows]
-        finished: list[float] = []
+        scoreboard = Scoreboard(rule)
         windows_used, stopped = recording.windows.copy(), np.zeros(len(last), dtype=bool)
         waiting = iter(order)
         running = [next_event(trial, 0.0, 0) for trial in islice(waiting, workers)]
         heapq.heapify(running)
         while running:
             now_s, trial, began_s, window = running[0]
-            signal = rule.signal(own[trial][window], window, shown_at[window], finished)
-            if rule.compares_windows:
-                insort(shown_at[window], shown[trial][window])
-            if window < last[trial] and signal <= limit:
+            signal = scoreboard.signal(own[trial][window], shown[trial][window], window)
+            if window < last[trial] and not signal > limit:
                 heapq.heapreplace(running, next_event(trial, began_s, window + 1))
                 continue
             if window < last[trial]:
                 windows_used[trial], stopped[trial] = window + 1, True
             elif recording.completed[trial]:
-                insort(finished, shown[trial][window])
+                scoreboard.finish(shown[trial][window])
             following = next(waiting, None)
             if following is None:
                 heapq.heappop(running)

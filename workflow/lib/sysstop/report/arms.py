@@ -122,7 +122,9 @@ ARMS_METHOD = (
     "rule alone, and the baseline has none. A limit given as a quantile is taken from the "
     "completed trials of the baseline with the same data set, algorithm and repetition. A trial "
     "that broke a limit on a system metric cannot be chosen as the best, because it is too "
-    "costly to be wanted; a trial that was stopped because it had ceased to improve can. "
+    "costly to be wanted; a trial that was stopped because it had ceased to improve, or because others "
+    "did better, can. A rule that compares trials judges each by what others have shown so far; a trial "
+    "waits for its verdict, and for no other trial. "
     "Diverged trials are results, but never the best."
 )
 

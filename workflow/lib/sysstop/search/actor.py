@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError
 
 from sysstop.run.provenance import environment
 from sysstop.search.node_data import NodeCopy, StoredFolder
-from sysstop.study.rules import TrialRule
-from sysstop.study.status import Status, TrialEnd
+from sysstop.study.rules import Rule, Showing
+from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.study.studies import Trial
 from sysstop.trial.process import Ended, Request, TrialProcess
 from sysstop.trial.window import Window
 
 # Windows shorter than this are reported together, because each report costs Tune milliseconds.
 REPORT_INTERVAL_S = 0.5
+SCOREBOARD_DIED = "the scoreboard died, the process of Ray that compares the study's trials"
 
 
 @dataclass(repr=False)
@@ -41,16 +45,18 @@ class TrialActor(tune.Trainable):
         self,
         config: dict,
         trials: Mapping[str, Trial],
-        rule: TrialRule | None,
+        rule: Rule | None,
         split: Path | StoredFolder,
         trial_timeout_s: float | None,
+        scoreboard: ActorHandle | None,
     ) -> None:
-        """Start the first trial."""
+        """Start the first trial; a rule that compares trials needs the study's `scoreboard`."""
         self._trials, self._rule, self._trial_timeout_s = trials, rule, trial_timeout_s
+        self._scoreboard = scoreboard
         self._copy = NodeCopy(split) if isinstance(split, StoredFolder) else None
         self._split_folder = self._copy.folder if self._copy else split
         self._environment = environment()
-        self._process = TrialProcess()
+        self._process = TrialProcess(show=self._show)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict) -> bool:
@@ -68,7 +74,12 @@ class TrialActor(tune.Trainable):
         while end is None and (not windows or time.monotonic() - began < REPORT_INTERVAL_S):
             limit_s = self._trial_timeout_s
             left_s = None if limit_s is None else limit_s - (time.monotonic() - self._began)
-            answer = self._process.next_window(left_s)
+            try:
+                answer = self._process.next_window(left_s)
+            except RayActorError:
+                self._process.close()  # the trial waits for a verdict
+                end = TrialEnd(Status.FAILED, SCOREBOARD_DIED)
+                continue
             if isinstance(answer, Window):
                 windows.append(answer)
                 end = answer.end
@@ -76,6 +87,11 @@ class TrialActor(tune.Trainable):
                 end = TrialEnd(Status.FAILED, failure_reason(answer, limit_s))
         report = Report(windows, end, self._environment)
         return {"report": report, tune.result.DONE: end is not None}
+
+    def _show(self, showing: Showing) -> Stop | None:
+        """Show the other trials what the current one has reached; return the verdict if it asks."""
+        verdict = self._scoreboard.show.remote(showing)
+        return ray.get(verdict) if showing.status is None else None
 
     def cleanup(self) -> None:
         """End the template process and let go of the data."""

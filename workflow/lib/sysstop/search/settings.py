@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sysstop.run.machine import this_machine
+from sysstop.study.rules import ComparingRule, Rule
 from sysstop.study.studies import LOCAL_RAY
+from sysstop.study.wording import counted
 
 
 @dataclass(frozen=True)
@@ -62,4 +64,18 @@ def few_cores_warning(search: Mapping[str, Any], cores: int) -> str:
         f"WARNING: {possible} instead of {wanted} trials (search.workers, --cores) will run at a time, "
         f"because this machine, or the limit of a container, has {usable:g} "
         f"{'core' if usable == 1 else 'cores'} for them. Trials that share a core slow each other down."
+    )
+
+
+def few_trials_warning(rule: Rule | None, trials: int, at_once: int) -> str:
+    """Return a warning where a rule compares trials that all run at once, or nothing.
+
+    `trials` is the number of the study's trials, `at_once` how many of them can run at a time.
+    """
+    if not isinstance(rule, ComparingRule) or at_once < trials:
+        return ""
+    return (
+        f"WARNING: all {counted(trials, 'trial')} of this study run at once (search.workers = {at_once}), so "
+        f"none begins after another has ended: the rule '{rule.name}', which compares them, can stop "
+        "little. Search a larger grid, or lower search.workers."
     )

@@ -18,12 +18,16 @@ os.environ |= {
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 
+import numpy as np
+import ray
 from ray import tune
+from ray.actor import ActorHandle
 from ray.exceptions import RayActorError
 from ray.tune.schedulers import FIFOScheduler
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sysstop.results.core_share import core_share, counted_criteria
-from sysstop.results.journal import Journal
+from sysstop.results.journal import Journal, read_trials
 from sysstop.run.errors import UserError, shortened
 from sysstop.run.folder import own_run_folder
 from sysstop.run.provenance import for_readers
@@ -32,8 +36,8 @@ from sysstop.search.host_load import HostLoad
 from sysstop.search.node_data import StoredFolder
 from sysstop.search.ray_nodes import NodeWatch
 from sysstop.search.ray_session import ray_cores
-from sysstop.search.settings import SearchSettings, trials_at_once
-from sysstop.study.rules import TrialRule
+from sysstop.search.settings import SearchSettings, few_trials_warning, trials_at_once
+from sysstop.study.rules import ComparingRule, Rule, Scoreboard
 from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Trial, search_order
 from sysstop.study.wording import duration
@@ -60,6 +64,7 @@ class StudyObserver(tune.Stopper):
     broken: OSError | None = None
     begun: dict[str, Report] = field(default_factory=dict)
     used_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0.0))
+    rule_wait_s: float = 0.0
     nodes: NodeWatch = field(init=False)
     host_load: HostLoad | None = None
     core_shares: list[str] = field(default_factory=list)
@@ -118,6 +123,7 @@ class StudyObserver(tune.Stopper):
         if trial.end.status == Status.FAILED:
             self.failures[trial.end.reason] += 1
         self.core_shares.append(core_share(trial))
+        self.rule_wait_s += sum(window.rule_wait_s for window in kept.windows)
         for account in ACCOUNTS:
             self.used_s[account] += sum(trial.windows[account][-1:])
         if trial.environment.get("host") == socket.gethostname():
@@ -189,9 +195,26 @@ class NoPreferredTrial(FIFOScheduler):
         }
 
 
+def start_scoreboard(rule: ComparingRule, journal: Journal) -> ActorHandle:
+    """Start the scoreboard of a study in a process of Ray, with what its finished trials have shown.
+
+    That process is on this host, so that it is not lost with a node of trials, and ends with this
+    connection to Ray.
+    """
+    here = ray.get_runtime_context().get_node_id()
+    remote = ray.remote(num_cpus=0)(Scoreboard).options(
+        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False)
+    )
+    scoreboard = remote.remote(rule)
+    for trial in read_trials(journal.path):
+        curves = {rule.metric: np.array(trial.windows[rule.metric], dtype=float)}
+        scoreboard.add_ended.remote(curves, trial.end.status)
+    return scoreboard
+
+
 def run_search(
     trials: Mapping[str, Trial],
-    rule: TrialRule | None,
+    rule: Rule | None,
     split: Path | StoredFolder,
     journal: Journal,
     settings: SearchSettings,
@@ -208,7 +231,8 @@ def run_search(
 
     Returns `workers`, how many trials ran at once, which is fewer than the settings' where Ray has
     fewer cores. Unless no trial was left to run, also returns `wall_time_s`, `overhead_s` (wall
-    time x workers minus the time spent in training and evaluation) and, if trials ran on this host,
+    time x workers minus the time spent in training and evaluation), `rule_wait_s` (the part of it in
+    which trials waited for the verdict of a rule that compares them) and, if trials ran on this host,
     how busy it was (see `HostLoad`), and `core_share`: how many of these trials did not have a core
     for themselves, by `core_share.CRITERIA`. Raises `UserError` as soon as too many trials have failed, and
     if an interrupt ended the search early.
@@ -221,6 +245,10 @@ def run_search(
     cores = ray_cores()
     if not trial_ids:
         return {"workers": trials_at_once(settings.workers, cores)}
+    scoreboard = start_scoreboard(rule, journal) if isinstance(rule, ComparingRule) else None
+    warning = few_trials_warning(rule, len(trials), trials_at_once(settings.workers, cores))
+    if warning:
+        log(warning)
     with tempfile.TemporaryDirectory(
         prefix="tune-", dir=own_run_folder(), ignore_cleanup_errors=True
     ) as storage:
@@ -230,6 +258,7 @@ def run_search(
             rule=rule,
             split=split.resolve() if isinstance(split, Path) else split,
             trial_timeout_s=settings.trial_timeout_s,
+            scoreboard=scoreboard,
         )
         scheduler = NoPreferredTrial()
         observer = StudyObserver(trials, journal, settings.max_failed_fraction, log)
@@ -273,6 +302,7 @@ def run_search(
         "workers": workers,
         "wall_time_s": wall_time_s,
         "overhead_s": wall_time_s * workers - worked_s,
+        "rule_wait_s": observer.rule_wait_s,
         **observer.load,
         "core_share": counted_criteria(observer.core_shares),
     }

@@ -3,15 +3,18 @@
 The processes are forked from a warm template (see `trial.template`), which is a process of its own,
 without Ray. Parent, template and trial share one connection: the parent first sends the algorithm,
 whose estimator the template imports, then a request for each trial; the trial sends its windows, and
-the template how the trial ended. Nobody waits for an answer: the trial asks its
-rule itself. A parent that has seen enough closes the connection, which kills the trial. It also
-closes it if a template hangs, and goes on with another one.
+the template how the trial ended. A trial asks its rule itself. Only where that compares trials, it
+sends what it has to show and waits for the parent's answer. A parent that has seen enough closes the
+connection, which kills the trial. It also closes it if a template hangs, or if a trial died that may
+not have read an answer, and goes on with another template.
 """
 
 import contextlib
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
@@ -19,7 +22,8 @@ from pathlib import Path
 from typing import IO
 
 from sysstop.run.environment import measured_environment
-from sysstop.study.rules import TrialRule
+from sysstop.study.rules import Rule, Showing
+from sysstop.study.status import Stop
 from sysstop.study.studies import Trial
 from sysstop.trial.window import Window
 
@@ -34,7 +38,7 @@ class Request:
     """A trial to run, the rule that may stop it, and the data that it trains on."""
 
     trial: Trial
-    rule: TrialRule | None
+    rule: Rule | None
     split_folder: Path
 
 
@@ -77,15 +81,21 @@ class TrialProcess:
     """The parent's side: has trials run one after the other.
 
     A template that takes longer than `template_timeout_s` to report the end of a trial, or to end
-    when it is no longer needed, is given up.
+    when it is no longer needed, is given up. `show` takes what a trial shows the others and returns
+    the verdict, where the trial asks for one; trials with a rule that compares them need it.
     """
 
-    def __init__(self, template_timeout_s: float = TEMPLATE_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        template_timeout_s: float = TEMPLATE_TIMEOUT_S,
+        show: Callable[[Showing], Stop | None] | None = None,
+    ) -> None:
         self._template_timeout_s = template_timeout_s
+        self._show = show
         self._connection: Connection | None = None
         self._template: subprocess.Popen | None = None
         self._printed: IO[bytes] | None = None  # by the template
-        self._running = False
+        self._running = self._answered = False
 
     def start(self, request: Request) -> None:
         """Begin a trial; one that still runs is killed first."""
@@ -95,19 +105,28 @@ class TrialProcess:
             self._connection = self._connect()
             self._connection.send(request.trial.algorithm)
         self._connection.send(request)
-        self._running = True
+        self._running, self._answered = True, False
 
     def next_window(self, timeout_s: float | None = None) -> Window | Ended | None:
         """Return the next window, or how the process ended if it died before its end.
 
+        What the trial shows the others before that window is passed on, and it is told the verdict.
         After a window that ended the trial, the trial's process is gone. It is gone, too, when
         `timeout_s` seconds have passed without an answer; then None is returned. Without a timeout
         this waits for ever.
         """
-        if timeout_s is not None and not self._connection.poll(max(0.0, timeout_s)):
-            self.close()
-            return None
-        answer = self._receive()
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        answer = None
+        while answer is None or isinstance(answer, Showing):
+            left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not self._connection.poll(left_s):
+                self.close()
+                return None
+            answer = self._receive()
+            if isinstance(answer, Showing):
+                self._pass_on(answer)
+        if isinstance(answer, Ended) and self._answered:
+            self.close()  # an answer that it left unread would be the next trial's request
         self._running = isinstance(answer, Window) and answer.end is None
         if isinstance(answer, Window) and answer.end is not None:
             if self._connection.poll(self._template_timeout_s):
@@ -153,7 +172,15 @@ class TrialProcess:
         theirs.close()
         return ours
 
-    def _receive(self) -> Window | Ended:
+    def _pass_on(self, showing: Showing) -> None:
+        """Show what a trial shows; answer it if it asks for a verdict."""
+        stop = self._show(showing)
+        if showing.status is None:
+            self._answered = True
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is gone
+                self._connection.send(stop)
+
+    def _receive(self) -> Window | Ended | Showing:
         try:
             return self._connection.recv()
         except (EOFError, ConnectionResetError) as error:

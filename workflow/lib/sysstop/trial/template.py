@@ -18,6 +18,8 @@ import sklearn.linear_model  # noqa: F401
 
 from sysstop.data.split import load_split
 from sysstop.study.algorithms import Algorithm, estimator_class
+from sysstop.study.rules import Showing
+from sysstop.study.status import Stop
 from sysstop.trial.process import Ended, last_words
 from sysstop.trial.training import train
 
@@ -102,9 +104,15 @@ def _run_child(connection: Connection, core: int | None) -> None:
     """Run a trial, report any exception, and exit without the template's clean-up."""
     exit_code = 0
     _die_with_parent()
+
+    def show(showing: Showing) -> Stop | None:
+        connection.send(showing)
+        return connection.recv() if showing.status is None else None
+
     try:
         request = connection.recv()
-        for window in train(request.trial, load_split(request.split_folder), request.rule):
+        split = load_split(request.split_folder)
+        for window in train(request.trial, split, request.rule, show=show):
             connection.send(replace(window, core=core))
     except (EOFError, ConnectionResetError, BrokenPipeError):
         exit_code = 1  # the parent is gone and nobody listens

@@ -8,7 +8,7 @@ a time.
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +16,8 @@ import numpy as np
 from sysstop.data.split import Split
 from sysstop.study.losses import linear_scores, outputs_of, predicted_classes
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import TrialRule, decide
-from sysstop.study.status import BUDGET_USED, Status, TrialEnd
+from sysstop.study.rules import ComparingRule, Rule, Showing, decide, showing_after
+from sysstop.study.status import BUDGET_USED, Status, Stop, TrialEnd
 from sysstop.study.studies import Trial, derive_seed
 from sysstop.trial.estimators import is_divergence, is_linear, predicted, takes_classes
 from sysstop.trial.meters import begin_meters, hooks
@@ -239,13 +239,16 @@ class TrialRun:
 def train(
     trial: Trial,
     split: Split,
-    rule: TrialRule | None = None,
+    rule: Rule | None = None,
     clocks: Clocks = Clocks(),  # noqa: B008 - it is frozen
+    show: Callable[[Showing], Stop | None] | None = None,
 ) -> Iterator[Window]:
     """Train a trial and yield each window at its end; the last one says how the trial ended.
 
     The rule is asked here, in the trial's own process, so that no window begins before it has
-    answered.
+    answered. One that compares trials is asked through `show`, which shows the others what this
+    one has reached and returns the verdict (see `Scoreboard.show`). Waiting for that is part of no
+    window's training.
     """
     warnings.filterwarnings("ignore", module="sklearn")
     run = TrialRun(trial, split, clocks)
@@ -254,7 +257,14 @@ def train(
     while end is None:
         window = run.run_window()
         seen.append(window.row)
-        stop = decide(rule, seen, trial.steps_planned) if window.end is None else None
+        stop = None
+        if isinstance(rule, ComparingRule):
+            showing = showing_after(rule, seen, window.end and window.end.status)
+            began_ns = clocks.wall_ns()
+            stop = show(showing) if showing else None
+            window = replace(window, rule_wait_s=(clocks.wall_ns() - began_ns) / 1e9)
+        elif window.end is None:
+            stop = decide(rule, seen, trial.steps_planned)
         if stop:
             window = replace(window, end=TrialEnd(Status.STOPPED, stop.rule, stop))
         end = window.end

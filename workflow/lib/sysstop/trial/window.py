@@ -27,6 +27,8 @@ class Window:
     """how the trial ended with this window; None if it goes on"""
     core: int | None = None
     """the core that is reserved for the trial's process; None if none was free"""
+    rule_wait_s: float = 0.0
+    """how long the trial then waited for the verdict of a rule that compares trials"""
 
     @property
     def row(self) -> dict[str, float]:

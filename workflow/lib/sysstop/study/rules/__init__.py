@@ -16,6 +16,7 @@ from sysstop.study.rules.median import MedianRule
 from sysstop.study.rules.metric_limit import MetricLimit
 from sysstop.study.rules.plateau import Plateau
 from sysstop.study.rules.predicted_train_time import PredictedTrainTime, predicted_train_time
+from sysstop.study.rules.scoreboard import Scoreboard, Showing, compared_values, showing_after
 from sysstop.study.rules.successive_halving import SuccessiveHalving
 
 __all__ = [
@@ -31,13 +32,17 @@ __all__ = [
     "PredictedTrainTime",
     "Rule",
     "RuleStyle",
+    "Scoreboard",
+    "Showing",
     "SuccessiveHalving",
     "TrialBounds",
     "TrialRule",
+    "compared_values",
     "decide",
     "effective_signals",
     "predicted_train_time",
     "rule_at",
+    "showing_after",
 ]
 
 RULES: dict[str, type[Rule]] = {

@@ -3,7 +3,7 @@
 A rule turns each window of a trial into one number, its signal, and fires as soon as the signal
 exceeds its limit. A `TrialRule` looks at one trial alone: the live search asks it after each
 window, the replay for all windows of all trials at once. A `ComparingRule` also needs to know how
-the other trials of the study have done.
+the other trials of the study have done, which a `Scoreboard` keeps.
 """
 
 import dataclasses
@@ -69,8 +69,8 @@ class Rule(ABC):
     that stopped improving may. `limits_system_metric` says whether it stops on what a trial costs,
     regardless of its model and of other trials. Where `takes_quantile` is true, the config may give
     the limit as a quantile of the metric over the baseline's trials; where `takes_constraints` is,
-    the rule is given the config's constraints (`arms.arm_entry`). `family` is the panel in which the
-    rule is drawn.
+    the rule is given the config's constraints (`arms.arm_entry`). `allowed_limits` says in words which
+    limits `allows_limit` accepts. `family` is the panel in which the rule is drawn.
 
     `metric` is what the rule watches; a rule that can watch one of several has it as a parameter.
     """
@@ -80,6 +80,7 @@ class Rule(ABC):
     limits_system_metric: ClassVar[bool] = False
     takes_quantile: ClassVar[bool] = False
     takes_constraints: ClassVar[bool] = False
+    allowed_limits: ClassVar[str] = "a positive number"
     metric: str
     limit: float
 
@@ -190,9 +191,13 @@ class Rule(ABC):
             yield (
                 f"{key}.quantile: found {parameters['quantile']}; a number between 0 and 1 is needed"
             )
-        limit = parameters.get("limit", 1)
-        if not (math.isfinite(limit) and limit > 0):
-            yield f"{key}.limit: found {limit}; a positive number is needed"
+        if "limit" in parameters and not cls.allows_limit(parameters["limit"]):
+            yield f"{key}.limit: found {parameters['limit']}; {cls.allowed_limits} is needed"
+
+    @classmethod
+    def allows_limit(cls, limit: float) -> bool:
+        """Return whether an arm may have this limit."""
+        return math.isfinite(limit) and limit > 0
 
     @classmethod
     @for_readers
@@ -282,8 +287,10 @@ class ComparingRule(Rule):
     """A rule that compares a trial with the others of its study: the usual early stopping.
 
     Such rules are what stopping on system metrics has to be compared with. What one sees depends on
-    which trials have run so far, so it is not replayed trial by trial but in the study's virtual
-    time (see `virtual_search.virtual_searches`), at each of its `limits`. It does not run live.
+    which trials have run so far: they show what they have reached on the study's `Scoreboard`, and
+    wait for its verdict after the windows that the rule `asks_after`. So it is not replayed trial by
+    trial but in the study's virtual time (see `virtual_search.virtual_searches`), at each of its
+    `limits`.
 
     Unless it `compares_windows`, it is not given the values of others at the same window.
     """
@@ -293,7 +300,7 @@ class ComparingRule(Rule):
 
     @classmethod
     def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:
-        """Return the rule as it is; it is replayed at its `limits`."""
+        """Return the rule as it is; it is replayed at its `limits`, whatever those of the arms."""
         return [cls()]
 
     def asks_after(self, window: int) -> bool:
@@ -302,10 +309,14 @@ class ComparingRule(Rule):
 
     @abstractmethod
     def own_values(self, curves: Curves) -> np.ndarray:
-        """Return what a trial is judged by after each window (trials x windows)."""
+        """Return what a trial is judged by after each window (... x windows).
+
+        Its value after a window depends only on that window and those before it. `curves` has at
+        least the rule's metric.
+        """
 
     def shown_values(self, curves: Curves) -> np.ndarray:
-        """Return what the others are compared with (trials x windows)."""
+        """Return what the others are compared with (... x windows)."""
         return self.own_values(curves)
 
     @abstractmethod

@@ -1,5 +1,6 @@
 """A multiple of the least cost: stop what costs far more than the cheapest finished trial."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +17,8 @@ class BestCost(ComparingRule):
     """Stop a trial that has cost more than a multiple of the cheapest finished one.
 
     Modelled on the cost-based early stopping of Zeus (You et al. 2023, NSDI), here for steady
-    training time.
+    training time. Until a trial has finished, nothing is stopped; where all trials run at once, those
+    that cost most go on until the cheapest one ends.
     """
 
     name: ClassVar[str] = "best_cost"
@@ -24,7 +26,13 @@ class BestCost(ComparingRule):
     metric: ClassVar[str] = "steady_train_time_s"
     compares_windows: ClassVar[bool] = False
     limits: ClassVar[Sequence[float]] = tuple(np.geomspace(1, 32, 11).round(2).tolist())
+    allowed_limits: ClassVar[str] = "a multiple of at least 1"
     limit: float = 2.0
+
+    @classmethod
+    def allows_limit(cls, limit: float) -> bool:
+        """Return whether the limit is such a multiple."""
+        return math.isfinite(limit) and limit >= 1
 
     def own_values(self, curves: Curves) -> np.ndarray:
         """Return the steady training time so far in seconds."""

@@ -1,30 +1,29 @@
 """The median stopping rule: worse than half of the others at the same point."""
 
-from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from sysstop.run.provenance import for_readers
-from sysstop.study.rules.base import NOT_ASKED, SHARES, ComparingRule, Curves, RuleStyle
-from sysstop.study.wording import with_unit
+from sysstop.study.rules.base import Curves, RuleStyle
+from sysstop.study.rules.quantile_rule import QuantileRule
 
 
 @dataclass(frozen=True)
-class MedianRule(ComparingRule):
+class MedianRule(QuantileRule):
     """Stop a trial whose best loss is worse than what a share of the others had on average.
 
     With the limit 0.5 it is the median stopping rule of Google Vizier (Golovin et al. 2017,
     doi:10.1145/3097983.3098043), which applies once three others have come as far.
+
+    Then it decides as Ray Tune's `MedianStoppingRule` does with `time_attr="training_iteration"` (a
+    window), `grace_period=1`, `min_samples_required=3` and `hard_stop=True`. While too few have come
+    as far, Ray pauses a trial for others that wait, unless `min_time_slice` forbids it; here it goes
+    on. Ray leaves out means that are not finite; here they count as the worst.
     """
 
     name: ClassVar[str] = "median"
-    stopped_is_candidate: ClassVar[bool] = True
-    metric: ClassVar[str] = "val_loss"
-    compares_windows: ClassVar[bool] = True
-    limits: ClassVar[Sequence[float]] = SHARES
     least_others: ClassVar[int] = 3
     limit: float = 0.5
 
@@ -37,14 +36,6 @@ class MedianRule(ComparingRule):
         losses = curves[self.metric]
         return losses.cumsum(axis=-1) / np.arange(1, losses.shape[-1] + 1)
 
-    def signal(
-        self, own: float, window: int, others: Sequence[float], finished: Sequence[float]
-    ) -> float:
-        """Return the share of the others whose mean loss is better than this trial's best."""
-        if len(others) < self.least_others:
-            return NOT_ASKED
-        return bisect_left(others, own) / len(others)
-
     @property
     @for_readers
     def label(self) -> str:
@@ -56,11 +47,6 @@ class MedianRule(ComparingRule):
     def style(self) -> RuleStyle:
         """A middle green."""
         return RuleStyle("Median rule", "#117a43")
-
-    @for_readers
-    def limit_text(self, digits: int = 3) -> str:
-        """Return the share of the others in percent."""
-        return with_unit(100 * self.limit, "%", digits)
 
     @for_readers
     def description(self, limit: str = "") -> str:

@@ -49,6 +49,7 @@ def recommendations_schema(levels: Levels) -> pa.DataFrameSchema:
             **described_by(PAIR),
             "configurations": pa.Column(int, pa.Check.ge(0), coerce=True),
             "configurations_within": pa.Column(int, pa.Check.ge(0), coerce=True),
+            "trial_id": pa.Column(str, coerce=True),
             **{
                 name: pa.Column(float if texts is None else str, **_NUMBER)
                 for name, texts in levels.items()
@@ -128,9 +129,10 @@ def recommendation_table(
 ) -> pd.DataFrame:
     """Return for each pair the best configuration within the constraints (`recommendations_schema`).
 
-    The best has the highest mean score; without any configuration within the constraints its
-    columns are NaN. `unconstrained_score` is the best score of all configurations. `rule`, `metric`
-    and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains
+    The best has the highest mean score; of equal scores it is the first by `trial_id`, as it is for
+    the best trial of a study. Without any configuration within the constraints its columns are NaN,
+    and its `trial_id` is empty. `unconstrained_score` is the best score of all configurations.
+    `rule`, `metric` and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains
     the best configuration to the end in every repetition, and `saved_time_fraction` what it saves
     of the baseline's steady training time (mean over repetitions). That rule is known only after
     the full search, so it is a bound on what can be saved. `constraints_saved_time_fraction` is what
@@ -150,6 +152,7 @@ def recommendation_table(
             **dict(zip(PAIR, pair, strict=True)),
             "configurations": len(of_pair[0].trial_ids),
             "configurations_within": len(within),
+            "trial_id": "",
             "unconstrained_score": mine["score"].max(),
             "rule": "",
             "metric": "",
@@ -159,12 +162,13 @@ def recommendation_table(
         if constraints:
             row["constraints_saved_time_fraction"] = _mean_saving(of_pair, breaks, limit=0.5)
         if len(within):
-            best = within.loc[within["score"].idxmax()]
+            ranked = within.sort_values(["score", "trial_id"], ascending=[False, True])
+            best = ranked.iloc[0]
             row["constraints_stop_best"] = any(
                 broken[_place(study, best["trial_id"])].any()
                 for study, broken in zip(of_pair, breaks, strict=True)
             )
-            row |= best[[*levels, "score", *metric_names("system")]].to_dict()
+            row |= best[["trial_id", *levels, "score", *metric_names("system")]].to_dict()
             row |= _cheapest_rule(of_pair, best["trial_id"], rules)
         rows.append(row)
     schema = recommendations_schema(levels)

@@ -13,7 +13,7 @@ import pandas as pd
 from sysstop.data.checks import TARGET
 from sysstop.data.split import Split
 from sysstop.models.pipeline import make_predictor, usual_row
-from sysstop.results.model_description import write_description
+from sysstop.results.model_description import read_description, write_description
 from sysstop.results.model_folder import predictions, save_model
 from sysstop.run.errors import UserError
 from sysstop.study.algorithms import Algorithm
@@ -102,7 +102,7 @@ def write_model(
     write_description(part, description)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    return description
+    return read_description(folder)
 
 
 def _why_none(recommendation: Recommendation) -> str:

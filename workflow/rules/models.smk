@@ -1,5 +1,8 @@
 """The recommended models, refitted and ready to be deployed, and their place in MLflow."""
 
+MODEL = "results/models/{dataset}/{algorithm}"
+TRACKED_MODEL = "results/mlflow/models/{dataset}/{algorithm}.json"
+
 
 rule model:
     """The recommended configuration with its preprocessing as an MLflow model, or why there is none."""
@@ -9,7 +12,7 @@ rule model:
         trials=f"{PAIR}/trials.parquet",
         recommendations="results/tables/recommendations.parquet",
     output:
-        directory("results/models/{dataset}/{algorithm}"),
+        directory(MODEL),
     log:
         "results/logs/model/{dataset}/{algorithm}.log",
     localrule: True
@@ -29,10 +32,10 @@ rule model:
 rule track_model:
     """Log the model in MLflow, and register it if the config says so."""
     input:
-        model="results/models/{dataset}/{algorithm}",
+        model=MODEL,
         store="results/mlflow/ready",
     output:
-        "results/mlflow/models/{dataset}/{algorithm}.json",
+        TRACKED_MODEL,
     log:
         "results/logs/track_model/{dataset}/{algorithm}.log",
     localrule: True

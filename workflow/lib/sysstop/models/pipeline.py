@@ -21,7 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from sysstop.data.split import Column, Split
 from sysstop.models import adapter
-from sysstop.study.algorithms import Algorithm, estimator_class, own_file
+from sysstop.study.algorithms import Algorithm, estimator_class, own_module_name
 from sysstop.trial.training import FoldModel
 
 
@@ -45,7 +45,7 @@ def make_predictor(model: FoldModel, algorithm: Algorithm) -> Predictor:
     package, _, _ = type(trained).__module__.partition(".")
     labels = np.array(split.class_values) if split.class_values else None
     if package != "sklearn":
-        if own_file(algorithm.estimator):
+        if package == own_module_name(algorithm.source):
             code[package] = algorithm.source
         else:
             packages.add(package)

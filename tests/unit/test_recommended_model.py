@@ -90,8 +90,6 @@ def recommendation(constraints=None, trials=(), **columns):
     row = {
         "dataset": "flats",
         "algorithm": "linear_regression",
-        "configurations": 2,
-        "configurations_within": 1,
         "trial_id": GOOD,
         "score": -12.0,
         **trials[metric_names("system")].median(),
@@ -184,12 +182,23 @@ def test_its_description_has_scores_metrics_and_by_how_much_the_worst_repetition
 
 
 def test_where_nothing_keeps_the_limits_there_is_no_model_and_the_folder_says_so(tmp_path, split):
-    what = recommendation({"memory_mb": 50}, trial_id="", configurations_within=0)
+    what = recommendation({"memory_mb": 50}, trial_id="")
     description = written(tmp_path / "model", split, what)
     assert [file.name for file in (tmp_path / "model").iterdir()] == ["model.json"]
     assert not description["model"]
-    assert description["reason"].startswith("None of the 2 configurations keeps the constraints")
+    assert description["reason"].startswith("None of the 1 configurations keeps the constraints")
     assert description["constraints"]["memory_mb"] == {"limit": 50, "value": 101, "margin": -51}
+
+
+def test_where_every_trial_failed_there_is_no_model_either(tmp_path, split):
+    tables = (
+        pd.DataFrame(columns=["dataset", "algorithm"]),
+        pd.DataFrame([trial(status="failed")]),
+    )
+    what = recommendation_of(*tables, "flats", "linear_regression", {"memory_mb": 50})
+    description = written(tmp_path / "model", split, what)
+    assert description["reason"].startswith("No configuration completed")
+    assert description["constraints"]["memory_mb"]["value"] is None
 
 
 def test_a_configuration_that_diverges_on_the_whole_training_part_is_no_model(tmp_path, split):

@@ -132,13 +132,14 @@ def recommendation_table(
     The best has the highest mean score; of equal scores it is the first by `trial_id`, as it is for
     the best trial of a study. Without any configuration within the constraints its columns are NaN,
     and its `trial_id` is empty. `unconstrained_score` is the best score of all configurations.
-    `rule`, `metric` and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains
-    the best configuration to the end in every repetition, and `saved_time_fraction` what it saves
-    of the baseline's steady training time (mean over repetitions). That rule is known only after
-    the full search, so it is a bound on what can be saved. `constraints_saved_time_fraction` is what
-    stopping on the constraints themselves saves, which needs no prior knowledge (NaN if there are
-    none), and `constraints_stop_best` says whether that stops the best configuration in any
-    repetition, because a single window exceeded what the whole trial keeps.
+    `rule`, `metric` and `limit` name the one of `rules` on one trial, at any limit, that stops most
+    and still trains the best configuration to the end in every repetition, and
+    `saved_time_fraction` what it saves of the baseline's steady training time (mean over
+    repetitions). That rule is known only after the full search, so it is a bound on what can be
+    saved. `constraints_saved_time_fraction` is what stopping on the constraints themselves saves,
+    which needs no prior knowledge (NaN if there are none), and `constraints_stop_best` says whether
+    that stops the best configuration in any repetition, because a single window exceeded what the
+    whole trial keeps.
     """
     configurations = configuration_table(trials, constraints, levels)
     studies: dict[tuple, list[Recording]] = {}

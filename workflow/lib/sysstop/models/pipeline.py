@@ -49,6 +49,7 @@ def make_predictor(model: FoldModel, algorithm: Algorithm) -> Predictor:
             code[package] = algorithm.source
         else:
             packages.add(package)
+        # By its text, which goes along, because whoever loads the model need not have this library.
         source = Path(adapter.__file__).read_text(encoding="utf-8")
         adapter_class = estimator_class(f"{Path(adapter.__file__).name}:Adapter", source)
         trained = adapter_class(trained, model.loss.method, labels)

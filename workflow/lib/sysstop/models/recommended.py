@@ -17,6 +17,7 @@ from sysstop.results.model_description import read_description, write_descriptio
 from sysstop.results.model_folder import predictions, save_model
 from sysstop.run.errors import UserError
 from sysstop.study.algorithms import Algorithm
+from sysstop.study.keys import PAIR
 from sysstop.study.metrics import metric_names
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM, Budget, Study
@@ -24,7 +25,7 @@ from sysstop.study.wording import number
 from sysstop.trial.refit import refitted, scores_on_test_part, trial_to_refit
 from sysstop.trial.training import Diverged
 
-# What rounding may change of a score, in standard deviations of the target, or of an accuracy.
+# What rounding may change of a score, as a share of it or of the target's standard deviation.
 ROUNDING = 1e-9
 
 
@@ -32,18 +33,24 @@ ROUNDING = 1e-9
 class Recommendation:
     """What the tables say of a data set and algorithm."""
 
-    row: Mapping[str, Any]
-    """its row of the recommendations"""
+    trial_id: str
+    """the recommended configuration; empty where there is none"""
+    summary: Mapping[str, Any]
+    """the medians of its system metrics and its mean `score`, over the repetitions"""
     trials: pd.DataFrame
-    """its trials of the baseline"""
+    """all trials of the baseline"""
     constraints: Mapping[str, float]
     """the application's largest value of each system metric"""
 
     @property
     def of_configuration(self) -> pd.DataFrame:
         """The trials of the recommended configuration, by repetition."""
-        own = self.trials[self.trials["trial_id"] == self.row["trial_id"]]
-        return own.sort_values("repetition")
+        return self.trials[self.trials["trial_id"] == self.trial_id].sort_values("repetition")
+
+    @property
+    def completed(self) -> pd.DataFrame:
+        """The completed trials."""
+        return self.trials[self.trials["status"] == Status.COMPLETED]
 
 
 def recommendation_of(
@@ -53,15 +60,15 @@ def recommendation_of(
     algorithm: str,
     constraints: Mapping[str, float],
 ) -> Recommendation:
-    """Return what the tables say of a data set and algorithm, whose trials are among those given."""
-    pair = (dataset, algorithm)
-    mine, row = (
-        table[(table["dataset"] == dataset) & (table["algorithm"] == algorithm)]
-        for table in (trials, recommendations)
+    """Return what the tables, of any data sets and algorithms, say of one of each."""
+    rows, trials = (
+        table[(table[PAIR] == [dataset, algorithm]).all(axis=1)]
+        for table in (recommendations, trials)
     )
-    if len(row) != 1:
-        raise UserError(f"recommendations.parquet has no row of {' and '.join(pair)}.")
-    return Recommendation(row.iloc[0].to_dict(), mine[mine["arm"] == BASELINE_ARM], constraints)
+    # There is no row where every trial failed.
+    row = rows.iloc[0].to_dict() if len(rows) else {"trial_id": ""}
+    baseline = trials[trials["arm"] == BASELINE_ARM]
+    return Recommendation(row["trial_id"], row, baseline, constraints)
 
 
 def write_model(
@@ -106,14 +113,13 @@ def write_model(
 
 
 def _why_none(recommendation: Recommendation) -> str:
-    row = recommendation.row
-    if row["trial_id"]:
+    if recommendation.trial_id:
         return ""
-    if not recommendation.constraints:
+    if recommendation.completed.empty or not recommendation.constraints:
         return "No configuration completed in every repetition of the baseline."
     return (
-        f"None of the {row['configurations']} configurations keeps the constraints in every repetition of "
-        "the baseline."
+        f"None of the {recommendation.trials['trial_id'].nunique()} configurations keeps the constraints in "
+        "every repetition of the baseline."
     )
 
 
@@ -122,11 +128,12 @@ def _kept(recommendation: Recommendation) -> dict[str, dict[str, float]]:
 
     Where there is none, how near the nearest completed trial comes to each.
     """
-    completed = recommendation.trials[recommendation.trials["status"] == Status.COMPLETED]
-    found = recommendation.of_configuration
     kept = {}
     for metric, limit in recommendation.constraints.items():
-        value = float(completed[metric].min() if found.empty else found[metric].max())
+        if recommendation.trial_id:
+            value = float(recommendation.of_configuration[metric].max())
+        else:
+            value = float(recommendation.completed[metric].min())
         kept[metric] = {"limit": limit, "value": value, "margin": limit - value}
     return kept
 
@@ -182,13 +189,13 @@ def _refit_into(
         },
         "scores": {
             "validation": {name: finished[name] for name in metric_names("quality")},
-            "validation_over_repetitions": recommendation.row["score"],
+            "validation_over_repetitions": recommendation.summary["score"],
             "test": {
                 "loss": scores["val_loss"],
                 **{name: scores[name] for name in ("accuracy", "rmse", "score")},
             },
         },
-        "system_metrics": {name: recommendation.row[name] for name in metric_names("system")},
+        "system_metrics": {name: recommendation.summary[name] for name in metric_names("system")},
         "serialization": asdict(serialization),
     }
 
@@ -202,7 +209,7 @@ def _check_score(folder: Path, split: Split, table: pd.DataFrame, expected: floa
         score = float(np.mean(predicted.astype(object) == target.astype(object)))
     else:
         score = -math.sqrt(np.mean((predicted - target.astype(float)) ** 2))
-    if not abs(score - expected) <= ROUNDING * split.target_scale[-1]:
+    if not abs(score - expected) <= ROUNDING * max(split.target_scale[-1], abs(expected)):
         raise UserError(
             f"Data set '{split.name}': the stored model has a test score of {number(score, 6)} instead of "
             f"{number(expected, 6)}. Its estimator seems to predict something else each time, or after "

@@ -82,7 +82,7 @@ def predictions(folder: Path, rows: pd.DataFrame) -> np.ndarray:
 
 def _whole_columns(cells: pd.DataFrame) -> list[str]:
     """Return the columns that hold nothing but whole numbers, or nothing but true and false."""
-    return [name for name in cells if cells[name].dtype.kind in "bi"]
+    return [name for name in cells if _cell_type(cells[name]) in (DataType.boolean, DataType.long)]
 
 
 def _cell_type(column: pd.Series) -> DataType | AnyType:

@@ -124,6 +124,8 @@ if DATABASE:
 # Where a store of our own keeps artifacts; a store that others share decides that itself.
 ARTIFACTS = placed("results/mlflow/artifacts") if DATABASE else None
 IMPORT = config["tracking"]["import"]
+# One rule asks for it, so a change of it concerns no other.
+REGISTER_MODELS = config["tracking"].pop("register_models")
 
 # The parts of the config that the report and its tables describe.
 REPORTED_CONFIG = {

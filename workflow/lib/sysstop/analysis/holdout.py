@@ -2,17 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sysstop.data.split import Split
 from sysstop.study.algorithms import Algorithm
 from sysstop.study.keys import REPLICATE, TRIAL
-from sysstop.study.studies import Budget, Study, Trial, plan_trials
-from sysstop.trial.training import Diverged, FoldModel
+from sysstop.study.studies import Budget, Study, Trial
+from sysstop.trial.refit import refitted, scores_on_test_part, trial_to_refit
+from sysstop.trial.training import Diverged
 
 
 def score_winners(
@@ -33,24 +32,26 @@ def score_winners(
     scores: dict[tuple, float] = {}
     rows = []
     for winner in best_trials.itertuples():
-        study = Study(winner.dataset, winner.algorithm, winner.arm, winner.repetition)
         # Arms often share their winner.
         same = (*(getattr(winner, key) for key in REPLICATE), winner.trial_id, winner.steps_used)
         if same not in scores:
-            planned = plan_trials(study, algorithm, grid, budget, seed, split.fold_train_rows)
-            trial = replace(planned[winner.trial_id], steps_planned=winner.steps_used)
+            trial = trial_to_refit(
+                Study(winner.dataset, winner.algorithm, winner.arm, winner.repetition),
+                winner.trial_id,
+                winner.steps_used,
+                algorithm=algorithm,
+                grid=grid,
+                budget=budget,
+                seed=seed,
+                fold_rows=split.fold_train_rows,
+            )
             scores[same] = _test_score(trial, split)
         rows.append([*(getattr(winner, key) for key in TRIAL), scores[same]])
     return pd.DataFrame(rows, columns=[*TRIAL, "test_score"])
 
 
 def _test_score(trial: Trial, split: Split) -> float:
-    """Return the test score of one model trained for the trial's steps."""
-    model = FoldModel(trial, split, fold=split.folds)
     try:
-        for _ in range(trial.steps_planned):
-            model.batch_loss(*model.fit_batch())
+        return scores_on_test_part(refitted(trial, split))["score"]
     except Diverged:
         return math.nan
-    rows = np.arange(len(split.test_target))
-    return model.evaluate(split.test_features, split.test_target, rows)["score"]

@@ -49,6 +49,7 @@ def recommendations_schema(levels: Levels) -> pa.DataFrameSchema:
             **described_by(PAIR),
             "configurations": pa.Column(int, pa.Check.ge(0), coerce=True),
             "configurations_within": pa.Column(int, pa.Check.ge(0), coerce=True),
+            "trial_id": pa.Column(str, coerce=True),
             **{
                 name: pa.Column(float if texts is None else str, **_NUMBER)
                 for name, texts in levels.items()
@@ -128,15 +129,17 @@ def recommendation_table(
 ) -> pd.DataFrame:
     """Return for each pair the best configuration within the constraints (`recommendations_schema`).
 
-    The best has the highest mean score; without any configuration within the constraints its
-    columns are NaN. `unconstrained_score` is the best score of all configurations. `rule`, `metric`
-    and `limit` name the one of `rules` on one trial, at any limit, that stops most and still trains
-    the best configuration to the end in every repetition, and `saved_time_fraction` what it saves
-    of the baseline's steady training time (mean over repetitions). That rule is known only after
-    the full search, so it is a bound on what can be saved. `constraints_saved_time_fraction` is what
-    stopping on the constraints themselves saves, which needs no prior knowledge (NaN if there are
-    none), and `constraints_stop_best` says whether that stops the best configuration in any
-    repetition, because a single window exceeded what the whole trial keeps.
+    The best has the highest mean score; of equal scores it is the first by `trial_id`, as it is for
+    the best trial of a study. Without any configuration within the constraints its columns are NaN,
+    and its `trial_id` is empty. `unconstrained_score` is the best score of all configurations.
+    `rule`, `metric` and `limit` name the one of `rules` on one trial, at any limit, that stops most
+    and still trains the best configuration to the end in every repetition, and
+    `saved_time_fraction` what it saves of the baseline's steady training time (mean over
+    repetitions). That rule is known only after the full search, so it is a bound on what can be
+    saved. `constraints_saved_time_fraction` is what stopping on the constraints themselves saves,
+    which needs no prior knowledge (NaN if there are none), and `constraints_stop_best` says whether
+    that stops the best configuration in any repetition, because a single window exceeded what the
+    whole trial keeps.
     """
     configurations = configuration_table(trials, constraints, levels)
     studies: dict[tuple, list[Recording]] = {}
@@ -150,12 +153,14 @@ def recommendation_table(
             **dict(zip(PAIR, pair, strict=True)),
             "configurations": len(of_pair[0].trial_ids),
             "configurations_within": len(within),
+            "trial_id": "",
             "unconstrained_score": mine["score"].max(),
             "rule": "",
             "metric": "",
             "constraints_stop_best": False,
         }
-        best = within.loc[within["score"].idxmax()] if len(within) else None
+        ranked = within.sort_values(["score", "trial_id"], ascending=[False, True])
+        best = ranked.iloc[0] if len(ranked) else None
         if constraints:
             multiples = [effective_signals(rule, s.curves, s.steps_planned) for s in of_pair]
             saved = _mean_saving(of_pair, multiples, rule.limit)
@@ -165,7 +170,7 @@ def recommendation_table(
                 for study, of_study in zip(of_pair, multiples, strict=True)
             )
         if best is not None:
-            row |= best[[*levels, "score", *metric_names("system")]].to_dict()
+            row |= best[["trial_id", *levels, "score", *metric_names("system")]].to_dict()
             row |= _cheapest_rule(of_pair, best["trial_id"], rules)
         rows.append(row)
     schema = recommendations_schema(levels)

@@ -3,9 +3,9 @@
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +21,30 @@ ARRAYS = (
     "feature_scale",
     "target_mean",
     "target_scale",
+    "test_rows",
 )
+
+Cell = str | float | bool
+"""A label or category as the raw table has it."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature column of the raw table and how it becomes features, as the training part has it."""
+
+    name: str
+    encoding: Literal["number", "one_hot", "ordinal"]
+    usual: Cell
+    """the training part's median, or most frequent category"""
+    categories: list[Cell] = field(default_factory=list)
+    """those of the training part, sorted; none for numbers"""
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The features that it becomes."""
+        if self.encoding == "one_hot":
+            return [f"{self.name}={category}" for category in self.categories]
+        return [self.name]
 
 
 @dataclass(frozen=True)
@@ -54,11 +77,24 @@ class Split:
     """k+1; 0 for a classification"""
     target_scale: np.ndarray
     """k+1; 1 for a classification"""
-    class_labels: list[str]
-    """The label of each class code; empty for a regression"""
-    feature_names: list[str]
+    test_rows: np.ndarray
+    """m: the place of each row of the test part in the raw table"""
+    class_values: list[Cell]
+    """The label of each class code as the raw table has it; empty for a regression"""
+    columns: list[Column]
+    """The raw table's feature columns in its order, which is that of the features"""
     summary: dict = field(default_factory=dict)
     """How the split was made: counts, seed, stratification, treatments"""
+
+    @property
+    def class_labels(self) -> list[str]:
+        """The label of each class code as text; empty for a regression."""
+        return [str(value) for value in self.class_values]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The names of the features after encoding."""
+        return [name for column in self.columns for name in column.feature_names]
 
     @property
     def folds(self) -> int:
@@ -92,7 +128,9 @@ def write_split(split: Split, folder: Path) -> None:
         "task": split.task,
         "summary": split.summary,
         "class_labels": split.class_labels,
+        "class_values": split.class_values,
         "feature_names": split.feature_names,
+        "columns": [asdict(column) for column in split.columns],
     }
     (part / "split.json").write_text(json.dumps(description, indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
@@ -107,7 +145,14 @@ def load_split(folder: Path) -> Split:
     folder = Path(folder)
     description = json.loads((folder / "split.json").read_text())
     arrays = {array: np.load(folder / f"{array}.npy", mmap_mode="r") for array in ARRAYS}
-    return Split(**description, **arrays)
+    return Split(
+        name=description["name"],
+        task=description["task"],
+        summary=description["summary"],
+        class_values=description["class_values"],
+        columns=[Column(**column) for column in description["columns"]],
+        **arrays,
+    )
 
 
 def read_summary(folder: Path) -> dict:

@@ -1,21 +1,16 @@
 """Split a table into training and test part, and the training part into folds."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from sysstop.data.checks import (
-    TARGET,
-    check_memory,
-    column_kind,
-    listed,
-    without_dropped_rows,
-)
-from sysstop.data.split import Split
+from sysstop.data.checks import TARGET, check_memory, listed, without_dropped_rows
+from sysstop.data.encoding import encoded, fit_columns, plain_cells
+from sysstop.data.split import Column, Split
 from sysstop.run.errors import UserError
 from sysstop.study.studies import rows_for_test
 
@@ -41,13 +36,14 @@ def make_split(
         Where the training part is too small for its folds or classes, or has no value at all in
         a feature that is to be imputed.
     """
-    usable = without_dropped_rows(table, entry)
+    usable = without_dropped_rows(table.reset_index(drop=True), entry)
     is_classification = entry["task"] == "classification"
     if is_classification:
         target, labels = pd.factorize(usable[TARGET], sort=True)
-        target, class_labels = target.astype(np.int64), [str(label) for label in labels]
+        target, class_values = target.astype(np.int64), plain_cells(labels)
     else:
-        target, class_labels = usable[TARGET].to_numpy(dtype=np.float64), []
+        target, class_values = usable[TARGET].to_numpy(dtype=np.float64), []
+    class_labels = [str(value) for value in class_values]
     _check_sizes(name, len(usable), len(class_labels), test_fraction, folds)
 
     if is_classification:
@@ -66,8 +62,9 @@ def make_split(
         )
         split_note = folds_note = "not stratified: a regression has no classes"
 
-    train_features, test_features, feature_names = _encoded_features(
-        name, usable, train_rows, test_rows, entry
+    columns = fit_columns(name, usable, train_rows, entry)
+    train_features, test_features = _encoded_features(
+        name, usable, columns, train_rows, test_rows, impute=entry.get("missing") == "impute"
     )
     feature_mean, feature_scale = _scaling(train_features, fold_of_row, folds)
     if is_classification:
@@ -82,7 +79,7 @@ def make_split(
         "rows_dropped": len(table) - len(usable),
         "train_rows": len(train_rows),
         "test_rows": len(test_rows),
-        "features": len(feature_names),
+        "features": train_features.shape[1],
         "features_before_encoding": table.shape[1] - 1,
         "classes": len(class_labels),
         "test_fraction": test_fraction,
@@ -105,8 +102,9 @@ def make_split(
         feature_scale=feature_scale,
         target_mean=target_mean,
         target_scale=target_scale,
-        class_labels=class_labels,
-        feature_names=feature_names,
+        test_rows=usable.index.to_numpy()[test_rows],
+        class_values=class_values,
+        columns=columns,
         summary=summary,
     )
 
@@ -201,71 +199,35 @@ def _fold_of_row(splitter: KFold | StratifiedKFold, target: np.ndarray) -> np.nd
 
 
 def _encoded_features(
-    name: str, table: pd.DataFrame, train_rows: np.ndarray, test_rows: np.ndarray, entry: Mapping
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return training features, test features (float64, C order) and their names.
+    name: str,
+    table: pd.DataFrame,
+    columns: Sequence[Column],
+    train_rows: np.ndarray,
+    test_rows: np.ndarray,
+    *,
+    impute: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return training features and test features (float64, C order).
 
     The arrays are filled column by column, so that no second copy of the table is ever held.
     """
-    one_hot = entry.get("categorical") == "one_hot"
-    columns = [column for column in table.columns if column != TARGET]
-    categories = {
-        column: np.unique(_as_categories(table[column].iloc[train_rows].dropna()))
-        for column in columns
-        if column_kind(table[column]) == "category"
-    }
-    feature_names = []
-    for column in columns:
-        if one_hot and column in categories:
-            feature_names += [f"{column}={category}" for category in categories[column]]
-        else:
-            feature_names.append(column)
-
+    features = sum(len(column.feature_names) for column in columns)
     check_memory(
         name,
-        f"its {len(feature_names)} features after encoding",
-        8 * len(table) * len(feature_names),
+        f"its {features} features after encoding",
+        8 * len(table) * features,
         f"Set `datasets.{name}.categorical` to `ordinal`, or remove columns of many categories",
     )
-    train_features = np.empty((len(train_rows), len(feature_names)))
-    test_features = np.empty((len(test_rows), len(feature_names)))
+    train_features = np.empty((len(train_rows), features))
+    test_features = np.empty((len(test_rows), features))
     first = 0
     for column in columns:
-        values = table[column]
-        if column not in categories:
-            values = values.astype(np.float64)
-        if entry.get("missing") == "impute" and values.hasnans:
-            values = values.fillna(_usual_value(name, values.iloc[train_rows]))
-        if column not in categories:
-            encoded = values.to_numpy()[:, np.newaxis]
-        else:
-            known = pd.Index(categories[column])
-            # -1 for a category unknown to the training part
-            encoded = known.get_indexer(_as_categories(values))[:, np.newaxis]
-            if one_hot:
-                encoded = encoded == np.arange(len(categories[column]))
-        end = first + encoded.shape[1]
-        train_features[:, first:end] = encoded[train_rows]
-        test_features[:, first:end] = encoded[test_rows]
+        values = encoded(column, table[column.name], impute=impute)
+        end = first + values.shape[1]
+        train_features[:, first:end] = values[train_rows]
+        test_features[:, first:end] = values[test_rows]
         first = end
-    return train_features, test_features, feature_names
-
-
-def _as_categories(values: pd.Series) -> np.ndarray:
-    """Return plain values, so that categories sort by value, whatever pandas stores."""
-    return values.to_numpy(dtype=object)
-
-
-def _usual_value(name: str, column: pd.Series) -> object:
-    """Return the training part's median of numbers, or most frequent category."""
-    present = column.dropna()
-    if present.empty:
-        raise UserError(
-            f"Data set '{name}': the feature column '{column.name}' has no value in the training "
-            "part that could be imputed. Remove the column, or set "
-            f"`datasets.{name}.missing` to `drop`."
-        )
-    return present.median() if column_kind(column) == "number" else present.mode().iloc[0]
+    return train_features, test_features
 
 
 def _scaling(

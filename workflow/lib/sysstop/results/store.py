@@ -10,16 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-os.environ |= {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # Else a run's end takes another request, just to print its address.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Run, ViewType
+from mlflow.entities import Experiment, LoggedModel, Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.tracking.rest_store import RestStore
@@ -110,6 +105,17 @@ def open_store(uri: str | None, prefix: str = "", artifacts: Path | None = None)
     return Store(client, uri, prefix, artifacts)
 
 
+def takes_artifacts(store: Store) -> bool:
+    """Return whether artifacts reach the store, by its latest experiment.
+
+    They do not where others use it and it keeps them in a folder of its own host.
+    """
+    if store.is_own:
+        return True
+    (experiment, *_) = store.client.search_experiments(max_results=1)
+    return urlsplit(experiment.artifact_location).scheme not in ("", "file")
+
+
 def active_experiment(store: Store, name: str) -> Experiment | None:
     """Return the experiment of this name, below the store's prefix, unless it was deleted."""
     experiment = store.client.get_experiment_by_name(f"{store.prefix}{name}")
@@ -174,6 +180,14 @@ def delete_runs(store: Store, experiment_id: str, where: str, *, for_good: bool)
             if for_good:
                 get_artifact_repository(run.info.artifact_uri).delete_artifacts()
                 _tracking_store(store)._hard_delete_run(run.info.run_id)
+
+
+def delete_logged_model(store: Store, model: LoggedModel) -> None:
+    """Delete a model: for good where nobody else uses the store, else so that it is out of sight."""
+    store.client.delete_logged_model(model.model_id)
+    if store.is_own:
+        get_artifact_repository(model.artifact_location).delete_artifacts()
+        _tracking_store(store)._hard_delete_logged_model(model.model_id)
 
 
 def metric_values(

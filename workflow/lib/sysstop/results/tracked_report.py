@@ -3,11 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlflow.entities import Param
 
-from sysstop.results.store import Store, delete_runs, store_errors, usable_experiment
+from sysstop.results.store import (
+    Store,
+    delete_runs,
+    store_errors,
+    takes_artifacts,
+    usable_experiment,
+)
 
 EXPERIMENT = "report"
 REMEDY = (
@@ -26,7 +31,7 @@ def track_report(
     whose artifacts are in a folder of its own host. Raises `UserError` when it cannot be written.
     """
     with store_errors(store.uri, REMEDY):
-        if not store.is_own and _is_local(store):
+        if not takes_artifacts(store):
             return None
         experiment_id = usable_experiment(store, EXPERIMENT)
         delete_runs(store, experiment_id, f"tags.study = '{EXPERIMENT}'", for_good=store.is_own)
@@ -42,9 +47,3 @@ def track_report(
                 store.client.log_artifact(run_id, str(file), folder)
         store.client.set_terminated(run_id)
     return run_id
-
-
-def _is_local(store: Store) -> bool:
-    """Return whether artifacts are in a folder of the store's host, by its latest experiment."""
-    (experiment, *_) = store.client.search_experiments(max_results=1)
-    return urlsplit(experiment.artifact_location).scheme in ("", "file")

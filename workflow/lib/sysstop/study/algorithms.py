@@ -109,9 +109,14 @@ class _TextLoader(InspectLoader):
         return self.source_to_code(self._source, str(self._file))
 
 
+def own_module_name(source: str) -> str:
+    """Return the name of the module that a text becomes, which no other text has."""
+    return f"own_estimator_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+
+
 def _own_module(file: Path, source: str) -> ModuleType:
     """Return the module of a file's text; the same text gives the same module in this process."""
-    name = f"own_estimator_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+    name = own_module_name(source)
     if name not in sys.modules:
         loader = _TextLoader(file, source)
         module = module_from_spec(spec_from_loader(name, loader, origin=str(file)))

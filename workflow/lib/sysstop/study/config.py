@@ -187,6 +187,9 @@ class TrackingSection(ConfigSection):
     import_: Annotated[bool, AsNumber] = Field(False, alias="import")
     """Whether to make the tables from the runs that the store holds already, whoever searched them,
     without any search here; see docs/shared-services.md."""
+    register_models: Annotated[bool, AsNumber] = False
+    """Whether the target `models` registers each model in the store's registry, where it becomes the next
+    version of `<prefix><data set>-<algorithm>`; see docs/models.md."""
 
     @field_validator("uri", mode="before")
     @classmethod

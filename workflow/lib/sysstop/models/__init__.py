@@ -1,0 +1,1 @@
+"""The models to deploy: refitted, with their preprocessing, as MLflow stores and serves them."""

@@ -82,7 +82,7 @@ def arm_limits_table(trials: pd.DataFrame, config: Mapping[str, Any]) -> pd.Data
     ]
     limits = limits[limits["arm"].isin(arms)]
     heads = {
-        name: f"{name}: {rule_with_limit(config['arms'][name], math.inf).axis_label}"
+        name: f"{capitalised(arm_label(name))}: {rule_with_limit(config['arms'][name], math.inf).axis_label}"
         for name in arms
     }
     rows = [
@@ -108,6 +108,7 @@ ARM_LIMITS_TABLE = ReportTable(
     name="arm_limits",
     title="Limits of the arms",
     sources=("trials",),
+    naming=2,
     digest=lambda data: arm_limits_table(data.tables["trials"], data.config),
     note=(
         "What the limits given as quantiles of the baseline became: the median over the repetitions "
@@ -127,5 +128,6 @@ ARMS_METHOD = (
 )
 
 
-ARMS = Subject(tables=(ARMS_TABLE,), method=lambda data: [ARMS_METHOD])
-ARM_LIMITS = Subject(tables=(ARM_LIMITS_TABLE,))
+ARMS = Subject(
+    name="arms", tables=(ARMS_TABLE,), method=lambda data: [ARMS_METHOD]
+)

@@ -6,20 +6,27 @@ from typing import Any
 import pandas as pd
 
 from sysstop.report.arms import ARM_LIMITS_TABLE, arm_description, arm_limits
-from sysstop.report.noise import noise_sentences
-from sysstop.report.subject import Answer, Subject
-from sysstop.report.text_tables import ReportTable
+from sysstop.report.regret import comparable_regret, is_worse
+from sysstop.report.subject import Answer, Headline, KeyNumber, Subject
+from sysstop.report.text_tables import (
+    ReportTable,
+    counts_of,
+    row_id,
+    two_digits,
+    whole_percents,
+)
 from sysstop.report.wording import (
     algorithm_label,
     arm_label,
     arm_order,
+    capitalised,
     counted,
     in_words,
+    number,
     out_of,
     pair_label,
     percent,
-    span,
-    tenths,
+    whole_percent,
 )
 from sysstop.study.arms import NO_RULE, needs_baseline, stopped_is_candidate
 from sysstop.study.keys import PAIR, STUDY
@@ -43,187 +50,311 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
     )
     summary = arm_summary(in_order)
     winners_stopped = (summary["winner_stopped"] * summary["repetitions"]).round().astype(int)
-    return pd.DataFrame(
-        {
-            "Data set": summary["dataset"],
-            "Algorithm": summary["algorithm"].map(algorithm_label),
-            "Arm": summary["arm"].map(arm_label),
-            "Trials stopped (%)": 100 * summary["trials_stopped"] / summary["trials"],
-            "Steady training time (s)": summary["steady_train_time_s"],
-            "Steady time saved (%)": _with_interval(summary, "steady_saved_fraction"),
-            "Noise floor (%)": 100 * summary["steady_noise_floor"],
-            "Wall time saved (%)": 100 * summary["saved_fraction"],
-            "Steps saved (%)": 100 * summary["saved_steps_fraction"],
-            "Winner stopped": [
-                f"{stopped} of {repetitions}"
-                for stopped, repetitions in zip(
-                    winners_stopped, summary["repetitions"], strict=True
-                )
-            ],
-            "Best score": summary["best_score"],
-            "Regret": summary["regret"].round(12),  # a mean of nothing may be off by 1e-17
-            "Test regret": summary["test_regret"].round(12),
-        }
-    )
+    table = {
+        "Data set": summary["dataset"],
+        "Algorithm": summary["algorithm"].map(algorithm_label),
+        "Arm": summary["arm"].map(arm_label),
+        "Trials stopped (%)": whole_percents(summary["trials_stopped"] / summary["trials"]),
+        "Steady training time (s)": two_digits(summary["steady_train_time_s"]),
+        "Steady time saved (%)": _with_interval(summary, "steady_saved_fraction"),
+        "Noise of that (%)": (100 * summary["steady_noise_floor"]).round(1),
+        "Wall time saved (%)": whole_percents(summary["saved_fraction"]),
+        "Steps saved (%)": whole_percents(summary["saved_steps_fraction"]),
+        "Best trial stopped": [
+            f"{stopped} of {repetitions}"
+            for stopped, repetitions in zip(winners_stopped, summary["repetitions"], strict=True)
+        ],
+        "Best score": summary["best_score"],
+        "Regret": summary["regret"].round(12),  # a mean of nothing may be off by 1e-17
+        "Test regret": summary["test_regret"].round(12),
+    }
+    return pd.DataFrame(table)
 
 
 def _with_interval(summary: pd.DataFrame, fraction: str) -> pd.Series:
     """Return a fraction in percent, as "31 (25 to 36)" where there are several repetitions."""
-    columns = [100 * summary[name] for name in (fraction, f"{fraction}_low", f"{fraction}_high")]
+    columns = [
+        whole_percents(summary[name]) for name in (fraction, f"{fraction}_low", f"{fraction}_high")
+    ]
     if (summary["repetitions"] == 1).all():
         return columns[0]
     texts = []
     for value, low, high in zip(*columns, strict=True):
-        text = tenths(value)
         known = not pd.isna(low) and low < high
-        texts.append(f"{text} ({tenths(low)} to {tenths(high)})" if known else text)
+        texts.append(f"{value:.0f} ({low:.0f} to {high:.0f})" if known else number(value))
     return pd.Series(texts, summary.index)
+
+
+def _stopping(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the studies of arms that may stop a trial and have a baseline to be compared with.
+
+    Arms that never stop a trial are only there to measure the noise.
+    """
+    never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
+    stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
+    return stopping.dropna(subset=["baseline_best_score", "steady_saved_fraction"])
+
+
+def arm_outcomes(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return what each stopping arm saved and lost, over all its studies.
+
+    One row per arm, in the order of `arm_order`: the number of `studies`; the `saved` share of the
+    steady training time (median), its `least` and `most`, and that of the wall time (`saved_wall`); in
+    how many studies the saving is `beyond_noise`, the best model is `worse` (`regret.is_worse`), and
+    `none_left` to choose from; and the `largest_regret` by task.
+    """
+    compared = _stopping(budget, config)
+    compared = compared.assign(
+        worse=is_worse(budget).loc[compared.index],
+        none_left=compared["best_score"].isna(),
+        beyond_noise=compared["above_steady_noise_floor"] & (compared["steady_saved_fraction"] > 0),
+        comparable=comparable_regret(compared),
+    )
+    rows = []
+    for arm in arm_order(compared["arm"]):
+        of_arm = compared[compared["arm"] == arm]
+        saved = of_arm["steady_saved_fraction"]
+        rows.append(
+            {
+                "arm": arm,
+                "studies": len(of_arm),
+                "saved": saved.median(),
+                "least": saved.min(),
+                "most": saved.max(),
+                "saved_wall": of_arm["saved_fraction"].median(),
+                **of_arm[["beyond_noise", "worse", "none_left"]].sum().to_dict(),
+                **of_arm.groupby("task")["comparable"].max().to_dict(),
+            }
+        )
+    columns = ["arm", "studies", "saved", "least", "most", "saved_wall"]
+    columns += ["beyond_noise", "worse", "none_left", *sorted(budget["task"].unique())]
+    return pd.DataFrame(rows, columns=columns)
+
+
+REGRET_HEADS = {
+    "classification": "Largest regret (points of accuracy)",
+    "regression": "Largest regret (% of RMSE)",
+}
+
+
+def outcome_digest(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the `arm_outcomes` as readers see them."""
+    table = {
+        "Arm": outcomes["arm"].map(arm_label),
+        "Steady time saved, median (%)": whole_percents(outcomes["saved"]),
+        "Least to most (%)": [
+            f"{whole_percent(low)} to {whole_percent(high)}"
+            for low, high in zip(outcomes["least"], outcomes["most"], strict=True)
+        ],
+        "Wall time saved, median (%)": whole_percents(outcomes["saved_wall"]),
+        "Saving beyond noise": counts_of(outcomes, "beyond_noise", "studies"),
+        "Worse model": counts_of(outcomes, "worse", "studies"),
+        "No model left": counts_of(outcomes, "none_left", "studies"),
+    }
+    for task, head in REGRET_HEADS.items():
+        if task in outcomes:
+            table[head] = (100 * outcomes[task].astype(float)).round(2)
+    return pd.DataFrame(table)
+
+
+OUTCOMES_TABLE = ReportTable(
+    name="outcomes",
+    title="What each arm saved and lost",
+    sources=("budget",),
+    in_papers=False,
+    digest=lambda data: outcome_digest(arm_outcomes(data.tables["budget"], data.config)),
+    note=(
+        "All searches of an arm together, one for each data set, algorithm and repetition. Worse model: "
+        "the best trial left is worse than the full search's by more than the noise of regrets, or "
+        "none is left. Noise of regrets: 95 % of them differ by less between the validation folds and "
+        "the test part."
+    ),
+)
 
 
 BUDGET_TABLE = ReportTable(
     name="budget",
     title="Budget and regret of each arm",
     sources=("budget",),
+    naming=3,
     digest=lambda data: budget_summary(data.tables["budget"]),
     note=(
-        "Means over the repetitions. Time and steps saved are compared with the full budget. "
-        "Scores are accuracy, or minus RMSE in the target's unit; regret is the full budget's "
-        "best score minus the arm's, test regret the same on the held-out part, and a dash means "
-        "that no trial was left. The noise floor is the largest share by which the steady "
-        "training time of one of the pair's studies differed from the baseline's in the trials "
-        "that it did not stop; a smaller saving of steady time cannot be distinguished from "
-        "noise. With several repetitions, steady time saved has its 95 % bootstrap interval. "
-        "Winner stopped counts the repetitions in which the arm stopped the trial that the full "
-        "budget chose."
+        "Means over the repetitions; savings are of the full budget's time and steps. "
+        "Scores are accuracy, or minus RMSE in the target's unit. Regret is the full budget's "
+        "best score minus the arm's, test regret the same on the held-out part; a dash means "
+        "that no trial was left. Noise is the largest share by which the pair's steady training time "
+        "drifted where nothing was stopped; a smaller saving cannot be told from it. With several "
+        "repetitions, steady time saved has its 95 % bootstrap interval. Best trial stopped counts "
+        "the repetitions in which the arm stopped the trial that the full budget chose."
     ),
 )
 
 
-def answer_rq2(
-    budget: pd.DataFrame,
-    noise: pd.DataFrame,
-    config: Mapping[str, Any],
-    limits: pd.DataFrame | None = None,
-) -> Answer:
-    """Say what each arm saved, what that cost in quality, and how often it lost the winner.
-
-    `noise` is the table of the same name, `limits` are the `arms.arm_limits` if known. Arms that never
-    stop a trial are only there to measure the noise.
-    """
-    never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
-    stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
-    if stopping.empty:
-        return Answer(
-            "No stopping arm was run, only the full-budget baseline, so this run says nothing "
-            "about savings measured live. Name arms under study.arms to compare.",
-            [],
+def headline_rq2(
+    budget: pd.DataFrame, replay_check: pd.DataFrame, config: Mapping[str, Any]
+) -> Headline:
+    """Return the answer to RQ2 in short: what saves most, what that costs, and how sure it is."""
+    outcomes = arm_outcomes(budget, config)
+    if outcomes.empty:
+        return Headline(_nothing_compared(budget, config))
+    most = outcomes.loc[outcomes["saved"].idxmax()]
+    safest = outcomes.sort_values(["worse", "saved"], ascending=[True, False]).iloc[0]
+    text = (
+        f"The arm {arm_label(most['arm'])} saves most, {percent(most['saved'])} of the training time"
+        f"{_median_of(most)}{_at_a_price(most)}."
+    )
+    if safest["arm"] != most["arm"]:
+        text += (
+            f" The arm {arm_label(safest['arm'])} loses least: it saves {percent(safest['saved'])}"
+            f"{_at_a_price(safest)}."
         )
-    compared = stopping.dropna(subset=["baseline_best_score", "steady_saved_fraction"])
-    left_out = stopping.loc[~stopping.index.isin(compared.index), PAIR]
-    excuse = ""
-    if len(left_out):
-        names = [pair_label(*pair) for pair in left_out.drop_duplicates().itertuples(index=False)]
-        excuse = (
-            f" Studies of {in_words(names)} are left out, because no trial of their baseline "
-            "completed."
+    numbers = [
+        KeyNumber(
+            percent(row["saved"]),
+            f"of the steady training time saved by {arm_label(row['arm'])}"
+            f"{_median_of(row)}; beyond the noise in {_count(row, 'beyond_noise')}",
+            row_id(OUTCOMES_TABLE.name, arm_label(row["arm"])),
         )
-    if compared.empty:
-        return Answer("Savings cannot be computed." + excuse, [])
-    arms = arm_order(compared["arm"])
-    medians = compared.groupby("arm")["steady_saved_fraction"].median()
-    most, least = medians.idxmax(), medians.idxmin()
-    sentences = [
-        f"Over {counted(len(compared), 'study', 'studies')} with "
-        f"{counted(len(arms), 'stopping arm')}, early stopping saved "
-        f"{span(compared['steady_saved_fraction'], percent)} of the baseline's training time in "
-        f"steady time ({span(compared['saved_fraction'], percent)} in wall time) and "
-        f"{span(compared['saved_steps_fraction'], percent)} of its steps."
+        for row in ([most] if safest["arm"] == most["arm"] else [most, safest])
     ]
-    if len(arms) > 1:
-        sentences.append(
-            f"The arm {most} saved most (median {percent(medians[most])} of steady time), {least} least "
-            f"(median {percent(medians[least])})."
+    numbers.append(
+        KeyNumber(
+            f"{most['worse']} of {most['studies']}",
+            f"searches with {arm_label(most['arm'])} ended with a worse model"
+            + (f", {most['none_left']} of them with none" if most["none_left"] else ""),
+            row_id(OUTCOMES_TABLE.name, arm_label(most["arm"])),
         )
-    sentences += _price(compared, config)
-    sentences.append(_lost_all_sentence(compared))
-    sentences += noise_sentences(compared, noise)
-    points = [(arm, _arm_text(compared[compared["arm"] == arm], config, limits)) for arm in arms]
-    return Answer(" ".join(sentences) + excuse, points)
+    )
+    return Headline(text, [*numbers, *_noise_number(budget), *_replayed_number(replay_check, most)])
+
+
+def _median_of(outcome: pd.Series) -> str:
+    return f" (median of {outcome['studies']} searches)" if outcome["studies"] > 1 else ""
+
+
+def _count(outcome: pd.Series, column: str) -> str:
+    return out_of(int(outcome[column]), int(outcome["studies"]), "search", "searches")
+
+
+def _at_a_price(outcome: pd.Series) -> str:
+    """Say in how many searches an arm ended with a worse model, as the end of a sentence."""
+    if not outcome["worse"]:
+        return ", and no search ended with a measurably worse model"
+    return f", but {_count(outcome, 'worse')} ended with a worse model"
+
+
+def _noise_number(budget: pd.DataFrame) -> list[KeyNumber]:
+    floor = budget["steady_noise_floor"].max()
+    if pd.isna(floor):
+        return []
+    return [
+        KeyNumber(
+            f"±{percent(floor)}",
+            "is the noise of a saving at most: so far a search's steady time drifted where nothing "
+            "was stopped",
+            "figure-steady",
+        )
+    ]
+
+
+def _replayed_number(replay_check: pd.DataFrame, outcome: pd.Series) -> list[KeyNumber]:
+    check = replay_check[replay_check["arm"] == outcome["arm"]]
+    if check.empty:
+        return []
+    replayed = check["replayed_saved_time_fraction"].median()
+    return [
+        KeyNumber(
+            percent(replayed),
+            f"is what {arm_label(outcome['arm'])} saves in replay, with the limits that saved "
+            f"{percent(check['live_saved_time_fraction'].median())} live",
+            row_id("replay_check", arm_label(outcome["arm"])),
+        )
+    ]
+
+
+def _nothing_compared(budget: pd.DataFrame, config: Mapping[str, Any]) -> str:
+    if set(budget["arm"]) - {
+        arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE
+    }:
+        return "Savings cannot be computed, because no trial of any baseline completed."
+    return (
+        "No stopping arm was run, only the full-budget baseline, so this run says nothing "
+        "about savings measured live. Name arms under study.arms to compare."
+    )
+
+
+def answer_rq2(
+    budget: pd.DataFrame, config: Mapping[str, Any], limits: pd.DataFrame | None = None
+) -> Answer:
+    """Say what each arm saved, what that cost in quality, and how often it lost the best trial.
+
+    `limits` are the `arms.arm_limits` if known.
+    """
+    outcomes = arm_outcomes(budget, config)
+    if outcomes.empty:
+        return Answer(_nothing_compared(budget, config))
+    compared = _stopping(budget, config)
+    sentences = [*_price(compared, config), *_left_out(budget, compared)]
+    points = [
+        (
+            arm_label(row["arm"]),
+            _arm_text(compared[compared["arm"] == row["arm"]], row, config, limits),
+        )
+        for _, row in outcomes.iterrows()
+    ]
+    return Answer(" ".join(sentences), points)
+
+
+def _left_out(budget: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
+    alone = budget[budget["arm"].isin(compared["arm"]) & ~budget.index.isin(compared.index)]
+    if alone.empty:
+        return []
+    names = [pair_label(*pair) for pair in alone[PAIR].drop_duplicates().itertuples(index=False)]
+    return [f"{capitalised(in_words(names))}: left out, as no trial of the baseline completed."]
 
 
 def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
-    """Say how often a limit discarded the best trial, and give the regret of all arms."""
+    """Say in how many searches a limit stopped the best trial, and how many lost all trials."""
     discards = {arm for arm in config["arms"] if not stopped_is_candidate(config["arms"][arm])}
     limited = compared[compared["arm"].isin(discards)]
     sentences = []
     if len(limited):
-        lost = int(limited["winner_stopped"].sum())
-        where = out_of(lost, len(limited), "study", "studies")
+        lost = out_of(int(limited["winner_stopped"].sum()), len(limited), "search", "searches")
         sentences.append(
-            f"The price: limits stopped, and so discarded, the trial that the full search would "
-            f"have chosen in {where}."
+            f"A limit stopped the trial that the full search would have chosen in {lost}. Such a "
+            "trial counts as too costly and is not chosen."
         )
+    empty = int(compared["best_score"].isna().sum())
     sentences.append(
-        "The regret, by which the best trial left is worse than the full search's, was "
-        f"{_regret_text(compared)}."
+        f"In {counted(empty, 'search', 'searches')} no trial was left to choose from."
+        if empty
+        else "Every search kept at least one trial to choose from."
     )
     return sentences
 
 
-def _lost_all_sentence(compared: pd.DataFrame) -> str:
-    empty = compared[compared["best_score"].isna()]
-    if empty.empty:
-        return "Every arm kept at least one trial to choose from."
-    by_arm = empty.groupby("arm").size()
-    arms = [f"{arm} ({count})" for arm, count in by_arm.items()]
-    return (
-        f"In {counted(len(empty), 'study', 'studies')} no trial was left to choose from, with the "
-        f"{'arm' if len(arms) == 1 else 'arms'} {in_words(arms)}."
-    )
-
-
-def _regret_text(studies: pd.DataFrame, column: str = "regret") -> str:
-    """Say the range of the regret for each task, in the score's own unit."""
-    parts = []
-    for task, of_task in studies.dropna(subset=[column]).groupby("task"):
-        text = span(of_task[column])
-        if task == "classification":
-            parts.append(f"{text} in accuracy")
-            continue
-        baseline = "baseline_test_score" if column == "test_regret" else "baseline_best_score"
-        relative = of_task[column] / of_task[baseline].abs()
-        parts.append(f"{text} in RMSE ({span(relative, percent)} of the baseline's)")
-    return in_words(parts) if parts else "not defined, as no model was left"
-
-
-def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any], limits: pd.DataFrame | None) -> str:
-    arm = studies["arm"].iloc[0]
-    stopped = studies["trials_stopped"] / studies["trials"]
-    lost = int(studies["winner_stopped"].sum())
+def _arm_text(
+    studies: pd.DataFrame,
+    outcome: pd.Series,
+    config: Mapping[str, Any],
+    limits: pd.DataFrame | None,
+) -> str:
+    arm = outcome["arm"]
     sentences = []
     if arm in config["arms"]:
         sentences.append(f"Stops a trial {_stops_when(studies, config['arms'][arm], limits)}.")
+    stopped = int(studies["winner_stopped"].sum())
     sentences += [
-        f"It stopped {span(stopped, percent)} of the trials and saved "
-        f"{span(studies['steady_saved_fraction'], percent)} of the training time in steady time "
-        f"(median {percent(studies['steady_saved_fraction'].median())}), "
-        f"{span(studies['saved_fraction'], percent)} in wall time, and "
-        f"{span(studies['saved_steps_fraction'], percent)} of the steps.",
-        f"The baseline's best trial was stopped in "
-        f"{out_of(lost, len(studies), 'study', 'studies')}; regret {_regret_text(studies)}"
-        f"{_test_regret_clause(studies)}.",
+        f"It saved {percent(outcome['saved'])} of the steady training time{_median_of(outcome)}, "
+        f"and {percent(outcome['saved_wall'])} of the wall time.",
+        f"It stopped the full search's best trial in {out_of(stopped, len(studies), 'search', 'searches')}.",
     ]
-    better = int((studies["regret"] < 0).sum())
-    if better:
-        sentences.append(
-            f"In {counted(better, 'study', 'studies')} its best model is better than the "
-            "baseline's, so regret is negative."
-        )
-    empty = int(studies["best_score"].isna().sum())
-    if empty:
-        sentences.append(
-            f"In {counted(empty, 'study', 'studies')} it left no trial to choose from."
-        )
+    worse = int(outcome["worse"])
+    ended = f"{capitalised(_count(outcome, 'worse'))} ended with a worse model"
+    none_left = f", {outcome['none_left']} of them with none" if outcome["none_left"] else ""
+    sentences.append(
+        f"{ended}{none_left}." if worse else "Its best model was never measurably worse."
+    )
     return " ".join(sentences)
 
 
@@ -236,12 +367,6 @@ def _stops_when(studies: pd.DataFrame, arm: Mapping[str, Any], limits: pd.DataFr
     if len(own[PAIR].drop_duplicates()) > 1:
         return f"{arm_description(arm)} (see the table {ARM_LIMITS_TABLE.title})"
     return arm_description(arm, own["limit"])
-
-
-def _test_regret_clause(studies: pd.DataFrame) -> str:
-    if studies["test_regret"].isna().all():
-        return ""
-    return f"; on the test part {_regret_text(studies, 'test_regret')}"
 
 
 def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
@@ -264,13 +389,15 @@ def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[
 
 
 BUDGET = Subject(
-    tables=(BUDGET_TABLE,),
+    name="budget",
+    title="What each arm saved and lost",
+    tables=(OUTCOMES_TABLE, BUDGET_TABLE, ARM_LIMITS_TABLE),
     question="RQ2",
+    headline=lambda data: headline_rq2(
+        data.tables["budget"], data.tables["replay_check"], data.config
+    ),
     answer=lambda data: answer_rq2(
-        data.tables["budget"],
-        data.tables["noise"],
-        data.config,
-        arm_limits(data.tables["trials"]),
+        data.tables["budget"], data.config, arm_limits(data.tables["trials"])
     ),
     limitations=lambda data: budget_limitations(data.tables["budget"], data.config),
 )

@@ -4,7 +4,7 @@ import pandas as pd
 
 from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
-from sysstop.report.wording import arm_order, counted, in_words, out_of, percent, span
+from sysstop.report.wording import arm_label, arm_order, counted, out_of, percent
 
 
 def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
@@ -15,21 +15,24 @@ def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
         trials = of_arm["trials"].sum()
         rows.append(
             {
-                "Arm": arm,
+                "Arm": arm_label(arm),
                 "Trials": int(trials),
-                "Stopped alike (%)": 100 * of_arm["trials_agreeing"].sum() / trials,
-                "Not alike, near the limit (%)": 100 * of_arm["trials_near_limit"].sum() / trials,
-                "Not alike, beyond noise (%)": 100 * of_arm["trials_beyond_noise"].sum() / trials,
-                "Steps saved live (%)": 100 * of_arm["live_saved_steps_fraction"].median(),
-                "Steps saved in replay (%)": 100 * of_arm["replayed_saved_steps_fraction"].median(),
-                "Steady time saved live (%)": 100 * of_arm["live_saved_time_fraction"].median(),
-                "Steady time saved in replay (%)": 100
-                * of_arm["replayed_saved_time_fraction"].median(),
+                "Stopped alike (%)": _share(of_arm["trials_agreeing"].sum(), trials),
+                "Not alike, near the limit (%)": _share(of_arm["trials_near_limit"].sum(), trials),
+                "Not alike, beyond noise (%)": _share(of_arm["trials_beyond_noise"].sum(), trials),
+                "Steps saved live (%)": _share(of_arm["live_saved_steps_fraction"].median(), 1),
+                "Steps saved in replay (%)": _share(of_arm["replayed_saved_steps_fraction"].median(), 1),
+                "Steady time saved live (%)": _share(of_arm["live_saved_time_fraction"].median(), 1),
+                "Steady time saved in replay (%)": _share(of_arm["replayed_saved_time_fraction"].median(), 1),
                 "Studies within the noise floor": f"{of_arm['within_noise_floor'].sum()} of "
                 f"{len(of_arm)}",
             }
         )
     return pd.DataFrame(rows)
+
+
+def _share(part: float, whole: float) -> float:
+    return round(100 * part / whole, 1)
 
 
 REPLAY_CHECK_TABLE = ReportTable(
@@ -46,52 +49,35 @@ REPLAY_CHECK_TABLE = ReportTable(
 )
 
 
-def live_check(check: pd.DataFrame) -> str:
+def live_check(check: pd.DataFrame) -> Answer:
     """Say how well live searches and their replay agree, and why they differ (`replay_check`)."""
     check = check[check["trials"] > 0]
     if check.empty:
-        return ""
-    trials = int(check["trials"].sum())
-    alike = check["trials_agreeing"].sum() / trials
-    within = int(check["within_noise_floor"].sum())
+        return Answer("")
+    trials, alike = int(check["trials"].sum()), int(check["trials_agreeing"].sum())
+    claim = f"Live search and replay treat {percent(alike / trials)} of the trials alike."
     sentences = [
-        f"Live search and replay agree on {percent(alike)} of {counted(trials, 'trial')}: both "
-        "stopped them after the same window, or neither did."
+        f"Of {counted(trials, 'trial')}, live search and replay treat {alike:,} alike: both stop them "
+        "after the same window, or neither does."
     ]
-    differing = [
-        f"{arm} {percent(1 - of_arm['trials_agreeing'].sum() / of_arm['trials'].sum())}"
-        for arm in arm_order(check["arm"])
-        if (of_arm := check[check["arm"] == arm])["trials_agreeing"].sum() < of_arm["trials"].sum()
-    ]
-    if differing:
-        apart = trials - int(check["trials_agreeing"].sum())
+    if alike < trials:
         near = int(check["trials_near_limit"].sum())
         sentences.append(
-            f"The shares on which they differ are, by arm, {in_words(differing)}; in "
-            f"{out_of(near, apart, 'such trial')} the reading is within its own noise of the limit, so "
-            f"chance decides{_noise_clause(check[check['trials_agreeing'] < check['trials']])}."
+            f"In {out_of(near, trials - alike, 'other trial')} the reading is so close to the limit that "
+            "noise decides."
         )
-    steps = (check["live_saved_steps_fraction"] - check["replayed_saved_steps_fraction"]).abs()
+    within = int(check["within_noise_floor"].sum())
     sentences.append(
-        f"The shares of steps saved differ by {percent(steps.median())} in the median study and "
-        f"{percent(steps.max())} at most; the savings of steady time differ by less than the noise floor in "
-        f"{out_of(within, len(check), 'study', 'studies')}."
+        "Their savings of steady time differ by less than the noise in "
+        f"{out_of(within, len(check), 'search', 'searches')}."
     )
-    return " ".join(sentences)
-
-
-def _noise_clause(differing: pd.DataFrame) -> str:
-    """Say how far two readings of a window differ in the studies where live and replay do."""
-    known = differing["reading_noise"].dropna()
-    if known.empty:
-        return ""
-    return f" (95 % of two readings of the same window agree within {span(known, percent)})"
+    return Answer(" ".join(sentences), claim=claim)
 
 
 REPLAY_CHECK = Subject(
+    name="replay_check",
+    title="Live searches against their replay",
     tables=(REPLAY_CHECK_TABLE,),
     question="RQ2",
-    answer=lambda data: Answer(
-        "", [("Live search against replay", live_check(data.tables["replay_check"]))]
-    ),
+    answer=lambda data: live_check(data.tables["replay_check"]),
 )

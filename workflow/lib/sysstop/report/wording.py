@@ -123,4 +123,4 @@ def arm_order(arms: Iterable[str]) -> list[str]:
 
 def arm_label(arm: str) -> str:
     """Return an arm's name for readers, which says what the baseline is."""
-    return f"{arm} (full budget)" if arm == BASELINE_ARM else arm
+    return f"{arm} (full budget)" if arm == BASELINE_ARM else spoken(arm)

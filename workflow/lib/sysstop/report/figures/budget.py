@@ -33,6 +33,7 @@ FIGURE = FigureKind(
     name="budget",
     title="Budget used, budget saved and regret",
     category="RQ2",
+    subject="budget",
     caption=(
         "Each row is an arm. The bar is the steady training time that the arm used of the "
         "full-budget baseline's, the mean over repetitions; the pale part is saved, black dots "

@@ -25,6 +25,7 @@ FIGURE = FigureKind(
     name="courses",
     title="Which trials were stopped",
     category="RQ2",
+    subject="budget",
     caption=(
         "Every line is a trial of the first repetition, from its first evaluation to its last. "
         "Coloured trials were stopped at the dot, grey ones went on to the end of their budget or "

@@ -24,6 +24,7 @@ FIGURE = FigureKind(
     name="effects",
     title="Share of variance explained",
     category="RQ1",
+    subject="effects",
     caption=(
         "How much of a system metric's variance each hyperparameter explains beyond the others, "
         "in percent (omega squared; on a logarithmic scale, except CPU; times are steady). Only "

@@ -7,13 +7,6 @@ from matplotlib.axes import Axes
 
 from sysstop.report.figures.style import algorithm_colours, algorithm_markers
 from sysstop.report.wording import algorithm_label
-from sysstop.study.status import Status
-from sysstop.study.studies import BASELINE_ARM
-
-
-def completed_baseline(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials that show a configuration's full cost: of the baseline, and completed."""
-    return trials[(trials["arm"] == BASELINE_ARM) & (trials["status"] == Status.COMPLETED)]
 
 
 def draw_medians(

@@ -25,6 +25,7 @@ FIGURE = FigureKind(
     name="pareto",
     title="Score against system metrics",
     category="RQ2",
+    subject="recommendation",
     caption=(
         "What does more of the score cost? Each dot is a configuration that completed in every "
         "repetition of the baseline: its mean score, better further up, against the median of a "

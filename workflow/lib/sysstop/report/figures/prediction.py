@@ -25,6 +25,7 @@ FIGURE = FigureKind(
     name="prediction",
     title="Error of early predictions",
     category="RQ2",
+    subject="prediction",
     caption=(
         "How well do the first windows predict what a trial will cost in the end? A thin line is a data "
         "set and an algorithm, the black line their median. The error is the distance between "

@@ -19,6 +19,7 @@ FIGURE = FigureKind(
     name="replay",
     title="Saving and regret of every rule",
     category="RQ2",
+    subject="replay",
     caption=(
         "Which rule saves most without regret, and does it beat random stopping? On the left the "
         "rules stand in that order: a dot is the largest saving without regret in any repetition, "

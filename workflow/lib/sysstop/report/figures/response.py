@@ -26,6 +26,7 @@ FIGURE = FigureKind(
     name="response",
     title="System metrics against hyperparameters",
     category="RQ1",
+    subject="effects",
     caption=(
         "Each row is a system metric (times are steady), each column a hyperparameter, each colour "
         "an algorithm. "

@@ -23,6 +23,7 @@ FIGURE = FigureKind(
     name="steady",
     title="The same trials read again, in wall time and in steady time",
     category="RQ2",
+    subject="noise",
     caption=(
         "Each arm runs every trial again with the same seeds, and until a rule stops it nothing "
         "differs but what else the machine does. So the step time of a trial's first window is "

@@ -22,6 +22,7 @@ from sysstop.report.wording import (
 )
 from sysstop.study.arms import NO_RULE, needs_baseline, rule_with_limit, stopped_is_candidate
 from sysstop.study.keys import PAIR, STUDY
+from sysstop.study.rules import Rule
 
 
 def arm_table(config: Mapping[str, Any]) -> pd.DataFrame:
@@ -38,6 +39,11 @@ def arm_table(config: Mapping[str, Any]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def arm_rule(arm: Mapping[str, Any]) -> Rule:
+    """Return the stopping rule of an arm that has one; a limit that is a quantile is a placeholder."""
+    return rule_with_limit(arm, math.inf) if needs_baseline(arm) else rule_with_limit(arm)
 
 
 def arm_description(arm: Mapping[str, Any], limits: Sequence[float] = ()) -> str:

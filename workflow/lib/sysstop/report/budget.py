@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from sysstop.report.arms import ARM_LIMITS_TABLE, arm_description, arm_limits
+from sysstop.report.arms import ARM_LIMITS_TABLE, arm_description, arm_limits, arm_rule
 from sysstop.report.regret import comparable_regret, is_worse
 from sysstop.report.subject import Answer, Headline, KeyNumber, Subject
 from sysstop.report.text_tables import (
@@ -197,22 +197,12 @@ def headline_rq2(
     outcomes = arm_outcomes(budget, config)
     if outcomes.empty:
         return Headline(_nothing_compared(budget, config))
-    most = outcomes.loc[outcomes["saved"].idxmax()]
-    safest = outcomes.sort_values(["worse", "saved"], ascending=[True, False]).iloc[0]
-    text = (
-        f"The arm {arm_label(most['arm'])} saves most, {percent(most['saved'])} of the training time"
-        f"{_median_of(most)}{_at_a_price(most)}."
-    )
-    if safest["arm"] != most["arm"]:
-        text += (
-            f" The arm {arm_label(safest['arm'])} loses least: it saves {percent(safest['saved'])}"
-            f"{_at_a_price(safest)}."
-        )
+    most, safest = _extremes(outcomes)
     numbers = [
         KeyNumber(
             percent(row["saved"]),
-            f"of the steady training time saved by {arm_label(row['arm'])}"
-            f"{_median_of(row)}; beyond the noise in {_count(row, 'beyond_noise')}",
+            f"of the steady training time saved by {arm_label(row['arm'])} ({percent(row['saved_wall'])} "
+            f"of the wall time); beyond the noise in {_count(row, 'beyond_noise')}",
             row_id(OUTCOMES_TABLE.name, arm_label(row["arm"])),
         )
         for row in ([most] if safest["arm"] == most["arm"] else [most, safest])
@@ -225,7 +215,35 @@ def headline_rq2(
             row_id(OUTCOMES_TABLE.name, arm_label(most["arm"])),
         )
     )
-    return Headline(text, [*numbers, *_noise_number(budget), *_replayed_number(replay_check, most)])
+    return Headline(_in_short(outcomes, config), [*numbers, *_noise_number(budget), *_replayed_number(replay_check, most)])
+
+
+def _extremes(outcomes: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the outcome of the arm that saves most, and of that which loses least."""
+    most = outcomes.loc[outcomes["saved"].idxmax()]
+    return most, outcomes.sort_values(["worse", "saved"], ascending=[True, False]).iloc[0]
+
+
+def _in_short(outcomes: pd.DataFrame, config: Mapping[str, Any]) -> str:
+    """Say which arm saves most and which loses least, if that is another."""
+    most, safest = _extremes(outcomes)
+    text = (
+        f"{_described(most['arm'], config)} saves most: {percent(most['saved'])} of the training time"
+        f"{_median_of(most)}{_at_a_price(most)}."
+    )
+    if safest["arm"] == most["arm"]:
+        return text
+    return (
+        f"{text} {_described(safest['arm'], config)} loses least: it saves "
+        f"{percent(safest['saved'])}{_at_a_price(safest)}."
+    )
+
+
+def _described(arm: str, config: Mapping[str, Any]) -> str:
+    """Return what an arm's rule is, with the arm's name: "A limit on step time (arm step time)"."""
+    if arm not in config["arms"]:
+        return f"The arm {arm_label(arm)}"
+    return f"A {arm_rule(config['arms'][arm]).label} (arm {arm_label(arm)})"
 
 
 def _median_of(outcome: pd.Series) -> str:
@@ -250,8 +268,7 @@ def _noise_number(budget: pd.DataFrame) -> list[KeyNumber]:
     return [
         KeyNumber(
             f"±{percent(floor)}",
-            "is the noise of a saving at most: so far a search's steady time drifted where nothing "
-            "was stopped",
+            "noise of a saving: so far, at most, the time of a search drifted where nothing was stopped",
             "figure-steady",
         )
     ]
@@ -265,7 +282,7 @@ def _replayed_number(replay_check: pd.DataFrame, outcome: pd.Series) -> list[Key
     return [
         KeyNumber(
             percent(replayed),
-            f"is what {arm_label(outcome['arm'])} saves in replay, with the limits that saved "
+            f"saved by {arm_label(outcome['arm'])} in replay, with the limits that saved "
             f"{percent(check['live_saved_time_fraction'].median())} live",
             row_id("replay_check", arm_label(outcome["arm"])),
         )
@@ -302,7 +319,7 @@ def answer_rq2(
         )
         for _, row in outcomes.iterrows()
     ]
-    return Answer(" ".join(sentences), points)
+    return Answer(" ".join(sentences), points, _in_short(outcomes, config))
 
 
 def _left_out(budget: pd.DataFrame, compared: pd.DataFrame) -> list[str]:

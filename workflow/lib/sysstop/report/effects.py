@@ -1,10 +1,12 @@
 """The effects of hyperparameters on system metrics, and the answer to RQ1."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from sysstop.report.baseline import CHEAP_FACTOR, cheap_batch_sizes
+from sysstop.report.found import SUBSTANTIAL_SHARE, found_effects
 from sysstop.report.subject import Answer, Headline, KeyNumber, Subject
 from sysstop.report.text_tables import NAME_JOINT, ReportTable, row_id
 from sysstop.report.wording import (
@@ -27,12 +29,6 @@ from sysstop.study.hyperparameters import BATCH_SIZE
 from sysstop.study.keys import PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
-# A hyperparameter that explains less of a metric's variance does not decide it.
-SUBSTANTIAL_SHARE = 0.1
-# Smaller changes of a metric's median, from a hyperparameter's lowest to its highest value, do not
-# count: as a factor, and in percentage points.
-NOTICED_FACTOR = 1.02
-NOTICED_POINTS = 0.5
 PAIR_NOUN, PAIRS_NOUN = "pair of data set and algorithm", "pairs of data set and algorithm"
 
 
@@ -82,13 +78,6 @@ EFFECTS_TABLE = ReportTable(
         "hyperparameter grows."
     ),
 )
-
-
-def found_effects(effects: pd.DataFrame) -> pd.DataFrame:
-    """Return the effects that are certain, explain a substantial share and change the median."""
-    certain = effects["p_adjusted"] < SIGNIFICANCE_LEVEL
-    substantial = effects["effect_size"] >= SUBSTANTIAL_SHARE
-    return effects[certain & substantial & _noticed(effects)]
 
 
 def change_table(effects: pd.DataFrame) -> pd.DataFrame:
@@ -150,13 +139,20 @@ def headline_rq1(effects: pd.DataFrame, trials: pd.DataFrame, noise: pd.DataFram
     if tested.empty:
         return Headline(UNANSWERED)
     return Headline(
-        " ".join(_main_effects(tested)),
+        " ".join(_main_effects(tested, _kind_of_cost)),
         [
             *_batch_changes(tested),
             *_cheap_batches(trials),
             *_step_noise(noise),
         ],
     )
+
+
+def _kind_of_cost(metric: str) -> str:
+    """Return what a metric is about, in a word or two."""
+    unit = METRIC_BY_NAME[metric].unit
+    kinds = {"ms": "training time", "s": "training time", "µs": "time per sample", "MB": "memory"}
+    return kinds.get(unit, metric_label(metric))
 
 
 def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:
@@ -175,10 +171,11 @@ def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:
         most = f"{number(found['highest_level'].median())} instead of {number(found['lowest_level'].median())}"
         where = out_of(len(found), len(of_metric), "pair")
         row = f"{capitalised(spoken(BATCH_SIZE))}{NAME_JOINT}{METRIC_BY_NAME[metric].label}"
+        factors = found["median_at_highest"] / found["median_at_lowest"]
         numbers.append(
             KeyNumber(
-                _factor_text(found["median_at_highest"] / found["median_at_lowest"]),
-                f"{text} at batch size {most}{_in_the_median(len(found))}; found in {where}",
+                _factor_text(factors),
+                f"{'' if factors.median() >= 1 else 'of '}{text} at batch size {most}{_in_the_median(len(found))}; found in {where}",
                 row_id(CHANGES_TABLE.name, row),
             )
         )
@@ -187,7 +184,7 @@ def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:
 
 def _factor_text(factors: pd.Series) -> str:
     factor = factors.median()
-    return f"{rough(factor)} ×" if factor >= 1 else f"1/{rough(1 / factor)} ×"
+    return f"{rough(factor)} ×" if factor >= 1 else f"1/{rough(1 / factor)}"
 
 
 def _in_the_median(pairs: int) -> str:
@@ -202,7 +199,7 @@ def _cheap_batches(trials: pd.DataFrame) -> list[KeyNumber]:
     return [
         KeyNumber(
             number(cheap.median()),
-            f"is the batch size from which on a sample costs at most {number(CHEAP_FACTOR)} times "
+            f"batch size from which on a sample costs at most {number(CHEAP_FACTOR)} times "
             f"the least{where}",
             "figure-cost",
         )
@@ -216,7 +213,7 @@ def _step_noise(noise: pd.DataFrame) -> list[KeyNumber]:
     return [
         KeyNumber(
             f"±{percent(floor.max())}",
-            "is the noise: within it lie 95 % of the repeated readings of a step's time, in every pair",
+            "noise: 95 % of the repeated readings of a step's time agree within it, in every pair",
             "table-noise",
         )
     ]
@@ -251,10 +248,12 @@ def answer_rq1(effects: pd.DataFrame) -> Answer:
     sentences = [*_main_effects(tested), *_room_for_effects(tested)]
     if untested:
         sentences.append(f"Too few trials completed to say anything about {in_words(untested)}.")
-    return Answer(" ".join(sentences))
+    return Answer(" ".join(sentences), claim=" ".join(_main_effects(tested, _kind_of_cost)))
 
 
-def _main_effects(tested: pd.DataFrame) -> list[str]:
+def _main_effects(
+    tested: pd.DataFrame, name_of: Callable[[str], str] = metric_label
+) -> list[str]:
     """Say in a sentence or two which hyperparameters matter and which do not."""
     found = found_effects(tested)
     sentences, slight, without = [], [], []
@@ -266,9 +265,12 @@ def _main_effects(tested: pd.DataFrame) -> list[str]:
             continue
         pairs = of_name.groupby(PAIR).ngroups
         by_metric = of_found.groupby("metric", sort=False).size()
-        by_count: dict[int, list[str]] = {}
+        counts: dict[str, int] = {}
         for metric, count in by_metric.items():
-            by_count.setdefault(int(count), []).append(metric_label(metric))
+            counts[name_of(metric)] = max(int(count), counts.get(name_of(metric), 0))
+        by_count: dict[int, list[str]] = {}
+        for metric, count in counts.items():
+            by_count.setdefault(count, []).append(metric)
         parts = [
             f"{in_words(metrics)} in {out_of(count, pairs, PAIR_NOUN, PAIRS_NOUN)}"
             for count, metrics in sorted(by_count.items(), reverse=True)
@@ -301,17 +303,6 @@ def _room_for_effects(tested: pd.DataFrame) -> list[str]:
             f"noisy to rule out one of up to {percent(large.max())}."
         )
     return sentences
-
-
-def _noticed(effects: pd.DataFrame) -> pd.Series:
-    """Return for each effect whether the medians at both ends differ enough to matter.
-
-    Readings as exact as those of memory make even irrelevant differences significant.
-    """
-    low, high = effects["median_at_lowest"], effects["median_at_highest"]
-    in_percent = effects["metric"].map(lambda metric: METRIC_BY_NAME[metric].unit == "%")
-    changed = (high / low >= NOTICED_FACTOR) | (low / high >= NOTICED_FACTOR)
-    return changed.where(~in_percent.astype(bool), (high - low).abs() >= NOTICED_POINTS)
 
 
 EFFECTS_METHOD = (

@@ -13,8 +13,8 @@ from sysstop.report.subjects import BACKGROUND, EVIDENCE, STUDIED, SUBJECTS, tab
 from sysstop.report.text_tables import HtmlTable, ReportData, ReportTable, html_table
 
 QUESTIONS = {
-    "RQ1": "How do hyperparameters affect what training costs?",
-    "RQ2": "What does early stopping on system metrics save, and what does it lose?",
+    "RQ1": "Which hyperparameters decide what training costs?",
+    "RQ2": "What does early stopping save, and what does it lose?",
 }
 # The figure that stands beside the answer to each question, by its name.
 PICTURES = {"RQ1": "cost", "RQ2": "tradeoff"}

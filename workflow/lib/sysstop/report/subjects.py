@@ -49,4 +49,6 @@ PAPER_TABLES = [table for table in tables_of(SUBJECTS) if table.in_papers]
 
 PAPER_SOURCES = sources_of(PAPER_TABLES)
 # The page's sentences need the trials too, and its explorer the replay with its signals.
-PAGE_SOURCES = sorted({"trials", "replay", "signals", *sources_of([ADVICE_TABLE, *tables_of(SUBJECTS)])})
+PAGE_SOURCES = sorted(
+    {"trials", "replay", "signals", *sources_of([ADVICE_TABLE, *tables_of(SUBJECTS)])}
+)

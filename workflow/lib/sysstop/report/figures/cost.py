@@ -25,7 +25,6 @@ from sysstop.report.figures.style import (
 from sysstop.report.wording import algorithm_label, number
 from sysstop.study.hyperparameters import BATCH_SIZE
 from sysstop.study.keys import PAIR
-from sysstop.study.metrics import METRIC_BY_NAME
 
 FIGURE = FigureKind(
     name="cost",
@@ -33,15 +32,16 @@ FIGURE = FigureKind(
     category="RQ1",
     subject="cost",
     caption=(
-        "A line is the median of the baseline's trials of one data set and algorithm. Its band holds "
-        "80 % of them: noise, and what the other hyperparameters do. Both axes are logarithmic."
+        "A line is the median of the full search's trials of one data set and algorithm, in steady time. "
+        "Its band holds 80 % of them: noise, and what other hyperparameters do. Axes are logarithmic."
     ),
     tables=("trials",),
     config=("algorithms",),
 )
 
 STEP_TIME, SAMPLE_TIME = "steady_step_time_ms", "steady_sample_time_us"
-PANEL_INCHES = 1.75
+LABELS = {STEP_TIME: "Time per step (ms)", SAMPLE_TIME: "Time per sample (µs)"}
+PANEL_INCHES = 1.6
 
 
 @styled
@@ -61,7 +61,7 @@ def draw(trials: pd.DataFrame, algorithms: Mapping[str, Mapping]) -> Figure:
         scale_to_levels(axes, completed[BATCH_SIZE])
         logarithmic(axes, "y", completed[name])
         ends = _draw_pairs(axes, completed, name, colours)
-        axes.set_ylabel(METRIC_BY_NAME[name].axis_label)
+        axes.set_ylabel(LABELS[name])
         label_ends(axes, ends, PANEL_INCHES)
     panels[-1].set_xlabel("Batch size (samples)")
     drawn = [name for name in algorithms if name in set(completed["algorithm"])]

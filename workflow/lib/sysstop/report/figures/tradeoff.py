@@ -30,15 +30,14 @@ FIGURE = FigureKind(
     category="RQ2",
     subject="budget",
     caption=(
-        "A small mark is one search with a stopping rule, the large one the median of its arm. To the "
-        "right more time is saved, further up the best model left is worse. Marks in the grey bands "
-        "cannot be told from no saving or from no loss."
+        "A mark is a search with a stopping rule. To the right more time is saved, further up the best "
+        "model left is worse. In the grey bands noise hides whether there is a saving, or a loss."
     ),
     tables=("budget",),
 )
 
 REGRET_LABELS = {"classification": "Accuracy lost (points)", "regression": "RMSE gained (%)"}
-PANEL_INCHES = 1.75
+PANEL_INCHES = 1.6
 # Regrets are shown in percent or percentage points. A smaller range would make a catastrophe of noise.
 LEAST_RANGE = 1.0
 

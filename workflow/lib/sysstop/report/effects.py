@@ -1,6 +1,7 @@
 """The effects of hyperparameters on system metrics, and the answer to RQ1."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -89,7 +90,9 @@ def change_table(effects: pd.DataFrame) -> pd.DataFrame:
     tested = _tested(effects)
     found = found_effects(tested)
     rows = []
-    for (name, metric), of_both in tested.groupby(["hyperparameter", "metric"], sort=False):
+    names, metrics = (tested[column].unique() for column in ("hyperparameter", "metric"))
+    for name, metric in product(names, metrics):
+        of_both = tested[(tested["hyperparameter"] == name) & (tested["metric"] == metric)]
         mine = found[(found["hyperparameter"] == name) & (found["metric"] == metric)]
         rows.append(
             {

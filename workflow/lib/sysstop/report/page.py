@@ -14,7 +14,7 @@ from sysstop.report.text_tables import HtmlTable, ReportData, ReportTable, html_
 
 QUESTIONS = {
     "RQ1": "Which hyperparameters decide what training costs?",
-    "RQ2": "What does early stopping save, and what does it lose?",
+    "RQ2": "What does early stopping save and lose?",
 }
 # The figure that stands beside the answer to each question, by its name.
 PICTURES = {"RQ1": "cost", "RQ2": "tradeoff"}

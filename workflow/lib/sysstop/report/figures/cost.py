@@ -33,7 +33,8 @@ FIGURE = FigureKind(
     subject="cost",
     caption=(
         "A line is the median of the full search's trials of one data set and algorithm, in steady time. "
-        "Its band holds 80 % of them: noise, and what other hyperparameters do. Axes are logarithmic."
+        "Its band holds 80 % of them: noise, and what other hyperparameters do. Axes are logarithmic. "
+        "Larger batches than the ring's hardly make samples cheaper."
     ),
     tables=("trials",),
     config=("algorithms",),
@@ -65,7 +66,7 @@ def draw(trials: pd.DataFrame, algorithms: Mapping[str, Mapping]) -> Figure:
         label_ends(axes, ends, PANEL_INCHES)
     panels[-1].set_xlabel("Batch size (samples)")
     drawn = [name for name in algorithms if name in set(completed["algorithm"])]
-    legend_below(figure, _legend({name: colours[name] for name in drawn}), columns=1 + (len(drawn) > 2))
+    legend_below(figure, _legend({name: colours[name] for name in drawn}), columns=2)
     return figure
 
 
@@ -112,7 +113,7 @@ def _legend(colours: Mapping[str, str]) -> dict[str, object]:
             algorithm_label(name): Line2D([], [], color=colour, marker=".")
             for name, colour in colours.items()
         },
-        f"from here on a sample costs at most {factor} times the least": Line2D(
+        f"from here on at most {factor} × the least": Line2D(
             [], [], **_ring("0.3")
         ),
         "80 % of the trials": Patch(color="0.3", alpha=0.2),

@@ -82,7 +82,7 @@ def draw(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
     for arm, axes in zip(arms, panels[0], strict=True):
         axes.set_title(arm_label(arm), color=arm_colours(arms)[arm])
     for axes in panels[-1]:
-        name_axis(axes, "x", METRIC_BY_NAME[X].axis_label)
+        name_axis(axes, "x", f"Training time ({METRIC_BY_NAME[X].unit})")
     figure.suptitle(trials["dataset"].iloc[0])
     legend_below(
         figure,

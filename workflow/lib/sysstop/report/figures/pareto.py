@@ -78,7 +78,7 @@ def draw(
         column[0].xaxis.set_major_locator(MaxNLocator(3))
         scale_to_values(column[0], "x", values)
         _thin_out_ticks(column[0])
-        name_axis(column[-1], "x", metric.axis_label)
+        name_axis(column[-1], "x", metric.axis_label.replace(" (", "\n("))
         if metric.name in constraints:
             _draw_limit(column, constraints[metric.name], metric.unit)
     figure.suptitle(pareto["dataset"].iloc[0])

@@ -78,7 +78,7 @@ def draw(
     for (title, family), axes in zip(families.items(), panels[0, 1:], strict=True):
         axes.set_title(title, color=next(iter(family.values())).colour)
     for axes in panels[-1]:
-        axes.set_xlabel("Steady training time saved (%)")
+        axes.set_xlabel("Time saved (%)")
     figure.suptitle(replay_summary["dataset"].iloc[0])
     legend_below(figure, _legend(), columns=5)
     return figure

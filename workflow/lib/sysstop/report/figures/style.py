@@ -22,7 +22,7 @@ STYLE = {
     "axes.labelsize": 9,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
-    "legend.fontsize": 9,
+    "legend.fontsize": 8.5,
     "legend.frameon": False,
     "figure.titlesize": 11,
     "axes.spines.top": False,
@@ -42,7 +42,7 @@ STYLE = {
 }
 WIDTH_INCHES = 8.0
 # Of figures that stand beside text, and are still legible on a telephone.
-NARROW_INCHES = 5.4
+NARROW_INCHES = 4.7
 LABEL_POINTS = 8.5
 PALETTE = seaborn.color_palette("colorblind").as_hex()
 BASELINE_COLOUR = "#595959"
@@ -134,7 +134,7 @@ def logarithmic(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> None
 def name_axis(axes: Axes, which: Literal["x", "y"], label: str) -> None:
     """Label an axis whose scale is set, and say so if that is logarithmic."""
     scale = axes.get_xscale() if which == "x" else axes.get_yscale()
-    axes.set(**{f"{which}label": f"{label}, log scale" if scale == "log" else label})
+    axes.set(**{f"{which}label": f"{label}\nlog scale" if scale == "log" else label})
 
 
 def scale_to_levels(axes: Axes, levels: Iterable[float]) -> None:
@@ -251,6 +251,7 @@ def legend_below(figure: Figure, handles: Mapping[str, object], columns: int = 4
         handles.keys(),
         loc="outside lower center",
         ncols=min(columns, len(handles)),
+        columnspacing=1.2,
     )
 
 

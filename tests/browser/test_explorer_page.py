@@ -1,13 +1,10 @@
 """The explorer in a real browser: its reader moves the limit and reads the replay's results."""
 
 import json
-import os
 import re
-import shutil
 
 import pandas as pd
 import pytest
-from selenium import webdriver
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -37,32 +34,12 @@ PREDICTED_TIME = (
 )
 WIDE, NARROW = 1200, 400
 PATIENCE_S = 120  # only if something is wrong, or the machine is very busy
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Explorer</title>
 <link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body>{explorer}</body></html>
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    missing = [name for name, path in programs.items() if path is None]
-    if missing:
-        stop = pytest.fail if os.environ.get("CI") else pytest.skip
-        stop(f"Not installed: {', '.join(missing)} (Debian packages chromium and chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs["chromium"]
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # With both paths given, selenium looks for no driver to download.
-    service = webdriver.ChromeService(executable_path=programs["chromedriver"])
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
 
 
 @pytest.fixture(scope="module")

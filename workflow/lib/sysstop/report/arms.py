@@ -134,6 +134,4 @@ ARMS_METHOD = (
 )
 
 
-ARMS = Subject(
-    name="arms", tables=(ARMS_TABLE,), method=lambda data: [ARMS_METHOD]
-)
+ARMS = Subject(name="arms", tables=(ARMS_TABLE,), method=lambda data: [ARMS_METHOD])

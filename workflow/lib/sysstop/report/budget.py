@@ -16,6 +16,7 @@ from sysstop.report.text_tables import (
     whole_percents,
 )
 from sysstop.report.wording import (
+    MISSING,
     algorithm_label,
     arm_label,
     arm_order,
@@ -61,8 +62,10 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
         "Wall time saved (%)": whole_percents(summary["saved_fraction"]),
         "Steps saved (%)": whole_percents(summary["saved_steps_fraction"]),
         "Best trial stopped": [
-            f"{stopped} of {repetitions}"
-            for stopped, repetitions in zip(winners_stopped, summary["repetitions"], strict=True)
+            MISSING if arm == BASELINE_ARM else f"{stopped} of {repetitions}"
+            for arm, stopped, repetitions in zip(
+                summary["arm"], winners_stopped, summary["repetitions"], strict=True
+            )
         ],
         "Best score": summary["best_score"],
         "Regret": summary["regret"].round(12),  # a mean of nothing may be off by 1e-17
@@ -215,7 +218,10 @@ def headline_rq2(
             row_id(OUTCOMES_TABLE.name, arm_label(most["arm"])),
         )
     )
-    return Headline(_in_short(outcomes, config), [*numbers, *_noise_number(budget), *_replayed_number(replay_check, most)])
+    return Headline(
+        _in_short(outcomes, config),
+        [*numbers, *_noise_number(budget), *_replayed_number(replay_check, most)],
+    )
 
 
 def _extremes(outcomes: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

@@ -39,7 +39,7 @@ COST_TABLE = ReportTable(
     sources=("cost_model",),
     in_papers=False,
     digest=lambda data: cost_table(data.tables["cost_model"]),
-    note="Steady step time = fixed cost + batch size × cost per sample.",
+    note="Steady step time = fixed cost + batch size x cost per sample.",
 )
 
 

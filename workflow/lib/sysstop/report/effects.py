@@ -13,6 +13,7 @@ from sysstop.report.text_tables import NAME_JOINT, ReportTable, row_id
 from sysstop.report.wording import (
     MISSING,
     SIGNIFICANCE_LEVEL,
+    TIMES,
     algorithm_label,
     capitalised,
     in_words,
@@ -187,7 +188,7 @@ def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:
 
 def _factor_text(factors: pd.Series) -> str:
     factor = factors.median()
-    return f"{rough(factor)} ×" if factor >= 1 else f"1/{rough(1 / factor)}"
+    return f"{rough(factor)} {TIMES}" if factor >= 1 else f"1/{rough(1 / factor)}"
 
 
 def _in_the_median(pairs: int) -> str:
@@ -254,9 +255,7 @@ def answer_rq1(effects: pd.DataFrame) -> Answer:
     return Answer(" ".join(sentences), claim=" ".join(_main_effects(tested, _kind_of_cost)))
 
 
-def _main_effects(
-    tested: pd.DataFrame, name_of: Callable[[str], str] = metric_label
-) -> list[str]:
+def _main_effects(tested: pd.DataFrame, name_of: Callable[[str], str] = metric_label) -> list[str]:
     """Say in a sentence or two which hyperparameters matter and which do not."""
     found = found_effects(tested)
     sentences, slight, without = [], [], []

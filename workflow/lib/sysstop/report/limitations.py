@@ -90,5 +90,5 @@ GRID_AND_TRIALS = Subject(
             data.tables["trials"], data.tables["budget"], data.config["hyperparameters"]
         ),
         *incomplete_trials(data.tables["trials"]),
-    ]
+    ],
 )

@@ -57,7 +57,9 @@ def prediction_saving_digest(saving: pd.DataFrame) -> pd.DataFrame:
         {
             "Trials within the limit (%)": 100 * medians.index,
             "Saved by stopping on the time itself (%)": whole_percents(medians["saved_on_value"]),
-            "Saved by stopping on its prediction (%)": whole_percents(medians["saved_on_prediction"]),
+            "Saved by stopping on its prediction (%)": whole_percents(
+                medians["saved_on_prediction"]
+            ),
             "Of the trials within, stopped wrongly (%)": (
                 100 * sums["wrongly_stopped"] / sums["within_limit"]
             ).round(1),

@@ -21,9 +21,15 @@ def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
                 "Not alike, near the limit (%)": _share(of_arm["trials_near_limit"].sum(), trials),
                 "Not alike, beyond noise (%)": _share(of_arm["trials_beyond_noise"].sum(), trials),
                 "Steps saved live (%)": _share(of_arm["live_saved_steps_fraction"].median(), 1),
-                "Steps saved in replay (%)": _share(of_arm["replayed_saved_steps_fraction"].median(), 1),
-                "Steady time saved live (%)": _share(of_arm["live_saved_time_fraction"].median(), 1),
-                "Steady time saved in replay (%)": _share(of_arm["replayed_saved_time_fraction"].median(), 1),
+                "Steps saved in replay (%)": _share(
+                    of_arm["replayed_saved_steps_fraction"].median(), 1
+                ),
+                "Steady time saved live (%)": _share(
+                    of_arm["live_saved_time_fraction"].median(), 1
+                ),
+                "Steady time saved in replay (%)": _share(
+                    of_arm["replayed_saved_time_fraction"].median(), 1
+                ),
                 "Studies within the noise floor": f"{of_arm['within_noise_floor'].sum()} of "
                 f"{len(of_arm)}",
             }

@@ -19,6 +19,7 @@ __all__ = [
     "MISSING",
     "NO_BREAK",
     "SIGNIFICANCE_LEVEL",
+    "TIMES",
     "algorithm_label",
     "arm_label",
     "arm_order",
@@ -40,6 +41,7 @@ __all__ = [
 
 # An effect is called found if its adjusted p value is below this.
 SIGNIFICANCE_LEVEL = 0.05
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def rough(value: float) -> str:

@@ -22,7 +22,7 @@ from sysstop.report.figures.style import (
     scale_to_levels,
     styled,
 )
-from sysstop.report.wording import algorithm_label, number
+from sysstop.report.wording import TIMES, algorithm_label, number
 from sysstop.study.hyperparameters import BATCH_SIZE
 from sysstop.study.keys import PAIR
 
@@ -113,8 +113,6 @@ def _legend(colours: Mapping[str, str]) -> dict[str, object]:
             algorithm_label(name): Line2D([], [], color=colour, marker=".")
             for name, colour in colours.items()
         },
-        f"from here on at most {factor} × the least": Line2D(
-            [], [], **_ring("0.3")
-        ),
+        f"from here on at most {factor} {TIMES} the least": Line2D([], [], **_ring("0.3")),
         "80 % of the trials": Patch(color="0.3", alpha=0.2),
     }

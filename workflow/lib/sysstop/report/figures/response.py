@@ -62,9 +62,7 @@ def draw(
     if completed.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to show.")
     found = found_effects(effects[effects["metric"].isin(steady_system_metrics())])
-    shown = list(
-        dict.fromkeys(zip(found["hyperparameter"], found["metric"], strict=True))
-    )
+    shown = list(dict.fromkeys(zip(found["hyperparameter"], found["metric"], strict=True)))
     if not shown:
         return message_figure("No hyperparameter was found to change any system metric.")
     completed = in_grid_order(completed, hyperparameters)

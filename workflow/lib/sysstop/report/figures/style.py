@@ -190,9 +190,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], panel_inches:
     """Write labels (height, text, colour) right of a panel whose scales are set, none on another."""
     x = axes.get_xlim()[1]
     heights = [_in_axes(axes, x, y)[1] for y, _, _ in ends]
-    for height, (_, text, colour) in zip(
-        spread(heights, _line(panel_inches)), ends, strict=True
-    ):
+    for height, (_, text, colour) in zip(spread(heights, _line(panel_inches)), ends, strict=True):
         axes.annotate(
             text,
             (1, height),

@@ -102,8 +102,8 @@ def test_rq1_bounds_the_effects_that_it_did_not_find(trials):
     effects.loc[absent, "effect_high"] = 0.004
     effects.loc[absent & (effects["metric"] == "memory_mb"), "effect_high"] = 0.42
     text = plain(answer_rq1(effects).paragraph)
-    assert "it is 0.4 % of the variance at most." in text
-    assert "On memory the readings are too noisy to rule out one of up to 42 %." in text
+    assert "What was not found explains 0.4 % of the variance of" in text
+    assert "On memory the readings are too noisy to rule out an effect that explains up to 42 %" in text
 
 
 def test_a_step_is_said_to_have_a_fixed_cost_where_the_line_fits(trials):

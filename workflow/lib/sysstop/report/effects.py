@@ -295,14 +295,14 @@ def _room_for_effects(tested: pd.DataFrame) -> list[str]:
     small, large = bounds[bounds < SUBSTANTIAL_SHARE], bounds[bounds >= SUBSTANTIAL_SHARE]
     sentences = []
     if len(small):
-        sentences.append(
-            f"Where no effect was found on {in_words([metric_label(name) for name in small.index], 'or')}, "
-            f"it is {percent(max(0.001, small.max()))} of the variance at most."
-        )
+        names = in_words([metric_label(name) for name in small.index])
+        share = percent(max(0.001, small.max()))
+        sentences.append(f"What was not found explains {share} of the variance of {names} at most.")
     if len(large):
+        names = in_words([metric_label(name) for name in large.index], "or")
         sentences.append(
-            f"On {in_words([metric_label(name) for name in large.index], 'or')} the readings are too "
-            f"noisy to rule out one of up to {percent(large.max())}."
+            f"On {names} the readings are too noisy to rule out an effect that explains up to "
+            f"{percent(large.max())} of the variance."
         )
     return sentences
 

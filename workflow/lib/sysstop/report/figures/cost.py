@@ -33,8 +33,7 @@ FIGURE = FigureKind(
     subject="cost",
     caption=(
         "A line is the median of the full search's trials of one data set and algorithm, in steady time. "
-        "Its band holds 80 % of them: noise, and what other hyperparameters do. Axes are logarithmic. "
-        "Larger batches than the ring's hardly make samples cheaper."
+        "Its band holds 80 % of them: noise, and what other hyperparameters do. Axes are logarithmic."
     ),
     tables=("trials",),
     config=("algorithms",),

@@ -105,9 +105,15 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
     assert written(tmp_path / "first") == written(tmp_path / "second")
 
 
-def found_everywhere(trials):
-    """Return effects of batch size on every metric, and of the others on none."""
-    effects = effect_table(trials, LEVELS)
+@pytest.fixture(scope="module")
+def analysed(study):
+    return effect_table(study[0], LEVELS)
+
+
+@pytest.fixture
+def found(analysed):
+    """Effects of batch size on every metric, and of the others on none."""
+    effects = analysed.copy()
     effects["p_adjusted"] = np.where(effects["hyperparameter"] == "batch_size", 0.001, 0.5)
     return effects.assign(effect_size=0.9, median_at_lowest=1.0, median_at_highest=2.0)
 
@@ -119,9 +125,11 @@ def response_of(trials, effects, levels=LEVELS):
     )
 
 
-def test_the_response_figure_draws_what_was_found_of_times_the_steady_and_names_the_rest(study):
+def test_the_response_figure_draws_what_was_found_of_times_the_steady_and_names_the_rest(
+    study, found
+):
     trials, _ = study
-    effects = found_everywhere(trials)
+    effects = found
     panels = [axes for axes in response_of(trials, effects).axes if axes.get_visible()]
     expected = [METRIC_BY_NAME[name].label for name in steady_system_metrics()]
     assert [axes.get_title(loc="left") for axes in panels] == expected
@@ -134,9 +142,9 @@ def test_the_response_figure_draws_what_was_found_of_times_the_steady_and_names_
     assert texts(nothing)[-1].startswith("No hyperparameter was found to change")
 
 
-def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(study):
+def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(study, found):
     trials, _ = study
-    line = response_of(trials, found_everywhere(trials)).axes[0].lines[0]
+    line = response_of(trials, found).axes[0].lines[0]
     usable = trials[
         (trials["dataset"] == "digits")
         & (trials["arm"] == "none")
@@ -147,12 +155,12 @@ def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(s
     assert line.get_ydata() == pytest.approx(expected.to_numpy())
 
 
-def test_values_that_are_no_numbers_stand_side_by_side_in_the_order_of_the_grid(study):
+def test_values_that_are_no_numbers_stand_side_by_side_in_the_order_of_the_grid(study, found):
     trials, _ = study
     logistic = trials["algorithm"] == "logistic_regression"
     solver = np.where(trials["alpha"] == 0.01, "sgd", "adam")
     trials = trials.assign(solver=np.where(logistic, solver, None))
-    effects = found_everywhere(trials).assign(p_adjusted=0.001)
+    effects = found.assign(p_adjusted=0.001)
     effects["hyperparameter"] = effects["hyperparameter"].replace("alpha", "solver")
     figure = response_of(trials, effects, LEVELS | {"solver": ["sgd", "adam"]})
     *_, last = (axes for axes in figure.axes if axes.get_xlabel() == "Solver")
@@ -160,18 +168,17 @@ def test_values_that_are_no_numbers_stand_side_by_side_in_the_order_of_the_grid(
     assert len(last.lines) == 1  # the other algorithm has no solver
 
 
-def test_axes_are_logarithmic_only_where_values_span_decades_and_say_so(study):
+def test_axes_are_logarithmic_only_where_values_span_decades_and_say_so(study, found):
     trials, _ = study
-    figure = response_of(trials, found_everywhere(trials))
+    figure = response_of(trials, found)
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
     step_time, cpu = panels["Steady step time"], panels["CPU"]
     assert (step_time.get_yscale(), step_time.get_ylabel()) == ("log", "ms\nlog scale")
     assert (cpu.get_yscale(), cpu.get_ylabel()) == ("linear", "%")
 
 
-def test_effects_indistinguishable_from_noise_are_in_brackets(study):
-    trials, _ = study
-    effects = effect_table(trials, LEVELS)
+def test_effects_indistinguishable_from_noise_are_in_brackets(analysed):
+    effects = analysed.copy()
     effects.loc[:, ["effect_size", "p_adjusted"]] = [0.42, 0.001]
     effects.loc[effects["hyperparameter"] == "alpha", "p_adjusted"] = 0.5
     drawn = texts(effect_map(effects))

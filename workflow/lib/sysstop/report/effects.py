@@ -119,7 +119,11 @@ def _change(metric: str, effects: pd.DataFrame) -> str:
     factor = (high / low).median()
     if factor >= 2:
         return f"{rough(factor)} times"
-    return f"1/{rough(1 / factor)}" if factor <= 0.5 else f"{percent(factor - 1)}"
+    return (
+        f"1/{rough(1 / factor)}"
+        if factor <= 0.5
+        else f"{'+' if factor > 1 else ''}{percent(factor - 1)}"
+    )
 
 
 CHANGES_TABLE = ReportTable(

@@ -11,6 +11,7 @@ from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.analysis.noise import repeated_readings
 from sysstop.analysis.recommendations import configuration_table, pareto_table
 from sysstop.analysis.replay import replayed_rules
+from sysstop.report.baseline import cheap_batch_sizes
 from sysstop.report.figures.budget import draw as budget_figure
 from sysstop.report.figures.cost import draw as cost_figure
 from sysstop.report.figures.courses import draw as curves_figure
@@ -24,7 +25,7 @@ from sysstop.report.figures.replay import draw as replay_figure
 from sysstop.report.figures.replay import mean_points
 from sysstop.report.figures.response import draw as response_figure
 from sysstop.report.figures.steady import draw as steady_figure
-from sysstop.report.figures.style import arm_colours, save
+from sysstop.report.figures.style import arm_colours, save, spread
 from sysstop.report.figures.tradeoff import draw as tradeoff_figure
 from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics, steady_system_metrics
 from tests.shipped import ENTRIES, LEVELS
@@ -104,69 +105,113 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
     assert written(tmp_path / "first") == written(tmp_path / "second")
 
 
-def test_the_response_figure_has_a_row_with_its_unit_for_every_system_metric_of_times_the_steady(
-    study,
+@pytest.fixture(scope="module")
+def analysed(study):
+    return effect_table(study[0], LEVELS)
+
+
+@pytest.fixture
+def found(analysed):
+    """Effects of batch size on every metric, and of the others on none."""
+    effects = analysed.copy()
+    effects["p_adjusted"] = np.where(effects["hyperparameter"] == "batch_size", 0.001, 0.5)
+    return effects.assign(effect_size=0.9, median_at_lowest=1.0, median_at_highest=2.0)
+
+
+def response_of(trials, effects, levels=LEVELS):
+    of_dataset = effects["dataset"] == "digits"
+    return response_figure(
+        trials[trials["dataset"] == "digits"], effects[of_dataset], ENTRIES, levels
+    )
+
+
+def test_the_response_figure_draws_what_was_found_of_times_the_steady_and_names_the_rest(
+    study, found
 ):
     trials, _ = study
-    figure = response_figure(trials[trials["dataset"] == "digits"], ENTRIES, LEVELS)
-    labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes if axes.get_ylabel()]
-    assert labels == [METRIC_BY_NAME[name].axis_label for name in steady_system_metrics()]
+    effects = found
+    panels = [axes for axes in response_of(trials, effects).axes if axes.get_visible()]
+    expected = [METRIC_BY_NAME[name].label for name in steady_system_metrics()]
+    assert [axes.get_title(loc="left") for axes in panels] == expected
+    assert {axes.get_xlabel() for axes in panels} == {"Batch size (samples)"}
+    assert any(
+        "no effect was found: learning rate and alpha" in text
+        for text in texts(response_of(trials, effects))
+    )
+    nothing = response_of(trials, effects.assign(p_adjusted=0.5))
+    assert texts(nothing)[-1].startswith("No hyperparameter was found to change")
 
 
-def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(study):
+def test_the_response_figure_shows_the_median_of_the_completed_baseline_trials(study, found):
     trials, _ = study
-    of_dataset = trials[trials["dataset"] == "digits"]
-    axes = response_figure(of_dataset, ENTRIES, LEVELS).axes[0]
-    line = axes.lines[0]
-    usable = of_dataset[
-        (of_dataset["arm"] == "none")
-        & (of_dataset["status"] == "completed")
-        & (of_dataset["algorithm"] == "logistic_regression")
+    line = response_of(trials, found).axes[0].lines[0]
+    usable = trials[
+        (trials["dataset"] == "digits")
+        & (trials["arm"] == "none")
+        & (trials["status"] == "completed")
+        & (trials["algorithm"] == "logistic_regression")
     ]
     expected = usable.groupby("batch_size")["steady_step_time_ms"].median()
     assert line.get_ydata() == pytest.approx(expected.to_numpy())
 
 
-def test_values_that_are_no_numbers_stand_side_by_side_in_the_order_of_the_grid(study):
+def test_values_that_are_no_numbers_stand_side_by_side_in_the_order_of_the_grid(study, found):
     trials, _ = study
-    of_dataset = trials[trials["dataset"] == "digits"]
-    logistic = of_dataset["algorithm"] == "logistic_regression"
-    solver = np.where(of_dataset["alpha"] == 0.01, "sgd", "adam")
-    of_dataset = of_dataset.assign(solver=np.where(logistic, solver, None))
-    levels = LEVELS | {"solver": ["sgd", "adam"]}
-    figure = response_figure(of_dataset, ENTRIES, levels)
-    *_, last = figure.axes
-    assert last.get_xlabel() == "Solver"
+    logistic = trials["algorithm"] == "logistic_regression"
+    solver = np.where(trials["alpha"] == 0.01, "sgd", "adam")
+    trials = trials.assign(solver=np.where(logistic, solver, None))
+    effects = found.assign(p_adjusted=0.001)
+    effects["hyperparameter"] = effects["hyperparameter"].replace("alpha", "solver")
+    figure = response_of(trials, effects, LEVELS | {"solver": ["sgd", "adam"]})
+    *_, last = (axes for axes in figure.axes if axes.get_xlabel() == "Solver")
     assert [label.get_text() for label in last.get_xticklabels()] == ["sgd", "adam"]
-    assert len(last.containers) == 1  # the other algorithm has no solver
+    assert len(last.lines) == 1  # the other algorithm has no solver
 
 
-def test_axes_are_logarithmic_only_where_values_span_decades(study):
+def test_axes_are_logarithmic_only_where_values_span_decades_and_say_so(study, found):
     trials, _ = study
-    figure = response_figure(trials[trials["dataset"] == "digits"], ENTRIES, LEVELS)
-    scale = {axes.get_ylabel(): axes.get_yscale() for axes in figure.axes if axes.get_ylabel()}
-    assert scale["Steady step time\n(ms)"] == "log"
-    assert scale["CPU\n(%)"] == "linear"
+    figure = response_of(trials, found)
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    step_time, cpu = panels["Steady step time"], panels["CPU"]
+    assert (step_time.get_yscale(), step_time.get_ylabel()) == ("log", "ms\nlog scale")
+    assert (cpu.get_yscale(), cpu.get_ylabel()) == ("linear", "%")
 
 
-def test_effects_indistinguishable_from_noise_are_in_brackets(study):
-    trials, _ = study
-    effects = effect_table(trials, LEVELS)
+def test_effects_indistinguishable_from_noise_are_in_brackets(analysed):
+    effects = analysed.copy()
     effects.loc[:, ["effect_size", "p_adjusted"]] = [0.42, 0.001]
     effects.loc[effects["hyperparameter"] == "alpha", "p_adjusted"] = 0.5
     drawn = texts(effect_map(effects))
     assert drawn.count("42") == 2 * drawn.count("(42)") > 0
 
 
-def test_the_cost_figure_draws_the_model_through_its_own_numbers(study):
+def test_the_cost_figure_draws_medians_per_step_above_those_per_sample(study):
     trials, _ = study
-    model = cost_model(trials)
-    axes = cost_figure(trials, model, ENTRIES).axes[0]
-    row = model[(model["dataset"] == "digits") & (model["algorithm"] == "logistic_regression")]
-    curve = next(line for line in axes.lines if len(line.get_xdata()) == 100)
-    batch, step_ms = curve.get_xdata()[0], curve.get_ydata()[0]
-    fixed, per_sample = row["fixed_ms"].item(), row["per_sample_us"].item()
-    assert step_ms == pytest.approx(fixed + per_sample * batch / 1000)
+    panels = cost_figure(trials, ENTRIES).axes
+    completed = trials[(trials["arm"] == "none") & (trials["status"] == "completed")]
+    for axes, name in zip(panels, ("steady_step_time_ms", "steady_sample_time_us"), strict=True):
+        assert axes.get_yscale() == "log"
+        for _, of_pair in completed.groupby(["dataset", "algorithm"]):
+            medians = of_pair.groupby("batch_size")[name].median()
+            assert has_line(axes.lines, medians.index, medians)
+        assert {text.get_text() for text in axes.texts} == set(completed["dataset"])
+
+
+def test_the_cost_figure_rings_the_batch_size_from_which_on_samples_are_cheap(study):
+    trials, _ = study
+    _, axes = cost_figure(trials, ENTRIES).axes
+    rings = sorted(line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o")
+    assert rings == sorted(cheap_batch_sizes(trials))
+
+
+@pytest.mark.parametrize(
+    "places", [[0.5], [0.1, 0.9], [0.5, 0.5, 0.5], [0.0, 0.02, 1.0], [0.9, 0.1]]
+)
+def test_labels_keep_their_order_and_a_gap(places):
+    moved = np.array(spread(places, 0.1))
+    order = np.argsort(places, kind="stable")
+    assert (np.diff(moved[order]) >= 0.1 - 1e-9).all()
+    assert moved.min() >= 0 and moved.max() <= 1
 
 
 def test_the_budget_figure_draws_used_and_saved_time_of_every_arm(study):
@@ -187,9 +232,40 @@ def test_an_arm_that_lost_every_candidate_is_marked(study):
     trials, _ = study
     table = budget(trials)
     table.loc[table["arm"] == "memory", ["best_score", "regret"]] = float("nan")
+    assert "no model left" in texts(budget_figure(table))
     for figure in (budget_figure(table), tradeoff_figure(table)):
         crosses = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "x"]
         assert len(crosses) == len(PAIRS)
+
+
+def test_what_is_not_there_is_not_in_the_legend(study):
+    trials, _ = study
+    table = budget(trials).assign(winner_stopped=False)
+    for figure in (budget_figure(table), tradeoff_figure(table)):
+        shown = texts(figure)
+        assert "best trial kept" in shown
+        assert "best trial stopped" not in shown and "no model left" not in shown
+
+
+def test_the_noise_of_savings_and_regrets_is_drawn_as_bands_around_nothing(study):
+    trials, _ = study
+    table = budget(trials)
+    stopping = table["arm"] != "none"
+    table.loc[stopping, "best_trial_id"] = "another"
+    table.loc[stopping, "regret"], table.loc[stopping, "test_regret"] = 0.003, 0.001
+    table["steady_noise_floor"] = 0.04
+    axes = tradeoff_figure(table).axes[0]
+    assert axes.get_title(loc="left") == "Classification"
+    bands = {(patch.get_width(), patch.get_height()) for patch in axes.patches}
+    assert any(width == pytest.approx(8) for width, _ in bands)
+    assert any(height == pytest.approx(0.4) for _, height in bands)
+
+
+def test_a_regret_too_small_to_matter_does_not_fill_the_axis(study):
+    trials, _ = study
+    table = budget(trials).assign(regret=0.0005)
+    assert tradeoff_figure(table).axes[0].get_ylim()[1] >= 1.0
+    assert budget_figure(table).axes[1].get_xlim()[1] >= 1.0
 
 
 def test_a_run_of_the_baseline_alone_says_that_there_is_nothing_to_compare():
@@ -222,21 +298,19 @@ def test_every_replayed_rule_is_drawn_apart_from_the_others(two_repetitions):
     assert len(set(looks)) == len({style.label for style in RULE_STYLES.values()}) == len(looks)
 
 
-def test_the_replay_figure_draws_each_rule_and_its_random_stopping_as_means(two_repetitions):
+def test_the_replay_figure_draws_each_rule_as_means_in_points_of_accuracy(two_repetitions):
     replay = two_repetitions["replay"]
     panels = replay_figure(replay, two_repetitions["replay_summary"], ENTRIES).axes[1:4]
     of_pair = replay[replay["algorithm"] == "logistic_regression"]
     for (rule, metric), style in RULE_STYLES.items():
         of_rule = of_pair[(of_pair["rule"] == rule) & (of_pair["metric"] == metric)]
-        means = of_rule.groupby("limit")[["saved_time_fraction", "regret", "random_regret"]].mean()
+        means = of_rule.groupby("limit")[["saved_time_fraction", "regret"]].mean()
         left = means[~of_rule["regret"].isna().groupby(of_rule["limit"]).any()]
-        saved = 100 * left["saved_time_fraction"]
         assert any(
-            has_line(lines_of(axes, style.colour), saved, left["regret"])
-            and any(
-                np.allclose(line.get_ydata(), left["random_regret"], equal_nan=True)
-                for line in lines_of(axes, "0.62")
-                if len(line.get_ydata()) == len(left)
+            has_line(
+                lines_of(axes, style.colour),
+                100 * left["saved_time_fraction"],
+                100 * left["regret"],
             )
             for axes in panels
         ), style.label
@@ -278,7 +352,7 @@ def test_the_replay_figure_ranks_the_rules_and_marks_their_points(two_repetition
             ]
             assert marked[0]
             assert any(
-                np.isclose(line.get_ydata()[0], mark[f"{point}_regret"])
+                np.isclose(line.get_ydata()[0], 100 * mark[f"{point}_regret"])
                 for lines in marked[1:]
                 for line in lines
             )

@@ -91,7 +91,7 @@ def test_a_new_figure_is_listed_in_the_report_with_its_caption(module):
     old = [folder / "rq2_budget.svg", folder / "rq1_cost.svg"]
     cost, budget, *listed = report_figures([*new, *old])
     assert [cost.title, budget.title] == [
-        "Cost per step and per sample",
+        "What a step and a sample cost, against the batch size",
         "Budget used, budget saved and regret",
     ]
     assert [figure.title for figure in listed] == ["Scores: iris", "Scores: rq1_cost"]

@@ -194,7 +194,9 @@ def test_the_analyses_have_it(tables):
 
 
 def test_it_is_drawn(tables):
-    figure = response.draw(tables[0], ENTRIES, LEVELS)
-    labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes]
-    assert ADDRESS_SPACE.axis_label in labels
-    assert FAULTS.axis_label in labels
+    effects = effect_table(tables[0], LEVELS).assign(effect_size=0.9, p_adjusted=0.001)
+    found = effects.assign(median_at_lowest=1.0, median_at_highest=2.0)
+    figure = response.draw(tables[0], found, ENTRIES, LEVELS)
+    assert {metric.label for metric in NEW.values()} <= {
+        axes.get_title(loc="left") for axes in figure.axes
+    }

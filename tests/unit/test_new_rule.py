@@ -181,7 +181,6 @@ def test_its_live_arm_is_compared_with_its_replay(tables):
 
 
 def test_the_report_names_it(simulated, tables):
-    from sysstop.analysis.noise import noise_table
     from sysstop.report.arms import arm_limits, arm_table
     from sysstop.report.budget import answer_rq2
     from sysstop.report.replay import replay_digest
@@ -191,7 +190,7 @@ def test_the_report_names_it(simulated, tables):
     words = "as soon as its growth of step time exceeds 1.05\u00a0times"
     assert arms.loc["growth", "Stops a trial"] == words.capitalize()
     assert arms.loc["growth", "A stopped trial may be chosen"] == "no"
-    answer = answer_rq2(budget(trials), noise_table(trials), config, arm_limits(trials))
+    answer = answer_rq2(budget(trials), config, arm_limits(trials))
     assert dict(answer.points)["growth"].startswith(f"Stops a trial {words}.")
     assert "Limit on growth of step time" in set(replay_digest(tables["replay_summary"])["Rule"])
 

@@ -1,5 +1,6 @@
 import base64
 import re
+from dataclasses import replace
 from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,9 +19,10 @@ from generated_tables import (
 from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.analysis.noise import noise_table
 from sysstop.report.figures.budget import FIGURE as BUDGET_FIGURE
-from sysstop.report.figures.registry import report_figures
+from sysstop.report.figures.registry import FIGURES, report_figures
 from sysstop.report.limitations import borders_of_grid
 from sysstop.report.page import render_report
+from sysstop.report.subjects import EVIDENCE
 from sysstop.report.text_tables import ReportData
 from sysstop.report.wording import out_of
 from tests.shipped import LEVELS
@@ -114,12 +116,35 @@ def test_figures_are_inlined_with_a_text_for_those_who_cannot_see_them(html):
         assert image["alt"]
 
 
-def test_figures_stand_in_order_with_their_captions_and_their_sources(html):
+def test_a_figure_stands_beneath_its_subject_with_its_caption_and_its_source(html):
     text = Page(html).text
-    assert text.index("Figure 1 (RQ1)") < text.index("Figure 2 (RQ2)")
+    assert text.index("What was found to change, against") < text.index(BUDGET_FIGURE.title)
     assert BUDGET_FIGURE.caption in text
     source = "results/tables/budget.parquet by workflow/lib/sysstop/report/figures/budget.py"
     assert source in text
+
+
+def test_figures_of_several_data_sets_share_one_caption_and_have_a_switch(simulated, tmp_path):
+    html = page_of(*simulated, config(), tmp_path, ["digits", "diabetes_progression"])
+    tags = Page(html).tags
+    boxes = [a["data-dataset"] for tag, a in tags if tag == "div" and "data-dataset" in a]
+    assert boxes == ["digits", "diabetes_progression"]
+    assert html.count("A panel is a system metric and a hyperparameter") == 1
+    assert html.count('<button type="button">digits</button>') == 1
+
+
+def test_a_figure_that_belongs_to_no_subject_is_shown_all_the_same(
+    simulated, tmp_path, monkeypatch
+):
+    module = "sysstop.report.figures.budget"
+    monkeypatch.setitem(FIGURES, module, replace(FIGURES[module], subject=""))
+    text = Page(page_of(*simulated, config(), tmp_path)).text
+    assert text.index("More figures") < text.index(BUDGET_FIGURE.title)
+
+
+def test_every_figure_names_a_subject_of_the_report():
+    names = {subject.name for subject in EVIDENCE}
+    assert {figure.subject for figure in FIGURES.values()} <= names
 
 
 def test_names_of_the_user_stay_text(tmp_path):
@@ -134,13 +159,36 @@ def test_names_of_the_user_stay_text(tmp_path):
     simulated = trials_and_windows(pairs, repetitions=1)
     html = page_of(*simulated, study, tmp_path, [], {name: summary}, **about)
     assert "<script>alert" not in html
-    assert f'<td class="short">{escape(name)}</td>' in html
+    assert f'<th scope="row">{escape(name)} · Logistic regression</th>' in html
     assert name in unescape(html)
 
 
-def test_the_answers_stand_before_the_figures(html):
-    text = Page(html).text
-    assert text.index("RQ1:") < text.index("RQ2:") < text.index("Figure 1")
+def test_the_answers_come_first_then_what_to_use_the_explorer_and_the_folded_evidence(html):
+    places = [
+        html.index(mark)
+        for mark in ('id="rq1"', 'id="rq2"', 'id="use"', 'id="explore"', 'id="evidence"')
+    ]
+    assert places == sorted(places)
+    before = html[: html.index('id="evidence"')]
+    assert "<details" not in before
+    folds = [a["id"] for tag, a in Page(html).tags if tag == "details"]
+    assert len(folds) == len(set(folds)) > len(EVIDENCE)
+
+
+def test_every_link_leads_somewhere_in_the_page(html):
+    tags = Page(html).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = {a["href"].removeprefix("#") for tag, a in tags if tag == "a"}
+    # This page has no more figures than these tests need.
+    assert {link for link in links - set(ids) if not link.startswith("figure-")} == set()
+
+
+def test_an_answer_has_three_to_five_numbers_each_with_what_it_means(html):
+    numbers = re.findall(r'<dl class="numbers">.*?</dl>', html, flags=re.DOTALL)
+    assert len(numbers) == 2
+    for of_question in numbers:
+        assert 3 <= of_question.count("<dt>") == of_question.count("<dd>") <= 5
 
 
 def test_wide_tables_and_figures_scroll_in_a_box_of_their_own(html):

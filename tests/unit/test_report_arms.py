@@ -3,7 +3,6 @@
 import pytest
 from generated_tables import ARMS, PAIRS, budget, config, trials_and_windows
 
-from sysstop.analysis.noise import noise_table
 from sysstop.report.arms import arm_description, arm_limits, arm_limits_table
 from sysstop.report.budget import answer_rq2
 
@@ -18,7 +17,7 @@ def plain(text):
 
 
 def point_of(trials, arm):
-    answer = answer_rq2(budget(trials), noise_table(trials), config(), arm_limits(trials))
+    answer = answer_rq2(budget(trials), config(), arm_limits(trials))
     return plain(dict(answer.points)[arm])
 
 
@@ -51,7 +50,7 @@ def test_the_answer_names_the_limit_of_a_single_data_set(trials):
 
 
 def test_limits_of_different_data_sets_are_no_range_but_rows_of_a_table(trials):
-    text = point_of(trials, "step_time")
+    text = point_of(trials, "step time")
     assert (
         "75 % of the baseline's completed trials stay within (see the table Limits of the" in text
     )
@@ -59,9 +58,9 @@ def test_limits_of_different_data_sets_are_no_range_but_rows_of_a_table(trials):
     assert list(table.columns) == [
         "Data set",
         "Algorithm",
-        "memory: Peak memory (MB)",
-        "predicted_time: Predicted steady training time (s)",
-        "step_time: Steady step time (ms)",
+        "Memory: Peak memory (MB)",
+        "Predicted time: Predicted steady training time (s)",
+        "Step time: Steady step time (ms)",
     ]
     of_first = trials[(trials["algorithm"] == PAIRS[0][1]) & (trials["arm"] == "memory")]
     low, high = sorted(of_first["limit"].unique())
@@ -73,6 +72,6 @@ def test_a_rule_without_a_limit_and_an_absolute_one_are_not_in_the_table(trials)
     assert set(known["arm"]) == {"memory", "predicted_time", "step_time"}
     absolute = config() | {"arms": ARMS | {"memory": {**ARMS["memory"], "limit": 5.0}}}
     del absolute["arms"]["memory"]["quantile"]
-    assert not any("memory" in head for head in arm_limits_table(trials, absolute))
+    assert not any("emory" in head for head in arm_limits_table(trials, absolute))
     nothing = trials[trials["arm"] == "none"]
     assert arm_limits_table(nothing, config()).empty

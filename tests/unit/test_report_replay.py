@@ -7,8 +7,8 @@ from generated_tables import ARMS, PAIRS, replay_results, trials_and_windows
 from sysstop.report.prediction import predictions
 from sysstop.report.replay import (
     random_stopping,
+    replay_answer,
     replay_digest,
-    replay_sentences,
     saving_by_rule,
 )
 from sysstop.report.replay_check import live_check, replay_check_digest
@@ -43,41 +43,44 @@ def summary(**changes):
 
 
 def test_the_rule_that_saves_most_without_regret_is_named_with_the_usual_one():
-    text = plain(" ".join(replay_sentences(summary())))
-    assert "a limit on memory: 40 % of the steady training time in the median of 2 pairs" in text
-    assert "against 20 % with the best rule on the model's quality" in text
-    assert "(plateau of validation loss)" in text
+    answer = replay_answer(summary())
+    text = plain(answer.paragraph)
+    assert "the best limit on memory saves most without regret: 40 %" in text
+    assert "(median of 2 pairs)" in text
+    assert "the best plateau of validation loss saves 20 %" in text
+    assert "a limit on memory could have saved 40 % without any loss" in plain(answer.claim)
 
 
 def test_a_limit_is_judged_by_the_repetitions_in_which_it_was_not_found():
     lossy = summary()
     lossy.loc[0, "transfer_regret"] = 0.1
-    text = plain(" ".join(replay_sentences(lossy)))
-    assert "the same rule saved 35 %, and lost quality in 1 of 2 pairs" in text
+    text = plain(replay_answer(lossy).paragraph)
+    assert "to the others, it saves 35 % and loses quality in 1 of 2 pairs" in text
     once = summary(transfer_saved_time_fraction=float("nan"), transfer_regret=float("nan"))
-    assert "known only after the full search" in replay_sentences(once)[-1]
-    assert "saved 35" not in plain(" ".join(replay_sentences(once)))
+    text = plain(replay_answer(once).paragraph)
+    assert "known only after the full search" in text
+    assert "applied to the others" not in text
 
 
 def test_rules_no_better_than_random_stopping_are_named():
-    assert "in both curves" in random_stopping(summary())
+    assert "Of 2 such limits, 2 lose less" in random_stopping(summary())
     worse = random_stopping(summary(knee_random_regret=0.0))
-    assert "in none of 2 curves" in worse
-    assert "Not better than chance in most: limit on memory (0 of 2)" in worse
+    assert "Of 2 such limits, 0 lose less" in worse
+    assert "Mostly no better than chance: limit on memory (0 of 2)" in worse
     assert random_stopping(summary(knee_regret=float("nan"))) == ""
 
 
-def test_the_shares_of_trials_stopped_alike_are_those_of_the_table(results):
+def test_the_trials_stopped_alike_are_those_of_the_table(results):
     check = results["replay_check"]
     check = check.assign(trials_agreeing=check["trials"], trials_near_limit=0)
-    assert "agree on 100 % of" in plain(live_check(check))
+    assert "treat 100 % of the trials alike" in plain(live_check(check).claim)
+    assert "noise decides" not in live_check(check).paragraph
     apart = check.copy()
     apart.loc[apart["arm"] == "memory", ["trials_agreeing", "trials_near_limit"]] -= [10, -10]
-    text = plain(live_check(apart))
-    assert (
-        "The shares on which they differ are, by arm, memory 25 %; in all 80 such trials the reading"
-        in text
-    )
+    trials = check["trials"].sum()
+    text = plain(live_check(apart).paragraph)
+    assert f"Of {trials:,} trials, live search and replay treat {trials - 80:,} alike" in text
+    assert "In all 80 other trials the reading is so close to the limit that noise decides" in text
 
 
 def test_a_rule_that_compares_trials_differs_from_its_replay_for_reasons_of_its_own(results):
@@ -86,11 +89,11 @@ def test_a_rule_that_compares_trials_differs_from_its_replay_for_reasons_of_its_
     compared = check[check["arm"] == "memory"].assign(arm="median", rule="median")
     compared = compared.assign(rule_wait_fraction=0.004)
     compared[["trials_agreeing", "trials_in_other_order"]] -= [10, -8]
-    text = plain(live_check(pd.concat([check, compared])))
-    assert "by arm, median 25 %. A rule that compares trials judges one by those" in text
+    text = plain(live_check(pd.concat([check, compared])).paragraph)
+    assert "A rule that compares trials judges one by those" in text
     assert "64 of 80 trials may end as in the live search" in text
     assert "0.4 % of the time in which trials trained" in text
-    assert "within its own noise of the limit" not in text
+    assert "noise decides" not in text
 
 
 def test_rules_are_ordered_by_what_they_save_without_regret(results):
@@ -101,7 +104,7 @@ def test_rules_are_ordered_by_what_they_save_without_regret(results):
     of_plateau = summary[summary["rule"] == "plateau"]
     row = digest.set_index("Rule").loc["Plateau of validation loss"]
     expected = 100 * of_plateau["free_saved_time_fraction"].fillna(0).median()
-    assert row["Saved without regret (%)"] == pytest.approx(expected)
+    assert row["Saved without regret (%)"] == round(expected)
     assert row["Pairs with such a limit"] == f"{of_plateau['free_limit'].notna().sum()} of 4"
     assert "Pairs with regret there" in digest
 
@@ -122,18 +125,21 @@ def test_one_repetition_has_no_savings_elsewhere():
 def test_the_check_sums_the_trials_of_an_arm(results):
     check = results["replay_check"]
     digest = replay_check_digest(check).set_index("Arm")
-    assert list(digest.index) == ["memory", "plateau", "predicted_time", "step_time"]
+    assert list(digest.index) == ["memory", "plateau", "predicted time", "step time"]
     of_memory = check[check["arm"] == "memory"]
     alike = 100 * of_memory["trials_agreeing"].sum() / of_memory["trials"].sum()
-    assert digest.loc["memory", "Stopped alike (%)"] == pytest.approx(alike)
+    assert digest.loc["memory", "Stopped alike (%)"] == pytest.approx(alike, abs=0.05)
     apart = digest.filter(like="like").sum(axis=1)
-    assert apart.tolist() == pytest.approx([100] * 4)
+    assert apart.tolist() == pytest.approx([100] * 4, abs=0.2)
 
 
 def test_a_run_in_which_no_trial_completed_says_nothing_of_the_replay():
     smallest = trials_and_windows(PAIRS[:1], repetitions=1, all_diverge=PAIRS[:1])
     results = replay_results(*smallest, arms={"none": ARMS["none"]})
-    assert replay_sentences(results["replay_summary"]) == []
+    answers = [
+        replay_answer(results["replay_summary"]),
+        live_check(results["replay_check"]),
+        predictions(results["prediction"], results["prediction_saving"]),
+    ]
+    assert [answer.paragraph for answer in answers] == [""] * 3
     assert random_stopping(results["replay_summary"]) == ""
-    assert live_check(results["replay_check"]) == ""
-    assert predictions(results["prediction"], results["prediction_saving"]) == ""

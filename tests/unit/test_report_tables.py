@@ -61,16 +61,38 @@ def test_tables_of_papers_keep_their_names():
         "algorithms",
         "metrics",
         "arms",
+        "effects",
         "budget",
         "arm_limits",
         "noise",
-        "effects",
         "replay",
         "replay_check",
         "prediction",
         "prediction_saving",
         "recommendations",
     ]
+
+
+def test_the_page_names_a_row_once_and_links_to_it(tables):
+    (table,) = (table for table in tables_of(SUBJECTS) if table.name == "budget")
+    shown = html_table(table, data_of(tables, table.sources))
+    assert shown.headings[:2] == ["Data set · Algorithm · Arm", "Trials stopped (%)"]
+    name = "digits · Logistic regression · step time"
+    row = next(row for row in shown.rows if row[0] == name)
+    assert shown.row_id(row) == "budget-digits-logistic-regression-step-time"
+    assert len({shown.row_id(row) for row in shown.rows}) == len(shown.rows)
+
+
+def test_nothing_is_counted_out_of_nothing(tables):
+    data = data_of(tables, tables)
+    cells = [
+        cell
+        for table in tables_of(SUBJECTS)
+        for row in html_table(table, data).rows
+        for cell in row
+    ]
+    assert cells
+    assert "0 of 0" not in cells
 
 
 def test_latex_is_a_booktabs_table_with_special_characters_escaped():

@@ -22,6 +22,7 @@ from sysstop.report.wording import (
 )
 from sysstop.study.arms import NO_RULE, needs_baseline, rule_with_limit, stopped_is_candidate
 from sysstop.study.keys import PAIR, STUDY
+from sysstop.study.rules import Rule
 
 
 def arm_table(config: Mapping[str, Any]) -> pd.DataFrame:
@@ -38,6 +39,11 @@ def arm_table(config: Mapping[str, Any]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def arm_rule(arm: Mapping[str, Any]) -> Rule:
+    """Return the stopping rule of an arm that has one; a limit that is a quantile is a placeholder."""
+    return rule_with_limit(arm, math.inf) if needs_baseline(arm) else rule_with_limit(arm)
 
 
 def arm_description(arm: Mapping[str, Any], limits: Sequence[float] = ()) -> str:
@@ -82,7 +88,7 @@ def arm_limits_table(trials: pd.DataFrame, config: Mapping[str, Any]) -> pd.Data
     ]
     limits = limits[limits["arm"].isin(arms)]
     heads = {
-        name: f"{name}: {rule_with_limit(config['arms'][name], math.inf).axis_label}"
+        name: f"{capitalised(arm_label(name))}: {rule_with_limit(config['arms'][name], math.inf).axis_label}"
         for name in arms
     }
     rows = [
@@ -108,6 +114,7 @@ ARM_LIMITS_TABLE = ReportTable(
     name="arm_limits",
     title="Limits of the arms",
     sources=("trials",),
+    naming=2,
     digest=lambda data: arm_limits_table(data.tables["trials"], data.config),
     note=(
         "What the limits given as quantiles of the baseline became: the median over the repetitions "
@@ -129,5 +136,4 @@ ARMS_METHOD = (
 )
 
 
-ARMS = Subject(tables=(ARMS_TABLE,), method=lambda data: [ARMS_METHOD])
-ARM_LIMITS = Subject(tables=(ARM_LIMITS_TABLE,))
+ARMS = Subject(name="arms", tables=(ARMS_TABLE,), method=lambda data: [ARMS_METHOD])

@@ -1,4 +1,4 @@
-"""What each arm saved and lost, and the answer to RQ2 from the live searches."""
+"""What each arm saved and lost on each data set, and its words."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,22 +6,36 @@ from typing import Any
 import pandas as pd
 
 from sysstop.report.arms import ARM_LIMITS_TABLE, arm_description, arm_limits
-from sysstop.report.noise import noise_sentences
+from sysstop.report.outcomes import (
+    OUTCOMES_TABLE,
+    arm_outcomes,
+    count_of,
+    headline_rq2,
+    in_short,
+    median_of,
+    nothing_compared,
+    stopping_studies,
+)
 from sysstop.report.subject import Answer, Subject
-from sysstop.report.text_tables import ReportTable
+from sysstop.report.text_tables import (
+    ReportTable,
+    two_digits,
+    whole_percents,
+)
 from sysstop.report.wording import (
+    MISSING,
     algorithm_label,
     arm_label,
     arm_order,
+    capitalised,
     counted,
     in_words,
+    number,
     out_of,
     pair_label,
     percent,
-    span,
-    tenths,
 )
-from sysstop.study.arms import NO_RULE, needs_baseline, stopped_is_candidate
+from sysstop.study.arms import needs_baseline, stopped_is_candidate
 from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.studies import BASELINE_ARM
 
@@ -43,40 +57,40 @@ def budget_summary(budget: pd.DataFrame) -> pd.DataFrame:
     )
     summary = arm_summary(in_order)
     winners_stopped = (summary["winner_stopped"] * summary["repetitions"]).round().astype(int)
-    return pd.DataFrame(
-        {
-            "Data set": summary["dataset"],
-            "Algorithm": summary["algorithm"].map(algorithm_label),
-            "Arm": summary["arm"].map(arm_label),
-            "Trials stopped (%)": 100 * summary["trials_stopped"] / summary["trials"],
-            "Steady training time (s)": summary["steady_train_time_s"],
-            "Steady time saved (%)": _with_interval(summary, "steady_saved_fraction"),
-            "Noise floor (%)": 100 * summary["steady_noise_floor"],
-            "Wall time saved (%)": 100 * summary["saved_fraction"],
-            "Steps saved (%)": 100 * summary["saved_steps_fraction"],
-            "Winner stopped": [
-                f"{stopped} of {repetitions}"
-                for stopped, repetitions in zip(
-                    winners_stopped, summary["repetitions"], strict=True
-                )
-            ],
-            "Best score": summary["best_score"],
-            "Regret": summary["regret"].round(12),  # a mean of nothing may be off by 1e-17
-            "Test regret": summary["test_regret"].round(12),
-        }
-    )
+    table = {
+        "Data set": summary["dataset"],
+        "Algorithm": summary["algorithm"].map(algorithm_label),
+        "Arm": summary["arm"].map(arm_label),
+        "Trials stopped (%)": whole_percents(summary["trials_stopped"] / summary["trials"]),
+        "Steady training time (s)": two_digits(summary["steady_train_time_s"]),
+        "Steady time saved (%)": _with_interval(summary, "steady_saved_fraction"),
+        "Noise of that (%)": (100 * summary["steady_noise_floor"]).round(1),
+        "Wall time saved (%)": whole_percents(summary["saved_fraction"]),
+        "Steps saved (%)": whole_percents(summary["saved_steps_fraction"]),
+        "Best trial stopped": [
+            MISSING if arm == BASELINE_ARM else f"{stopped} of {repetitions}"
+            for arm, stopped, repetitions in zip(
+                summary["arm"], winners_stopped, summary["repetitions"], strict=True
+            )
+        ],
+        "Best score": summary["best_score"],
+        "Regret": summary["regret"].round(12),  # a mean of nothing may be off by 1e-17
+        "Test regret": summary["test_regret"].round(12),
+    }
+    return pd.DataFrame(table)
 
 
 def _with_interval(summary: pd.DataFrame, fraction: str) -> pd.Series:
     """Return a fraction in percent, as "31 (25 to 36)" where there are several repetitions."""
-    columns = [100 * summary[name] for name in (fraction, f"{fraction}_low", f"{fraction}_high")]
+    columns = [
+        whole_percents(summary[name]) for name in (fraction, f"{fraction}_low", f"{fraction}_high")
+    ]
     if (summary["repetitions"] == 1).all():
         return columns[0]
     texts = []
     for value, low, high in zip(*columns, strict=True):
-        text = tenths(value)
         known = not pd.isna(low) and low < high
-        texts.append(f"{text} ({tenths(low)} to {tenths(high)})" if known else text)
+        texts.append(f"{value:.0f} ({low:.0f} to {high:.0f})" if known else number(value))
     return pd.Series(texts, summary.index)
 
 
@@ -84,146 +98,92 @@ BUDGET_TABLE = ReportTable(
     name="budget",
     title="Budget and regret of each arm",
     sources=("budget",),
+    naming=3,
     digest=lambda data: budget_summary(data.tables["budget"]),
     note=(
-        "Means over the repetitions. Time and steps saved are compared with the full budget. "
-        "Scores are accuracy, or minus RMSE in the target's unit; regret is the full budget's "
-        "best score minus the arm's, test regret the same on the held-out part, and a dash means "
-        "that no trial was left. The noise floor is the largest share by which the steady "
-        "training time of one of the pair's studies differed from the baseline's in the trials "
-        "that it did not stop; a smaller saving of steady time cannot be distinguished from "
-        "noise. With several repetitions, steady time saved has its 95 % bootstrap interval. "
-        "Winner stopped counts the repetitions in which the arm stopped the trial that the full "
-        "budget chose."
+        "Means over the repetitions; savings are of the full budget's time and steps. "
+        "Scores are accuracy, or minus RMSE in the target's unit. Regret is the full budget's "
+        "best score minus the arm's, test regret the same on the held-out part; a dash means "
+        "that no trial was left. Noise is the largest share by which the pair's steady training time "
+        "drifted where nothing was stopped; a smaller saving cannot be told from it. With several "
+        "repetitions, steady time saved has its 95 % bootstrap interval. Best trial stopped counts "
+        "the repetitions in which the arm stopped the trial that the full budget chose."
     ),
 )
 
 
 def answer_rq2(
-    budget: pd.DataFrame,
-    noise: pd.DataFrame,
-    config: Mapping[str, Any],
-    limits: pd.DataFrame | None = None,
+    budget: pd.DataFrame, config: Mapping[str, Any], limits: pd.DataFrame | None = None
 ) -> Answer:
-    """Say what each arm saved, what that cost in quality, and how often it lost the winner.
+    """Say what each arm saved, what that cost in quality, and how often it lost the best trial.
 
-    `noise` is the table of the same name, `limits` are the `arms.arm_limits` if known. Arms that never
-    stop a trial are only there to measure the noise.
+    `limits` are the `arms.arm_limits` if known.
     """
-    never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
-    stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
-    if stopping.empty:
-        return Answer(
-            "No stopping arm was run, only the full-budget baseline, so this run says nothing "
-            "about savings measured live. Name arms under study.arms to compare.",
-            [],
+    outcomes = arm_outcomes(budget, config)
+    if outcomes.empty:
+        return Answer(nothing_compared(budget, config))
+    compared = stopping_studies(budget, config)
+    sentences = [*_price(compared, config), *_left_out(budget, compared)]
+    points = [
+        (
+            arm_label(row["arm"]),
+            _arm_text(compared[compared["arm"] == row["arm"]], row, config, limits),
         )
-    compared = stopping.dropna(subset=["baseline_best_score", "steady_saved_fraction"])
-    left_out = stopping.loc[~stopping.index.isin(compared.index), PAIR]
-    excuse = ""
-    if len(left_out):
-        names = [pair_label(*pair) for pair in left_out.drop_duplicates().itertuples(index=False)]
-        excuse = (
-            f" Studies of {in_words(names)} are left out, because no trial of their baseline "
-            "completed."
-        )
-    if compared.empty:
-        return Answer("Savings cannot be computed." + excuse, [])
-    arms = arm_order(compared["arm"])
-    medians = compared.groupby("arm")["steady_saved_fraction"].median()
-    most, least = medians.idxmax(), medians.idxmin()
-    sentences = [
-        f"Over {counted(len(compared), 'study', 'studies')} with "
-        f"{counted(len(arms), 'stopping arm')}, early stopping saved "
-        f"{span(compared['steady_saved_fraction'], percent)} of the baseline's training time in "
-        f"steady time ({span(compared['saved_fraction'], percent)} in wall time) and "
-        f"{span(compared['saved_steps_fraction'], percent)} of its steps."
+        for _, row in outcomes.iterrows()
     ]
-    if len(arms) > 1:
-        sentences.append(
-            f"The arm {most} saved most (median {percent(medians[most])} of steady time), {least} least "
-            f"(median {percent(medians[least])})."
-        )
-    sentences += _price(compared, config)
-    sentences.append(_lost_all_sentence(compared))
-    sentences += noise_sentences(compared, noise)
-    points = [(arm, _arm_text(compared[compared["arm"] == arm], config, limits)) for arm in arms]
-    return Answer(" ".join(sentences) + excuse, points)
+    return Answer(" ".join(sentences), points, in_short(outcomes, config))
+
+
+def _left_out(budget: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
+    alone = budget[budget["arm"].isin(compared["arm"]) & ~budget.index.isin(compared.index)]
+    if alone.empty:
+        return []
+    names = [pair_label(*pair) for pair in alone[PAIR].drop_duplicates().itertuples(index=False)]
+    return [f"Left out, as no trial of the baseline completed: {in_words(names)}."]
 
 
 def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
-    """Say how often a limit discarded the best trial, and give the regret of all arms."""
+    """Say in how many searches a limit stopped the best trial, and how many lost all trials."""
     discards = {arm for arm in config["arms"] if not stopped_is_candidate(config["arms"][arm])}
     limited = compared[compared["arm"].isin(discards)]
     sentences = []
     if len(limited):
-        lost = int(limited["winner_stopped"].sum())
-        where = out_of(lost, len(limited), "study", "studies")
+        lost = out_of(int(limited["winner_stopped"].sum()), len(limited), "search", "searches")
         sentences.append(
-            f"The price: limits stopped, and so discarded, the trial that the full search would "
-            f"have chosen in {where}."
+            f"A limit stopped the trial that the full search would have chosen in {lost}. Such a "
+            "trial counts as too costly and is not chosen."
         )
+    empty = int(compared["best_score"].isna().sum())
     sentences.append(
-        "The regret, by which the best trial left is worse than the full search's, was "
-        f"{_regret_text(compared)}."
+        f"In {counted(empty, 'search', 'searches')} no trial was left to choose from."
+        if empty
+        else "Every search kept at least one trial to choose from."
     )
     return sentences
 
 
-def _lost_all_sentence(compared: pd.DataFrame) -> str:
-    empty = compared[compared["best_score"].isna()]
-    if empty.empty:
-        return "Every arm kept at least one trial to choose from."
-    by_arm = empty.groupby("arm").size()
-    arms = [f"{arm} ({count})" for arm, count in by_arm.items()]
-    return (
-        f"In {counted(len(empty), 'study', 'studies')} no trial was left to choose from, with the "
-        f"{'arm' if len(arms) == 1 else 'arms'} {in_words(arms)}."
-    )
-
-
-def _regret_text(studies: pd.DataFrame, column: str = "regret") -> str:
-    """Say the range of the regret for each task, in the score's own unit."""
-    parts = []
-    for task, of_task in studies.dropna(subset=[column]).groupby("task"):
-        text = span(of_task[column])
-        if task == "classification":
-            parts.append(f"{text} in accuracy")
-            continue
-        baseline = "baseline_test_score" if column == "test_regret" else "baseline_best_score"
-        relative = of_task[column] / of_task[baseline].abs()
-        parts.append(f"{text} in RMSE ({span(relative, percent)} of the baseline's)")
-    return in_words(parts) if parts else "not defined, as no model was left"
-
-
-def _arm_text(studies: pd.DataFrame, config: Mapping[str, Any], limits: pd.DataFrame | None) -> str:
-    arm = studies["arm"].iloc[0]
-    stopped = studies["trials_stopped"] / studies["trials"]
-    lost = int(studies["winner_stopped"].sum())
+def _arm_text(
+    studies: pd.DataFrame,
+    outcome: pd.Series,
+    config: Mapping[str, Any],
+    limits: pd.DataFrame | None,
+) -> str:
+    arm = outcome["arm"]
     sentences = []
     if arm in config["arms"]:
         sentences.append(f"Stops a trial {_stops_when(studies, config['arms'][arm], limits)}.")
+    stopped = int(studies["winner_stopped"].sum())
     sentences += [
-        f"It stopped {span(stopped, percent)} of the trials and saved "
-        f"{span(studies['steady_saved_fraction'], percent)} of the training time in steady time "
-        f"(median {percent(studies['steady_saved_fraction'].median())}), "
-        f"{span(studies['saved_fraction'], percent)} in wall time, and "
-        f"{span(studies['saved_steps_fraction'], percent)} of the steps.",
-        f"The baseline's best trial was stopped in "
-        f"{out_of(lost, len(studies), 'study', 'studies')}; regret {_regret_text(studies)}"
-        f"{_test_regret_clause(studies)}.",
+        f"It saved {percent(outcome['saved'])} of the steady training time{median_of(outcome)}, "
+        f"and {percent(outcome['saved_wall'])} of the wall time.",
+        f"It stopped the full search's best trial in {out_of(stopped, len(studies), 'search', 'searches')}.",
     ]
-    better = int((studies["regret"] < 0).sum())
-    if better:
-        sentences.append(
-            f"In {counted(better, 'study', 'studies')} its best model is better than the "
-            "baseline's, so regret is negative."
-        )
-    empty = int(studies["best_score"].isna().sum())
-    if empty:
-        sentences.append(
-            f"In {counted(empty, 'study', 'studies')} it left no trial to choose from."
-        )
+    worse = int(outcome["worse"])
+    ended = f"{capitalised(count_of(outcome, 'worse'))} ended with a worse model"
+    none_left = f", {outcome['none_left']} of them with none" if outcome["none_left"] else ""
+    sentences.append(
+        f"{ended}{none_left}." if worse else "Its best model was never measurably worse."
+    )
     return " ".join(sentences)
 
 
@@ -236,12 +196,6 @@ def _stops_when(studies: pd.DataFrame, arm: Mapping[str, Any], limits: pd.DataFr
     if len(own[PAIR].drop_duplicates()) > 1:
         return f"{arm_description(arm)} (see the table {ARM_LIMITS_TABLE.title})"
     return arm_description(arm, own["limit"])
-
-
-def _test_regret_clause(studies: pd.DataFrame) -> str:
-    if studies["test_regret"].isna().all():
-        return ""
-    return f"; on the test part {_regret_text(studies, 'test_regret')}"
 
 
 def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
@@ -264,13 +218,15 @@ def budget_limitations(budget: pd.DataFrame, config: Mapping[str, Any]) -> list[
 
 
 BUDGET = Subject(
-    tables=(BUDGET_TABLE,),
+    name="budget",
+    title="What each arm saved and lost",
+    tables=(OUTCOMES_TABLE, BUDGET_TABLE, ARM_LIMITS_TABLE),
     question="RQ2",
+    headline=lambda data: headline_rq2(
+        data.tables["budget"], data.tables["replay_check"], data.config
+    ),
     answer=lambda data: answer_rq2(
-        data.tables["budget"],
-        data.tables["noise"],
-        data.config,
-        arm_limits(data.tables["trials"]),
+        data.tables["budget"], data.config, arm_limits(data.tables["trials"])
     ),
     limitations=lambda data: budget_limitations(data.tables["budget"], data.config),
 )

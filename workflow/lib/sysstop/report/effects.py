@@ -1,20 +1,24 @@
 """The effects of hyperparameters on system metrics, and the answer to RQ1."""
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from sysstop.report.cost import COST_TABLE, cost_model_sentences, step_against_sample
-from sysstop.report.subject import Answer, Subject
-from sysstop.report.text_tables import ReportTable
+from sysstop.report.baseline import CHEAP_FACTOR, cheap_batch_sizes
+from sysstop.report.found import SUBSTANTIAL_SHARE, found_effects
+from sysstop.report.subject import Answer, Headline, KeyNumber, Subject
+from sysstop.report.text_tables import NAME_JOINT, ReportTable, row_id
 from sysstop.report.wording import (
     MISSING,
     SIGNIFICANCE_LEVEL,
+    TIMES,
     algorithm_label,
     capitalised,
-    counted,
     in_words,
     metric_label,
+    number,
     out_of,
     pair_label,
     percent,
@@ -23,15 +27,11 @@ from sysstop.report.wording import (
     spoken,
     whole_percent,
 )
+from sysstop.study.hyperparameters import BATCH_SIZE
 from sysstop.study.keys import PAIR
 from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
-# A hyperparameter that explains less of a metric's variance does not decide it.
-SUBSTANTIAL_SHARE = 0.1
-# Smaller changes of a metric's median, from a hyperparameter's lowest to its highest value, do not
-# count: as a factor, and in percentage points.
-NOTICED_FACTOR = 1.02
-NOTICED_POINTS = 0.5
+PAIR_NOUN, PAIRS_NOUN = "pair of data set and algorithm", "pairs of data set and algorithm"
 
 
 def effect_digest(effects: pd.DataFrame) -> pd.DataFrame:
@@ -70,7 +70,8 @@ def _effect_text(effect: Any) -> str:
 
 EFFECTS_TABLE = ReportTable(
     name="effects",
-    title="Effects of the hyperparameters",
+    title="Share of variance explained, by data set and algorithm",
+    naming=3,
     sources=("effects",),
     digest=lambda data: effect_digest(data.tables["effects"]),
     note=(
@@ -81,165 +82,233 @@ EFFECTS_TABLE = ReportTable(
 )
 
 
-def answer_rq1(effects: pd.DataFrame, cost_model: pd.DataFrame) -> Answer:
-    """Say which hyperparameter explains which share of which system metric, and what does not.
+def change_table(effects: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per hyperparameter and metric: in how many pairs it has an effect, and how large.
+
+    The change is that of the metric's median from the hyperparameter's lowest to its highest value,
+    the median over the pairs with an effect. Times are the steady ones.
+    """
+    tested = _tested(effects)
+    found = found_effects(tested)
+    rows = []
+    names, metrics = (tested[column].unique() for column in ("hyperparameter", "metric"))
+    for name, metric in product(names, metrics):
+        of_both = tested[(tested["hyperparameter"] == name) & (tested["metric"] == metric)]
+        mine = found[(found["hyperparameter"] == name) & (found["metric"] == metric)]
+        rows.append(
+            {
+                "Hyperparameter": capitalised(spoken(name)),
+                "Metric": METRIC_BY_NAME[metric].label,
+                "Pairs with an effect": f"{len(mine)} of {len(of_both)}",
+                "Change, median": _change(metric, mine) if len(mine) else "none found",
+                "Share of variance explained, median (%)": (100 * of_both["effect_size"])
+                .median()
+                .round(),
+                "Could still be, at most (%)": (100 * of_both["effect_high"]).max().round(),
+            }
+        )
+    columns = ["Hyperparameter", "Metric", "Pairs with an effect", "Change, median"]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def _change(metric: str, effects: pd.DataFrame) -> str:
+    """Say how a metric's median changes from the lowest to the highest value, in the median pair."""
+    low, high = effects["median_at_lowest"], effects["median_at_highest"]
+    if METRIC_BY_NAME[metric].unit == "%":
+        return f"{rough((high - low).median())} points"
+    factor = (high / low).median()
+    if factor >= 2:
+        return f"{rough(factor)} times"
+    return (
+        f"1/{rough(1 / factor)}"
+        if factor <= 0.5
+        else f"{'+' if factor > 1 else ''}{percent(factor - 1)}"
+    )
+
+
+CHANGES_TABLE = ReportTable(
+    name="changes",
+    title="What each hyperparameter changes",
+    sources=("effects",),
+    in_papers=False,
+    naming=2,
+    digest=lambda data: change_table(data.tables["effects"]),
+    note=(
+        "A pair is a data set and an algorithm. The change is from the smallest to the largest value "
+        "of the hyperparameter. The last column is the upper end of the widest 95 % interval: a "
+        "larger effect is ruled out."
+    ),
+)
+
+
+def headline_rq1(effects: pd.DataFrame, trials: pd.DataFrame, noise: pd.DataFrame) -> Headline:
+    """Return the answer to RQ1 in short: what decides the cost, by how much, and how sure that is."""
+    tested = _tested(effects)
+    if tested.empty:
+        return Headline(UNANSWERED)
+    return Headline(
+        " ".join(_main_effects(tested, _kind_of_cost)),
+        [
+            *_batch_changes(tested),
+            *_cheap_batches(trials),
+            *_step_noise(noise),
+        ],
+    )
+
+
+def _kind_of_cost(metric: str) -> str:
+    """Return what a metric is about, in a word or two."""
+    unit = METRIC_BY_NAME[metric].unit
+    kinds = {"ms": "training time", "s": "training time", "µs": "time per sample", "MB": "memory"}
+    return kinds.get(unit, metric_label(metric))
+
+
+def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:
+    of_batch = tested[tested["hyperparameter"] == BATCH_SIZE]
+    texts = {
+        "steady_step_time_ms": "the time of a training step",
+        "steady_sample_time_us": "the time per sample",
+        "memory_peak_mb": "the peak memory",
+    }
+    numbers = []
+    for metric, text in texts.items():
+        of_metric = of_batch[of_batch["metric"] == metric]
+        found = found_effects(of_metric)
+        if found.empty:
+            continue
+        most = f"{number(found['highest_level'].median())} instead of {number(found['lowest_level'].median())}"
+        where = out_of(len(found), len(of_metric), "pair")
+        row = f"{capitalised(spoken(BATCH_SIZE))}{NAME_JOINT}{METRIC_BY_NAME[metric].label}"
+        factors = found["median_at_highest"] / found["median_at_lowest"]
+        numbers.append(
+            KeyNumber(
+                _factor_text(factors),
+                f"{'' if factors.median() >= 1 else 'of '}{text} at batch size {most}{_in_the_median(len(found))}; found in {where}",
+                row_id(CHANGES_TABLE.name, row),
+            )
+        )
+    return numbers
+
+
+def _factor_text(factors: pd.Series) -> str:
+    factor = factors.median()
+    return f"{rough(factor)} {TIMES}" if factor >= 1 else f"1/{rough(1 / factor)}"
+
+
+def _in_the_median(pairs: int) -> str:
+    return " (median)" if pairs > 1 else ""
+
+
+def _cheap_batches(trials: pd.DataFrame) -> list[KeyNumber]:
+    cheap = cheap_batch_sizes(trials)
+    if cheap.empty:
+        return []
+    where = f": the median of {len(cheap)} pairs, {span(cheap)}" if cheap.nunique() > 1 else ""
+    return [
+        KeyNumber(
+            number(cheap.median()),
+            f"batch size from which on a sample costs at most {number(CHEAP_FACTOR)} times "
+            f"the least{where}",
+            "figure-cost",
+        )
+    ]
+
+
+def _step_noise(noise: pd.DataFrame) -> list[KeyNumber]:
+    floor = noise.loc[noise["metric"] == "steady_step_time_ms", "floor"]
+    if floor.dropna().empty:
+        return []
+    return [
+        KeyNumber(
+            f"±{percent(floor.max())}",
+            "noise: 95 % of the repeated readings of a step's time agree within it, in every pair",
+            "table-noise",
+        )
+    ]
+
+
+UNANSWERED = (
+    "This run cannot answer the question: too few trials of the baseline completed to "
+    "distinguish an effect of any hyperparameter from noise."
+)
+
+
+def _tested(effects: pd.DataFrame) -> pd.DataFrame:
+    """Return the effects on steady system metrics that could be tested."""
+    steady = effects[effects["metric"].isin(steady_system_metrics())]
+    return steady.dropna(subset=["effect_size", "p_adjusted"])
+
+
+def answer_rq1(effects: pd.DataFrame) -> Answer:
+    """Say which hyperparameter changes which system metric, and what was not found.
 
     Of times, what is said is about the steady ones.
     """
-    effects = effects[effects["metric"].isin(steady_system_metrics())]
-    tested = effects.dropna(subset=["effect_size", "p_adjusted"])
+    tested = _tested(effects)
     if tested.empty:
-        return Answer(
-            "This run cannot answer the question: too few trials of the baseline completed to "
-            "distinguish an effect of any hyperparameter from noise.",
-            [],
-        )
-    sentences = [
-        *_main_effects(tested),
-        *step_against_sample(tested),
-        *cost_model_sentences(cost_model, tested),
-    ]
+        return Answer(UNANSWERED)
+    steady = effects[effects["metric"].isin(steady_system_metrics())]
     untested = [
         pair_label(*pair)
-        for pair, of_pair in effects.groupby(PAIR, sort=False)
+        for pair, of_pair in steady.groupby(PAIR, sort=False)
         if of_pair["effect_size"].isna().all()
     ]
+    sentences = [*_main_effects(tested), *_room_for_effects(tested)]
     if untested:
         sentences.append(f"Too few trials completed to say anything about {in_words(untested)}.")
-    points = [
-        (capitalised(spoken(name)), _effects_of(effects[effects["hyperparameter"] == name]))
-        for name in effects["hyperparameter"].unique()
-    ]
-    return Answer(" ".join(sentences), points)
+    return Answer(" ".join(sentences), claim=" ".join(_main_effects(tested, _kind_of_cost)))
 
 
-def _main_effects(tested: pd.DataFrame) -> list[str]:
+def _main_effects(tested: pd.DataFrame, name_of: Callable[[str], str] = metric_label) -> list[str]:
     """Say in a sentence or two which hyperparameters matter and which do not."""
+    found = found_effects(tested)
     sentences, slight, without = [], [], []
     for name, of_name in tested.groupby("hyperparameter", sort=False):
+        of_found = found[found["hyperparameter"] == name]
+        if of_found.empty:
+            certain = (of_name["p_adjusted"] < SIGNIFICANCE_LEVEL).any()
+            (slight if certain else without).append(spoken(name))
+            continue
         pairs = of_name.groupby(PAIR).ngroups
-        scope = f"over {pairs} pairs of data set and algorithm" if pairs > 1 else "one pair only"
-        shown = of_name[of_name["p_adjusted"] < SIGNIFICANCE_LEVEL]
-        large = shown[(shown["effect_size"] >= SUBSTANTIAL_SHARE) & _noticed(shown)]
-        if shown.empty:
-            without.append(spoken(name))
-        elif large.empty:
-            slight.append(name)
-        else:
-            metrics = [metric_label(metric) for metric in large["metric"].unique()]
-            sentences.append(
-                f"{capitalised(spoken(name))} moves {in_words(metrics)}: it explains "
-                f"{span(large['effect_size'], percent)} of "
-                f"{'its' if len(metrics) == 1 else 'their'} variance ({scope})."
-            )
+        by_metric = of_found.groupby("metric", sort=False).size()
+        counts: dict[str, int] = {}
+        for metric, count in by_metric.items():
+            counts[name_of(metric)] = max(int(count), counts.get(name_of(metric), 0))
+        by_count: dict[int, list[str]] = {}
+        for metric, count in counts.items():
+            by_count.setdefault(count, []).append(metric)
+        parts = [
+            f"{in_words(metrics)} in {out_of(count, pairs, PAIR_NOUN, PAIRS_NOUN)}"
+            for count, metrics in sorted(by_count.items(), reverse=True)
+        ]
+        sentences.append(f"{capitalised(spoken(name))} changes {'; '.join(parts)}.")
     if slight:
-        largest = tested.loc[tested["hyperparameter"].isin(slight), "effect_size"].max()
-        names = in_words([spoken(name) for name in slight])
         sentences.append(
-            f"{capitalised(names)} {'has' if len(slight) == 1 else 'have'} slight effects at most: "
-            f"never more than {percent(max(0.001, largest))} of a metric's variance, or a change of the metric "
-            "too small to matter."
+            f"{capitalised(in_words(slight))} {'has' if len(slight) == 1 else 'have'} slight effects "
+            "at most."
         )
     if without:
-        absent = tested[tested["hyperparameter"].map(spoken).isin(without)]
-        sentences.append(
-            f"No effect of {in_words(without, 'or')} on any system metric was found; "
-            f"{_room_for_effects(absent)}."
-        )
+        sentences.append(f"No effect of {in_words(without, 'or')} on any system metric was found.")
     return sentences
 
 
-def _room_for_effects(absent: pd.DataFrame) -> str:
-    """Say how large the effects that were not found may still be: the upper ends of their intervals."""
+def _room_for_effects(tested: pd.DataFrame) -> list[str]:
+    """Say how large effects that were not found may still be: the upper ends of their intervals."""
+    absent = tested[~(tested["p_adjusted"] < SIGNIFICANCE_LEVEL)]
     bounds = absent.groupby("metric", sort=False)["effect_high"].max()
     small, large = bounds[bounds < SUBSTANTIAL_SHARE], bounds[bounds >= SUBSTANTIAL_SHARE]
-    if len(large) > len(small):
-        text = (
-            f"but up to {percent(large.max())} of a metric's variance is compatible with the "
-            "readings, so they do not rule one out"
-        )
-        names = in_words([metric_label(metric) for metric in small.index])
-        return f"{text}, except on {names}" if len(small) else text
-    text = (
-        f"at most {percent(max(0.001, small.max()))} of a metric's variance is compatible with the "
-        "readings"
-    )
-    if large.empty:
-        return text
-    names = in_words([metric_label(metric) for metric in large.index])
-    return f"{text}, except for {names}, where up to {percent(large.max())} is"
-
-
-def _effects_of(effects: pd.DataFrame) -> str:
-    """Say what one hyperparameter does to each metric, over all pairs."""
-    tested = effects.dropna(subset=["effect_size", "p_adjusted"])
-    if tested.empty:
-        if (effects["levels"] <= 1).all():
-            return "The grid has only one value, so no effect can be measured."
-        return "Too few trials completed to measure an effect."
-    shares, directions, absent = [], [], []
-    for metric, of_metric in tested.groupby("metric", sort=False):
-        shown = of_metric[of_metric["p_adjusted"] < SIGNIFICANCE_LEVEL]
-        if shown.empty:
-            absent.append(metric)
-            continue
-        where = ""
-        if len(shown) < len(of_metric):
-            where = f" (in {out_of(len(shown), len(of_metric), 'pair')})"
-        shares.append(f"{span(shown['effect_size'], percent)} of {metric_label(metric)}{where}")
-        directions.append(f"{metric_label(metric)} {_direction(metric, shown)}")
     sentences = []
-    if shares:
-        sentences += [
-            f"Share of variance explained: {in_words(shares)}.",
-            f"From its lowest to its highest value, {in_words(directions)}.",
-        ]
-    if absent:
-        none = tested[tested["metric"].isin(absent)]
-        names = in_words([metric_label(metric) for metric in absent], "or")
+    if len(small):
+        names = in_words([metric_label(name) for name in small.index])
+        share = percent(max(0.001, small.max()))
+        sentences.append(f"What was not found explains {share} of the variance of {names} at most.")
+    if len(large):
+        names = in_words([metric_label(name) for name in large.index], "or")
         sentences.append(
-            f"No effect was found on {names if shares else 'any system metric'} (smallest adjusted "
-            f"p value {rough(none['p_adjusted'].min())}); {_room_for_effects(none)}."
+            f"On {names} the readings are too noisy to rule out an effect that explains up to "
+            f"{percent(large.max())} of the variance."
         )
-    return " ".join(sentences)
-
-
-def _noticed(effects: pd.DataFrame) -> pd.Series:
-    """Return for each effect whether the medians at both ends differ enough to matter.
-
-    Readings as exact as those of memory make even irrelevant differences significant.
-    """
-    low, high = effects["median_at_lowest"], effects["median_at_highest"]
-    in_percent = effects["metric"].map(lambda metric: METRIC_BY_NAME[metric].unit == "%")
-    changed = (high / low >= NOTICED_FACTOR) | (low / high >= NOTICED_FACTOR)
-    return changed.where(~in_percent, (high - low).abs() >= NOTICED_POINTS)
-
-
-def _direction(metric: str, effects: pd.DataFrame) -> str:
-    """Say how the metric's median changes from the hyperparameter's lowest to its highest value."""
-    low, high = effects["median_at_lowest"], effects["median_at_highest"]
-    if METRIC_BY_NAME[metric].unit == "%":
-        changes, noticed, amount = (high - low, low - high), NOTICED_POINTS, _points
-    else:
-        changes, noticed, amount = (high / low, low / high), NOTICED_FACTOR, _factor
-    parts = []
-    for verb, change in zip(("rises", "falls"), changes, strict=True):
-        change = change[change >= noticed]
-        if change.empty:
-            continue
-        where = f" in {counted(len(change), 'pair')}" if len(change) < len(effects) else ""
-        parts.append(f"{verb} {amount(change)}{where}")
-    return in_words(parts) if parts else "hardly changes"
-
-
-def _points(changes: pd.Series) -> str:
-    return f"by {span(changes, rough)} percentage points"
-
-
-def _factor(changes: pd.Series) -> str:
-    if changes.max() < 2:
-        return f"by {span(changes - 1, percent)}"
-    return span(changes, rough).replace(" to ", "- to ") + "-fold"
+    return sentences
 
 
 EFFECTS_METHOD = (
@@ -259,9 +328,14 @@ EFFECTS_LIMITATION = (
 
 
 EFFECTS = Subject(
-    tables=(EFFECTS_TABLE, COST_TABLE),
+    name="effects",
+    title="Which hyperparameter changes what",
+    tables=(CHANGES_TABLE, EFFECTS_TABLE),
     question="RQ1",
-    answer=lambda data: answer_rq1(data.tables["effects"], data.tables["cost_model"]),
+    headline=lambda data: headline_rq1(
+        data.tables["effects"], data.tables["trials"], data.tables["noise"]
+    ),
+    answer=lambda data: answer_rq1(data.tables["effects"]),
     method=lambda data: [EFFECTS_METHOD],
     limitations=lambda data: [EFFECTS_LIMITATION],
 )

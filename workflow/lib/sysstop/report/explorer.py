@@ -21,7 +21,7 @@ from sysstop.study.hyperparameters import Levels
 from sysstop.study.keys import REPLICATE, RULE
 from sysstop.study.rules import rule_at
 
-MOST_LIMITS = 60
+MOST_LIMITS = 40
 KEPT_COLOUR, STOPPED_COLOUR = PALETTE[0], PALETTE[3]
 TEXT_COLOUR = "#1c1c1c"
 # Arms take their limit from this quantile unless the config says otherwise, so the reader starts near it.

@@ -134,6 +134,7 @@ def shared_core_limitations(trials: pd.DataFrame) -> list[str]:
 
 
 HOSTS = Subject(
+    name="hosts",
     tables=(HOSTS_TABLE,),
     limitations=lambda data: [
         *host_limitations(data.tables["trials"], data.tables["environment"]),

@@ -84,10 +84,11 @@ def incomplete_trials(trials: pd.DataFrame) -> list[str]:
 
 
 GRID_AND_TRIALS = Subject(
+    name="grid_and_trials",
     limitations=lambda data: [
         *grid_limitations(
             data.tables["trials"], data.tables["budget"], data.config["hyperparameters"]
         ),
         *incomplete_trials(data.tables["trials"]),
-    ]
+    ],
 )

@@ -2,21 +2,20 @@
 
 import pandas as pd
 
-from sysstop.report.subject import Subject
+from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import (
     NO_BREAK,
     algorithm_label,
+    capitalised,
     counted,
-    in_words,
-    metric_label,
     out_of,
     percent,
     rough,
     span,
 )
 from sysstop.results.stability import CRITERIA
-from sysstop.study.keys import PAIR, STUDY
+from sysstop.study.keys import STUDY
 from sysstop.study.metrics import METRIC_BY_NAME, metric_names
 from sysstop.study.studies import BASELINE_ARM
 
@@ -24,7 +23,8 @@ from sysstop.study.studies import BASELINE_ARM
 def noise_digest(noise: pd.DataFrame) -> pd.DataFrame:
     """Return a row per data set and algorithm, and a column for the noise floor of each metric."""
     keys = ["dataset", "algorithm", "repeated_trials"]
-    digest = (100 * noise.pivot(index=keys, columns="metric", values="floor")).reset_index()
+    digest = (100 * noise.pivot(index=keys, columns="metric", values="floor")).round(1)
+    digest = digest.reset_index()
     heads = {"dataset": "Data set", "repeated_trials": "Repeated trials"}
     columns = {name: f"{METRIC_BY_NAME[name].label} (%)" for name in metric_names("system")}
     digest.insert(1, "Algorithm", digest.pop("algorithm").map(algorithm_label))
@@ -37,6 +37,7 @@ NOISE_TABLE = ReportTable(
     name="noise",
     title="Noise floor",
     sources=("noise",),
+    naming=2,
     digest=lambda data: noise_digest(data.tables["noise"]),
     note=(
         "Readings of the same trial in two arms, where nothing else differs: 95 % of "
@@ -45,39 +46,31 @@ NOISE_TABLE = ReportTable(
 )
 
 
-def noise_sentences(compared: pd.DataFrame, noise: pd.DataFrame) -> list[str]:
-    """Say how much readings differ where nothing else does, and which savings exceed that."""
+def noise_answer(budget: pd.DataFrame, noise: pd.DataFrame) -> Answer:
+    """Say how far readings of the same thing differ, and how many savings exceed that."""
     if noise.empty:
-        return [
+        text = (
             "No trial ran to its end in two arms, so the noise of the measurement is not known: "
             "trust savings of steps, which are exact, before savings of time."
-        ]
-    floor = noise.pivot(index=PAIR, columns="metric", values="floor")
-    shown = ("steady_train_time_s", "steady_step_time_ms", "memory_mb")
-    floors = [f"{metric_label(metric)} {span(floor[metric], percent)}" for metric in shown]
+        )
+        return Answer(text, claim="How large the noise is could not be measured.")
+    floor = noise.groupby("metric")["floor"].max()
+    step_time = percent(floor["steady_step_time_ms"])
     sentences = [
-        "Trials that no rule stopped repeat the baseline's, and so show the noise: 95 % of the repeated "
-        f"readings of a pair agreed within {in_words(floors)}; for the wall time of steps it is "
-        f"{span(floor['step_time_ms'], percent)}."
+        f"95 % of the readings of a step's time, read again in another arm, agree within {step_time} in "
+        f"steady time, and within {percent(floor['step_time_ms'])} in wall time, even for the noisiest "
+        "data set and algorithm.",
     ]
-    known = compared.dropna(subset=["steady_noise_floor"])
-    if known.empty:
-        return sentences
-    steady, wall = (
-        span(known.groupby(PAIR)[name].first(), percent)
-        for name in ("steady_noise_floor", "noise_floor")
-    )
-    sentences.append(
-        f"Of a whole study, steady training time drifted by up to {steady}, wall time by up to {wall}."
-    )
-    stopping = known[known["trials_stopped"] > 0]
+    stopping = budget[(budget["arm"] != BASELINE_ARM) & (budget["trials_stopped"] > 0)]
+    stopping = stopping.dropna(subset=["steady_noise_floor"])
+    claim = f"Repeated readings of a step's time agree within {step_time}."
     if len(stopping):
-        above, above_in_wall_time = (
+        steady, wall = (
             out_of(
                 int((stopping[found] & (stopping[saved] > 0)).sum()),
                 len(stopping),
-                "study",
-                "studies",
+                "search",
+                "searches",
             )
             for found, saved in (
                 ("above_steady_noise_floor", "steady_saved_fraction"),
@@ -85,10 +78,12 @@ def noise_sentences(compared: pd.DataFrame, noise: pd.DataFrame) -> list[str]:
             )
         )
         sentences.append(
-            f"Of the studies that stopped a trial, the saving of steady time is more than that in {above}, "
-            f"the saving of wall time in {above_in_wall_time}."
+            f"Of the searches that stopped a trial, {steady} saved more steady time than the noise, "
+            f"{wall} more wall time."
         )
-    return [*sentences, "Savings of steps are exact."]
+        claim = f"{capitalised(steady)} that stopped a trial saved more than the noise."
+    sentences.append("Savings of steps are exact.")
+    return Answer(" ".join(sentences), claim=claim)
 
 
 def noise_limitations(trials: pd.DataFrame, environment: pd.DataFrame) -> list[str]:
@@ -153,7 +148,11 @@ STEADY_TIME = (
 )
 
 NOISE = Subject(
+    name="noise",
+    title="How sure the savings are",
     tables=(NOISE_TABLE,),
+    question="RQ2",
+    answer=lambda data: noise_answer(data.tables["budget"], data.tables["noise"]),
     method=lambda data: [STEADY_TIME],
     limitations=lambda data: noise_limitations(data.tables["trials"], data.tables["environment"]),
 )

@@ -1,10 +1,11 @@
 """How early a trial's final values can be predicted, and what stopping on that saves."""
 
 import pandas as pd
+from pandas.api.typing import DataFrameGroupBy
 
 from sysstop.report.subject import Answer, Subject
-from sysstop.report.text_tables import ReportTable
-from sysstop.report.wording import MISSING, in_words, metric_label, percent, span, tenths
+from sysstop.report.text_tables import ReportTable, whole_percents
+from sysstop.report.wording import MISSING, counted, in_words, metric_label, out_of, percent, tenths
 from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 
@@ -55,11 +56,13 @@ def prediction_saving_digest(saving: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Trials within the limit (%)": 100 * medians.index,
-            "Saved by stopping on the time itself (%)": 100 * medians["saved_on_value"],
-            "Saved by stopping on its prediction (%)": 100 * medians["saved_on_prediction"],
-            "Of the trials within, stopped wrongly (%)": 100
-            * sums["wrongly_stopped"]
-            / sums["within_limit"],
+            "Saved by stopping on the time itself (%)": whole_percents(medians["saved_on_value"]),
+            "Saved by stopping on its prediction (%)": whole_percents(
+                medians["saved_on_prediction"]
+            ),
+            "Of the trials within, stopped wrongly (%)": (
+                100 * sums["wrongly_stopped"] / sums["within_limit"]
+            ).round(1),
         }
     ).reset_index(drop=True)
 
@@ -73,48 +76,45 @@ PREDICTION_SAVING_TABLE = ReportTable(
 )
 
 
-def predictions(prediction: pd.DataFrame, saving: pd.DataFrame) -> str:
+def predictions(prediction: pd.DataFrame, saving: pd.DataFrame) -> Answer:
     """Say how well early windows predict the final values, and what stopping on that saves.
 
     Of times, what is said is about the steady ones.
     """
     prediction = prediction[prediction["metric"].isin(steady_system_metrics())]
     if prediction.empty:
-        return ""
-    errors = prediction.groupby(["metric", "windows_seen"], sort=False)["median_error"].median()
-    seen = sorted(prediction["windows_seen"].unique())
+        return Answer("")
+    first = prediction["windows_seen"].min()
+    errors = prediction[prediction["windows_seen"] == first].groupby("metric", sort=False)
     of_metrics = [
-        f"{metric_label(metric)} {in_words([percent(error) for error in errors[metric]])}"
-        for metric in prediction["metric"].unique()
+        f"{metric_label(metric)} within {percent(error)}"
+        for metric, error in errors["median_error"].median().items()
     ]
-    text = (
-        f"After {in_words([str(count) for count in seen])} "
-        f"{'window' if seen == [1] else 'windows'}, the median error of a trial's predicted final "
-        f"value is: {'; '.join(of_metrics)}."
-    )
-    if saving.empty:
-        return text
-    of_limits = saving.groupby("limit_quantile")[["saved_on_value", "saved_on_prediction"]].median()
-    wrong = saving["wrongly_stopped"].sum() / saving["within_limit"].sum()
-    return (
-        f"{text} With limits on steady training time that {span(of_limits.index, percent)} of the trials "
-        f"keep, stopping on the prediction saves a median of "
-        f"{span(of_limits['saved_on_prediction'], percent)} of it, stopping on the time "
-        f"itself {span(of_limits['saved_on_value'], percent)}; but the prediction stops "
-        f"{percent(wrong)} of the trials that would have kept their limit."
-    )
+    seen = counted(int(first), "window")
+    claim = f"After {seen}, a trial's final training time is known within {_time_error(errors)}."
+    sentences = [
+        f"After {seen}, half of the trials' final values are predicted thus: {in_words(of_metrics)}."
+    ]
+    if len(saving):
+        wrong = saving["wrongly_stopped"].sum() / saving["within_limit"].sum()
+        better = int((saving["saved_on_prediction"] > saving["saved_on_value"]).sum())
+        sentences.append(
+            "Stopping on the predicted training time saves more than stopping on the time itself in "
+            f"{out_of(better, len(saving), 'comparison')}. But it stops {percent(wrong)} of the trials "
+            "that would have kept their limit."
+        )
+    return Answer(" ".join(sentences), claim=claim)
+
+
+def _time_error(errors: DataFrameGroupBy) -> str:
+    medians = errors["median_error"].median()
+    return percent(medians.get("steady_train_time_s", medians.max()))
 
 
 PREDICTION = Subject(
+    name="prediction",
+    title="How early a trial's cost can be predicted",
     tables=(PREDICTION_TABLE, PREDICTION_SAVING_TABLE),
     question="RQ2",
-    answer=lambda data: Answer(
-        "",
-        [
-            (
-                "Prediction",
-                predictions(data.tables["prediction"], data.tables["prediction_saving"]),
-            )
-        ],
-    ),
+    answer=lambda data: predictions(data.tables["prediction"], data.tables["prediction_saving"]),
 )

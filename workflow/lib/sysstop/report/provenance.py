@@ -48,4 +48,4 @@ ORIGIN_TABLE = ReportTable(
 )
 
 
-PROVENANCE = Subject(tables=(ENVIRONMENT_TABLE, ORIGIN_TABLE))
+PROVENANCE = Subject(name="provenance", tables=(ENVIRONMENT_TABLE, ORIGIN_TABLE))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sysstop.report.subject import Answer, Subject
-from sysstop.report.text_tables import ReportTable, counts_of
+from sysstop.report.text_tables import ReportTable, counts_of, two_digits, whole_percents
 from sysstop.report.wording import (
     MISSING,
     algorithm_label,
@@ -15,7 +15,6 @@ from sysstop.report.wording import (
     out_of,
     pair_label,
     percent,
-    span,
     spoken,
     with_unit,
 )
@@ -24,108 +23,124 @@ from sysstop.study.keys import PAIR, RULE
 from sysstop.study.metrics import METRIC_BY_NAME
 from sysstop.study.rules import rule_at
 
+ADVISED_METRICS = ("steady_step_time_ms", "steady_train_time_s", "memory_peak_mb")
+TIME_UNITS = ("µs", "ms", "s")
 
-def recommendation_digest(recommendations: pd.DataFrame, levels: Levels) -> pd.DataFrame:
-    """Return a row per data set and algorithm: what to use, and how to find it cheaply."""
+
+def advice_digest(
+    recommendations: pd.DataFrame, levels: Levels, constraints: Mapping[str, float]
+) -> pd.DataFrame:
+    """Return a row per data set and algorithm: what to use, and what that costs."""
+    table = recommendations
+    metrics = list(dict.fromkeys([*ADVISED_METRICS, *constraints]))
+    return pd.DataFrame(
+        {
+            "Data set": table["dataset"],
+            "Algorithm": table["algorithm"].map(algorithm_label),
+            **{capitalised(spoken(name)): table[name] for name in levels},
+            "Score": table["score"],
+            **{
+                METRIC_BY_NAME[metric].axis_label: two_digits(table[metric])
+                if METRIC_BY_NAME[metric].unit in TIME_UNITS
+                else table[metric].round(1)
+                for metric in metrics
+            },
+        }
+    )
+
+
+ADVICE_TABLE = ReportTable(
+    name="advice",
+    title="What to use",
+    sources=("recommendations",),
+    in_papers=False,
+    naming=2,
+    digest=lambda data: advice_digest(
+        data.tables["recommendations"], data.config["hyperparameters"], data.config["constraints"]
+    ),
+    note=lambda data: (
+        f"The best configuration of the full search{_within(data.config['constraints'])}. Scores are "
+        "accuracy, or minus RMSE in the target's unit."
+    ),
+)
+
+
+def recommendation_digest(recommendations: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per data set and algorithm: what the limits cost, and how to find the best."""
     table = recommendations
     return pd.DataFrame(
         {
             "Data set": table["dataset"],
             "Algorithm": table["algorithm"].map(algorithm_label),
             "Keep the limits": counts_of(table, "configurations_within", "configurations"),
-            **{capitalised(spoken(name)): table[name] for name in levels},
             "Score": table["score"],
             "Best score without limits": table["unconstrained_score"],
-            **{
-                METRIC_BY_NAME[metric].axis_label: table[metric]
-                for metric in (
-                    "steady_step_time_ms",
-                    "step_time_ms",
-                    "steady_train_time_s",
-                    "train_time_s",
-                    "memory_peak_mb",
-                )
-            },
+            "Your limits save (%)": whole_percents(table["constraints_saved_time_fraction"]),
             "Found for least by": [
                 _rule_text(*row)
                 for row in table[[*RULE, "limit"]].itertuples(index=False, name=None)
             ],
-            "Which saves (%)": 100 * table["saved_time_fraction"],
-            "Your limits save (%)": 100 * table["constraints_saved_time_fraction"],
+            "Which saves (%)": whole_percents(table["saved_time_fraction"]),
         }
     )
 
 
 RECOMMENDATIONS_TABLE = ReportTable(
     name="recommendations",
-    title="Recommended configurations",
+    title="What your limits cost and save",
     sources=("recommendations",),
-    digest=lambda data: recommendation_digest(
-        data.tables["recommendations"], data.config["hyperparameters"]
-    ),
-    note=lambda data: (
-        "The best configuration that keeps your limits "
-        f"({', '.join(_limit_texts(data.config['constraints'])) or 'none given'}) in every "
-        "repetition, and the rule that trains it to its end and stops most of the others: a "
-        "bound, as its limit is known only in hindsight. Your limits save what stopping on them "
-        "saves. Savings are of steady training time."
+    naming=2,
+    digest=lambda data: recommendation_digest(data.tables["recommendations"]),
+    note=(
+        "Your limits save what stopping on them saves of the steady training time. Found for least by: "
+        "the rule and limit that stop most trials but not the best; known only in hindsight, so a bound."
     ),
 )
 
 
-def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float]) -> str:
-    """Say which pairs keep the application's limits, what that costs, and how to find the best."""
+def recommended(recommendations: pd.DataFrame, constraints: Mapping[str, float]) -> Answer:
+    """Say which pairs keep the application's limits, what that costs, and what stopping on them saves."""
     table = recommendations
     if table.empty:
-        return ""
-    sentences = []
-    found = table[table["configurations_within"] > 0]
-    if constraints:
-        limits = _limit_texts(constraints)
-        sentences.append(
-            f"With {in_words(limits)}, {out_of(len(found), len(table), 'pair')} "
-            f"{'has' if len(found) == 1 else 'have'} a configuration that keeps the limits in every "
-            "repetition."
-        )
-        same = int((found["score"] == found["unconstrained_score"]).sum())
-        if len(found):
-            sentences.append(
-                f"The best that keeps them is the best of all in {out_of(same, len(found), 'pair')}."
-            )
-        missing = table[table["configurations_within"] == 0]
-        if len(missing):
-            names = [pair_label(*pair) for pair in missing[PAIR].itertuples(index=False)]
-            sentences.append(f"No configuration keeps them for {in_words(names)}.")
-        saved = table["constraints_saved_time_fraction"]
-        killed = int(found["constraints_stop_best"].sum())
-        sentences.append(
-            f"Stopping on these limits themselves saves {span(saved, percent)} of the steady training "
-            "time"
-            + (
-                f", but in {out_of(killed, len(found), 'pair')} a single window beyond a limit stops "
-                "the recommended one; grace_windows or a limit somewhat higher keeps it."
-                if killed
-                else " and never stops the recommended one."
-            )
-        )
-    else:
-        sentences.append(
+        return Answer("")
+    if not constraints:
+        return Answer(
             "The config names no limits (constraints), so the best configuration is that of the full "
-            "search."
+            "search.",
+            claim="No limits of an application were given.",
         )
-    if found["rule"].ne("").any():
-        saved = found.loc[found["rule"] != "", "saved_time_fraction"]
-        names = (
-            found.loc[found["rule"] != "", ["rule", "metric"]]
-            .value_counts()
-            .index.map(lambda names: rule_at(*names).label)
-        )
+    found = table[table["configurations_within"] > 0]
+    kept = out_of(len(found), len(table), "pair")
+    sentences = [
+        f"{capitalised(kept)} of data set and algorithm "
+        f"{'has' if len(found) == 1 else 'have'} a configuration with "
+        f"{in_words(_limit_texts(constraints))} in every repetition."
+    ]
+    missing = table[table["configurations_within"] == 0]
+    if len(missing):
+        names = [pair_label(*pair) for pair in missing[PAIR].itertuples(index=False)]
+        sentences.append(f"None keeps them for {in_words(names)}.")
+    if len(found):
+        same = int((found["score"] == found["unconstrained_score"]).sum())
+        sentences.append(f"The limits cost no score in {out_of(same, len(found), 'such pair')}.")
+    saved = table["constraints_saved_time_fraction"]
+    sentences.append(
+        f"Stopping on these limits saves {percent(saved.median())} of the steady training time"
+        f"{f' (median of {len(table)} pairs)' if len(table) > 1 else ''}."
+    )
+    killed = int(found["constraints_stop_best"].sum())
+    if killed:
         sentences.append(
-            "The rule that trains the recommended configuration to its end and stops most of the others "
-            f"saves {span(saved, percent)}; mostly it is a {names[0]}. Its limit is known only in "
-            "hindsight, so this bounds what can be saved."
+            f"In {out_of(killed, len(found), 'pair')} a single window beyond a limit stops the "
+            "recommended configuration; grace_windows or a limit somewhat higher keeps it."
         )
-    return " ".join(sentences)
+    return Answer(" ".join(sentences), claim=f"Your limits can be kept in {kept}.")
+
+
+def _within(constraints: Mapping[str, float]) -> str:
+    if not constraints:
+        return ""
+    return f" with {in_words(_limit_texts(constraints))} in every repetition"
 
 
 def _rule_text(name: str, metric: str, limit: float) -> str:
@@ -143,15 +158,9 @@ def _limit_texts(constraints: Mapping[str, float]) -> list[str]:
 
 
 RECOMMENDATION = Subject(
+    name="recommendation",
+    title="What your limits cost and save",
     tables=(RECOMMENDATIONS_TABLE,),
     question="RQ2",
-    answer=lambda data: Answer(
-        "",
-        [
-            (
-                "For an application",
-                recommended(data.tables["recommendations"], data.config["constraints"]),
-            )
-        ],
-    ),
+    answer=lambda data: recommended(data.tables["recommendations"], data.config["constraints"]),
 )

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from sysstop.report.subject import Answer, Subject
-from sysstop.report.text_tables import ReportTable, counts_of
-from sysstop.report.wording import capitalised, counted, in_words, out_of, percent
+from sysstop.report.text_tables import ReportTable, counts_of, whole_percents
+from sysstop.report.wording import MISSING, capitalised, counted, in_words, out_of, percent
 from sysstop.study.keys import PAIR, RULE
 from sysstop.study.rules import RULES, rule_at
 
@@ -50,16 +50,21 @@ def replay_digest(summary: pd.DataFrame) -> pd.DataFrame:
                 capitalised(rule_at(*names).label)
                 for names in by_rule[RULE].itertuples(index=False, name=None)
             ],
-            "Saved without regret (%)": 100 * by_rule["free"],
+            "Saved without regret (%)": whole_percents(by_rule["free"]),
             "Pairs with such a limit": counts_of(by_rule, "pairs_free", "pairs"),
-            "Saved at the knee (%)": 100 * by_rule["knee"],
-            "Pairs where the knee beats random stopping": counts_of(
-                by_rule, "pairs_beating_random", "pairs_bent"
-            ),
+            "Saved at the knee (%)": whole_percents(by_rule["knee"]),
+            "Pairs where the knee beats random stopping": [
+                count if bent else MISSING
+                for count, bent in zip(
+                    counts_of(by_rule, "pairs_beating_random", "pairs_bent"),
+                    by_rule["pairs_bent"],
+                    strict=True,
+                )
+            ],
         }
     )
     if by_rule["transfer"].notna().any():
-        digest["Saved in other repetitions (%)"] = 100 * by_rule["transfer"]
+        digest["Saved in other repetitions (%)"] = whole_percents(by_rule["transfer"])
         digest["Pairs with regret there"] = counts_of(
             by_rule, "pairs_with_transfer_regret", "pairs"
         )
@@ -82,38 +87,35 @@ REPLAY_TABLE = ReportTable(
 )
 
 
-def replay_sentences(summary: pd.DataFrame) -> list[str]:
-    """Say which rules save most without regret, and what such a limit saves in other repetitions.
+def replay_answer(summary: pd.DataFrame) -> Answer:
+    """Say which rules save most without regret, what they save elsewhere, and whether chance does too.
 
     `summary` is a `replay.replay_summary`.
     """
     if summary.empty:
-        return []
+        return Answer("")
     by_rule = saving_by_rule(summary)
     is_system = by_rule["rule"].isin(_system_rules())
     system, others = by_rule[is_system].iloc[0], by_rule[~is_system].iloc[0]
-    pairs = counted(int(system["pairs"]), "pair of data set and algorithm", "pairs")
-    sentences = [
-        "Replayed on the full search at every limit, the rule on system metrics that could have "
-        f"saved most without regret is a {_label(system)}: {percent(system['free'])} of the steady training "
-        f"time in the median of {pairs}, against {percent(others['free'])} with the best rule on the "
-        f"model's quality or on other trials' cost ({_label(others)})."
-    ]
-    if pd.isna(system["transfer"]):
-        return [*sentences, "Such limits are known only after the full search."]
-    by_transfer = by_rule[is_system].sort_values("transfer", ascending=False).iloc[0]
-    lost = out_of(int(system["pairs_with_transfer_regret"]), int(system["pairs"]), "pair")
-    sentences.append(
-        "Such a limit is known only after the full search: found in one repetition and applied to "
-        f"the others, the same rule saved {percent(system['transfer'])}, and lost quality in {lost}."
+    pairs = int(system["pairs"])
+    claim = (
+        f"Had its limit been known, a {_label(system)} could have saved {percent(system['free'])} "
+        "without any loss."
     )
-    if by_transfer["metric"] != system["metric"] or by_transfer["rule"] != system["rule"]:
-        lost = out_of(int(by_transfer["pairs_with_transfer_regret"]), int(system["pairs"]), "pair")
+    sentences = [
+        f"Of all limits on system metrics, the best {_label(system)} saves most without regret: "
+        f"{percent(system['free'])} of the steady training time"
+        f"{f' (median of {pairs} pairs)' if pairs > 1 else ''}. Of the rules on the model's quality or "
+        f"on other trials, the best {_label(others)} saves {percent(others['free'])}.",
+        "Such a limit is known only after the full search, so this is a bound.",
+    ]
+    if not pd.isna(system["transfer"]):
+        lost = out_of(int(system["pairs_with_transfer_regret"]), pairs, "pair")
         sentences.append(
-            f"By that measure a {_label(by_transfer)} saves most "
-            f"({percent(by_transfer['transfer'])}), with regret in {lost}."
+            f"Found in one repetition and applied to the others, it saves {percent(system['transfer'])} "
+            f"and loses quality in {lost}."
         )
-    return sentences
+    return Answer(" ".join(sentences), [("Against chance", random_stopping(summary))], claim)
 
 
 def _system_rules() -> list[str]:
@@ -131,8 +133,9 @@ def random_stopping(summary: pd.DataFrame) -> str:
         return ""
     better = int((bent["knee_regret"] < bent["knee_random_regret"]).sum())
     sentences = [
-        f"At the knees of {counted(len(bent), 'curve')} of limits on system metrics the regret is "
-        f"smaller than that of stopping as many trials at random in {out_of(better, len(bent), 'curve')}."
+        "Some limits can be tightened to a point, the knee, from which on more saving costs much "
+        f"regret. Of {counted(len(bent), 'such limit')}, {better:,} lose less there than stopping as "
+        "many trials at random."
     ]
     losing = []
     for (rule, metric), curves in bent.groupby(["rule", "metric"], sort=False):
@@ -140,7 +143,7 @@ def random_stopping(summary: pd.DataFrame) -> str:
         if 2 * wins < len(curves):
             losing.append(f"{rule_at(rule, metric).label} ({wins} of {len(curves)})")
     if losing:
-        sentences.append(f"Not better than chance in most: {in_words(losing)}.")
+        sentences.append(f"Mostly no better than chance: {in_words(losing)}.")
     return " ".join(sentences)
 
 
@@ -158,12 +161,11 @@ REPLAY_LIMITATION = (
 
 
 REPLAY = Subject(
+    name="replay",
+    title="What any limit would have saved",
     tables=(REPLAY_TABLE,),
     question="RQ2",
-    answer=lambda data: Answer(
-        " ".join(replay_sentences(data.tables["replay_summary"])),
-        [("Against random stopping", random_stopping(data.tables["replay_summary"]))],
-    ),
+    answer=lambda data: replay_answer(data.tables["replay_summary"]),
     method=lambda data: [REPLAY_METHOD],
     limitations=lambda data: [REPLAY_LIMITATION],
 )

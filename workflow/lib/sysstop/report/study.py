@@ -171,6 +171,7 @@ def study_method(config: Mapping[str, Any]) -> list[str]:
 
 
 STUDY = Subject(
+    name="study",
     tables=(DATASETS_TABLE, ALGORITHMS_TABLE, METRICS_TABLE),
     method=lambda data: study_method(data.config),
 )

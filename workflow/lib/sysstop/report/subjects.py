@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 
-from sysstop.report.arms import ARM_LIMITS, ARMS
+from sysstop.report.arms import ARMS
 from sysstop.report.budget import BUDGET
+from sysstop.report.cost import COST
 from sysstop.report.effects import EFFECTS
 from sysstop.report.hosts import HOSTS
 from sysstop.report.limitations import GRID_AND_TRIALS
 from sysstop.report.noise import NOISE
 from sysstop.report.prediction import PREDICTION
 from sysstop.report.provenance import PROVENANCE
-from sysstop.report.recommendation import RECOMMENDATION
+from sysstop.report.recommendation import ADVICE_TABLE, RECOMMENDATION
 from sysstop.report.replay import REPLAY
 from sysstop.report.replay_check import REPLAY_CHECK
 from sysstop.report.study import STUDY
@@ -18,19 +19,19 @@ from sysstop.report.subject import Subject
 from sysstop.report.text_tables import ReportTable
 
 STUDIED = (STUDY, ARMS)
-RESULTS = (
-    BUDGET,
-    ARM_LIMITS,
-    NOISE,
+EVIDENCE = (
     EFFECTS,
+    COST,
+    BUDGET,
+    NOISE,
     REPLAY,
     REPLAY_CHECK,
     PREDICTION,
     RECOMMENDATION,
-    GRID_AND_TRIALS,
-    HOSTS,
 )
-SUBJECTS = (*STUDIED, *RESULTS, PROVENANCE)
+SUBJECTS = (*STUDIED, *EVIDENCE, GRID_AND_TRIALS, HOSTS, PROVENANCE)
+# Those that stand in the last fold of the page.
+BACKGROUND = (HOSTS, PROVENANCE)
 
 
 def tables_of(subjects: Iterable[Subject]) -> list[ReportTable]:
@@ -48,4 +49,6 @@ PAPER_TABLES = [table for table in tables_of(SUBJECTS) if table.in_papers]
 
 PAPER_SOURCES = sources_of(PAPER_TABLES)
 # The page's sentences need the trials too, and its explorer the replay with its signals.
-PAGE_SOURCES = sorted({"trials", "replay", "signals", *sources_of(tables_of(SUBJECTS))})
+PAGE_SOURCES = sorted(
+    {"trials", "replay", "signals", *sources_of([ADVICE_TABLE, *tables_of(SUBJECTS)])}
+)

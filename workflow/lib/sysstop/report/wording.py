@@ -19,6 +19,7 @@ __all__ = [
     "MISSING",
     "NO_BREAK",
     "SIGNIFICANCE_LEVEL",
+    "TIMES",
     "algorithm_label",
     "arm_label",
     "arm_order",
@@ -40,6 +41,7 @@ __all__ = [
 
 # An effect is called found if its adjusted p value is below this.
 SIGNIFICANCE_LEVEL = 0.05
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def rough(value: float) -> str:
@@ -123,4 +125,4 @@ def arm_order(arms: Iterable[str]) -> list[str]:
 
 def arm_label(arm: str) -> str:
     """Return an arm's name for readers, which says what the baseline is."""
-    return f"{arm} (full budget)" if arm == BASELINE_ARM else arm
+    return f"{arm} (full budget)" if arm == BASELINE_ARM else spoken(arm)

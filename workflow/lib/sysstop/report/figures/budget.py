@@ -11,9 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.outcomes import (
-    KEPT,
     NONE_LEFT,
-    STOPPED,
     outcome_handle,
     outcome_marker,
     outcome_of,
@@ -25,6 +23,7 @@ from sysstop.report.figures.style import (
     new_figure,
     styled,
 )
+from sysstop.report.regret import comparable_regret, regret_noise
 from sysstop.report.wording import algorithm_label, arm_label, arm_order, number
 from sysstop.study.keys import PAIR
 from sysstop.study.studies import BASELINE_ARM
@@ -33,20 +32,19 @@ FIGURE = FigureKind(
     name="budget",
     title="Budget used, budget saved and regret",
     category="RQ2",
+    subject="budget",
     caption=(
-        "Each row is an arm. The bar is the steady training time that the arm used of the "
-        "full-budget baseline's, the mean over repetitions; the pale part is saved, black dots "
-        "are single repetitions, and the number is the time used. Beside it stands the price: "
-        "regret is the baseline's best score minus the arm's, in the score's own unit, so that "
-        "further right is worse; each repetition is a marker. An open marker says that the arm "
-        "stopped the very trial that the baseline chose. After a limit that trial is lost; after "
-        "the plateau rule it may still be chosen, as it was when it stopped. A cross says that "
-        "no trial was left to choose from."
+        "On the left the steady training time that each arm used, in percent of the full budget's and in "
+        "seconds: the mean over repetitions, which are black dots. On the right what that cost, a mark "
+        "for each repetition; further right is worse. After a limit a stopped trial is lost; after the "
+        "plateau rule it may still be chosen."
     ),
     tables=("budget",),
 )
 
-REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RMSE)"}
+REGRET_LABELS = {"classification": "Accuracy lost (points)", "regression": "RMSE gained (%)"}
+# A smaller range, in percent or points, would make a catastrophe of noise.
+LEAST_RANGE = 1.0
 
 
 @styled
@@ -56,8 +54,9 @@ def draw(budget: pd.DataFrame) -> Figure:
     Bars are means over repetitions of the steady training time in percent of the baseline's; each dot is
     one study.
     """
+    arms, noise = arm_order(budget["arm"]), 100 * regret_noise(budget)
+    budget = budget.assign(lost=100 * comparable_regret(budget))
     pairs = list(budget.groupby(PAIR, sort=False))
-    arms = arm_order(budget["arm"])
     across = 1 if len(pairs) <= 3 else 2
     down = math.ceil(len(pairs) / across)
     figure = new_figure(
@@ -70,21 +69,24 @@ def draw(budget: pd.DataFrame) -> Figure:
         panels, pairs, strict=False
     ):
         _draw_budget(budget_axes, of_pair, arms)
-        _draw_regret(regret_axes, of_pair, arms)
+        _draw_regret(regret_axes, of_pair, arms, noise)
         budget_axes.set_title(f"{dataset} · {algorithm_label(algorithm)}", loc="left")
     for axes in panels[len(pairs) :].flat:
         axes.set_visible(False)
     for budget_axes, _ in panels[max(0, len(pairs) - across) : len(pairs)]:
         budget_axes.set_xlabel("Steady training time (% of the full budget)")
-    legend_below(figure, _legend(), columns=5)
+    legend_below(figure, _legend(budget), columns=6)
     return figure
 
 
-def _legend() -> dict[str, object]:
+def _legend(budget: pd.DataFrame) -> dict[str, object]:
+    stopping = budget[(budget["arm"] != BASELINE_ARM) & budget["baseline_best_score"].notna()]
+    outcomes = {outcome_of(study) for _, study in stopping.iterrows()}
     return {
         "used": Patch(facecolor="0.4"),
         "saved": Patch(facecolor="0.92", edgecolor="0.6", linewidth=0.6),
-        **{text: outcome_handle(text) for text in (KEPT, STOPPED, NONE_LEFT)},
+        **{text: outcome_handle(text) for text in sorted(outcomes)},
+        "noise": Patch(color="0.5", alpha=0.18, linewidth=0),
     }
 
 
@@ -120,10 +122,12 @@ def _draw_budget(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
+def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str], noise: pd.Series) -> None:
     colours, markers = arm_colours(arms), arm_markers(arms)
     task = of_pair["task"].iloc[0]
     axes.axvline(0, color="0.6", linewidth=0.8)
+    if task in noise:
+        axes.axvspan(-noise[task], noise[task], color="0.5", alpha=0.18, linewidth=0, zorder=0.5)
     if of_pair["baseline_best_score"].isna().all():
         message = "nothing to\ncompare with"
         axes.text(0.5, 0.5, message, ha="center", fontsize=8, transform=axes.transAxes)
@@ -138,7 +142,7 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
         for offset, (_, study) in zip(offsets, studies.iterrows(), strict=True):
             outcome = outcome_of(study)
             axes.plot(
-                1.0 if outcome == NONE_LEFT else study["regret"],
+                1.0 if outcome == NONE_LEFT else study["lost"],
                 at + offset,
                 color=colours[arm],
                 markersize=6,
@@ -146,17 +150,12 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str]) -> None:
                 transform=axes.get_yaxis_transform() if outcome == NONE_LEFT else axes.transData,
                 **outcome_marker(outcome, colours[arm], markers[arm]),
             )
-    axes.set_xlabel(REGRET_LABEL[task])
+    axes.set_xlabel(REGRET_LABELS[task])
     axes.set_yticks(range(len(arms)), [])
     axes.set_ylim(len(arms) - 0.5, -0.5)
-    # With 0 among them, so that an axis without any regret keeps a scale.
-    regrets = [0.0, *of_pair["regret"].dropna()]
-    width = max(regrets) - min(regrets)
-    if width:
-        axes.set_xlim(min(regrets) - 0.05 * width, max(regrets) + 0.15 * width)
-        axes.xaxis.set_major_locator(MaxNLocator(2))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    else:
-        axes.set_xlim(-0.05, 1.0)
-        axes.set_xticks([0.0], ["0"])
+    known = [0.0, *of_pair["lost"].dropna()]
+    low, high = min(known), max(*known, LEAST_RANGE)
+    axes.set_xlim(low - 0.1 * (high - low), high + 0.15 * (high - low))
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.grid(visible=False, axis="y")

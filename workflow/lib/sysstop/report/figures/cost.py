@@ -1,4 +1,4 @@
-"""RQ1: what a training step costs, beside what a sample costs, against the batch size."""
+"""RQ1: what a training step costs, above what a sample costs, against the batch size."""
 
 from collections.abc import Mapping
 
@@ -7,102 +7,111 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
+from sysstop.report.baseline import CHEAP_FACTOR, cheap_batch_sizes, completed_baseline
 from sysstop.report.figures.kind import FigureKind
-from sysstop.report.figures.medians import completed_baseline, draw_medians
 from sysstop.report.figures.style import (
+    NARROW_INCHES,
     algorithm_colours,
-    handles_of,
+    label_ends,
     legend_below,
+    logarithmic,
     message_figure,
     new_figure,
     scale_to_levels,
-    scale_to_values,
     styled,
 )
-from sysstop.study.metrics import METRIC_BY_NAME
+from sysstop.report.wording import TIMES, algorithm_label, number
+from sysstop.study.hyperparameters import BATCH_SIZE
+from sysstop.study.keys import PAIR
 
 FIGURE = FigureKind(
     name="cost",
-    title="Cost per step and per sample",
+    title="What a step and a sample cost, against the batch size",
     category="RQ1",
+    subject="cost",
     caption=(
-        "The same measurements seen twice: on the left the steady time of one training step, on "
-        "the right that time divided by the batch size. Points are medians of the baseline's "
-        "completed trials, bars reach from their 10 % to their 90 % quantile. The lines are the "
-        "cost model, a fixed cost per step plus a cost per sample. Left of the dotted line most "
-        "of a step is fixed cost; right of it the samples dominate, and larger batches make "
-        "samples hardly cheaper. A limit on step time stops the batches that are cheapest per "
-        "sample."
+        "A line is the median of the full search's trials of one data set and algorithm, in steady time. "
+        "Its band holds 80 % of them: noise, and what other hyperparameters do. Axes are logarithmic."
     ),
-    tables=("trials", "cost_model"),
+    tables=("trials",),
     config=("algorithms",),
 )
 
-TIMES = ("steady_step_time_ms", "steady_sample_time_us")
+STEP_TIME, SAMPLE_TIME = "steady_step_time_ms", "steady_sample_time_us"
+LABELS = {STEP_TIME: "Time per step (ms)", SAMPLE_TIME: "Time per sample (µs)"}
+PANEL_INCHES = 1.6
 
 
 @styled
-def draw(
-    trials: pd.DataFrame, cost_model: pd.DataFrame, algorithms: Mapping[str, Mapping]
-) -> Figure:
-    """Draw a row per data set: steady step time and time per sample, with the cost model's lines.
+def draw(trials: pd.DataFrame, algorithms: Mapping[str, Mapping]) -> Figure:
+    """Draw steady step time above steady time per sample, a line per data set and algorithm.
 
-    The model is step time = fixed cost + batch size x cost per sample. A dotted line marks the
-    batch size at which both parts are equal, where it lies within the grid. `algorithms` are the
-    config's.
+    A ring marks from which batch size on a sample costs at most `CHEAP_FACTOR` times the least.
+    `algorithms` are the config's.
     """
     completed = completed_baseline(trials)
     if completed.empty:
         return message_figure("No trial of the baseline completed, so there is no cost to show.")
-    datasets = list(dict.fromkeys(completed["dataset"]))
-    figure = new_figure(2.1 * len(datasets) + 0.8)
-    panels = figure.subplots(len(datasets), 2, squeeze=False)
-    for dataset, row in zip(datasets, panels, strict=True):
-        of_dataset = completed[completed["dataset"] == dataset]
-        for name, axes in zip(TIMES, row, strict=True):
-            for algorithm, of_algorithm in of_dataset.groupby("algorithm"):
-                draw_medians(
-                    axes,
-                    of_algorithm[name],
-                    of_algorithm["batch_size"],
-                    algorithm=algorithm,
-                    algorithms=algorithms,
-                    shift=0,
-                    line=False,
-                )
-            scale_to_levels(axes, of_dataset["batch_size"])
-            scale_to_values(axes, "y", of_dataset[name])
-            axes.set_ylabel(METRIC_BY_NAME[name].axis_label)
-            axes.autoscale(False)
-            models = cost_model[cost_model["dataset"] == dataset]
-            _draw_models(axes, name, models, of_dataset, algorithm_colours(algorithms))
-        row[0].set_title(dataset, loc="left")
-    for axes in panels[-1]:
-        axes.set_xlabel("Batch size (samples)")
-    model_handles = {
-        "cost model": Line2D([], [], color="0.4", linewidth=1),
-        "fixed cost is half of a step": Line2D([], [], color="0.4", linestyle=":"),
-    }
-    if cost_model["fixed_ms"].isna().all():
-        model_handles = {}
-    legend_below(figure, handles_of(panels[:, 0]) | model_handles, columns=3)
+    colours = algorithm_colours(algorithms)
+    figure = new_figure(2 * PANEL_INCHES + 1.0, width_inches=NARROW_INCHES)
+    panels = figure.subplots(2, 1, sharex=True)
+    for name, axes in zip((STEP_TIME, SAMPLE_TIME), panels, strict=True):
+        scale_to_levels(axes, completed[BATCH_SIZE])
+        logarithmic(axes, "y", completed[name])
+        ends = _draw_pairs(axes, completed, name, colours)
+        axes.set_ylabel(LABELS[name])
+        label_ends(axes, ends, PANEL_INCHES)
+    panels[-1].set_xlabel("Batch size (samples)")
+    drawn = [name for name in algorithms if name in set(completed["algorithm"])]
+    legend_below(figure, _legend({name: colours[name] for name in drawn}), columns=2)
     return figure
 
 
-def _draw_models(
-    axes: Axes,
-    name: str,
-    models: pd.DataFrame,
-    trials: pd.DataFrame,
-    colours: Mapping[str, str],
-) -> None:
-    smallest, largest = trials["batch_size"].min(), trials["batch_size"].max()
-    batch_sizes = np.geomspace(smallest, largest, 100)
-    for model in models.itertuples():
-        colour = colours[model.algorithm]
-        step_ms = model.fixed_ms + model.per_sample_us * batch_sizes / 1e3
-        values = step_ms if name == TIMES[0] else 1e3 * step_ms / batch_sizes
-        axes.plot(batch_sizes, values, color=colour, linewidth=1)
-        if smallest < model.half_batch_size < largest:
-            axes.axvline(model.half_batch_size, color=colour, linestyle=":", linewidth=1)
+def _draw_pairs(
+    axes: Axes, completed: pd.DataFrame, name: str, colours: Mapping[str, str]
+) -> list[tuple[float, str, str]]:
+    """Draw the lines; return where those of each data set end, its name and its colour."""
+    cheap = cheap_batch_sizes(completed)
+    ends: dict[str, list[tuple[float, str]]] = {}
+    for (dataset, algorithm), of_pair in completed.groupby(PAIR):
+        quantiles = of_pair.groupby(BATCH_SIZE)[name].quantile([0.1, 0.5, 0.9]).unstack()
+        colour = colours[algorithm]
+        axes.fill_between(quantiles.index, quantiles[0.1], quantiles[0.9], color=colour, alpha=0.2)
+        axes.plot(quantiles.index, quantiles[0.5], color=colour, marker=".")
+        start = cheap[dataset, algorithm]
+        axes.plot(start, quantiles.loc[start, 0.5], **_ring(colour))
+        ends.setdefault(dataset, []).append((quantiles[0.5].iloc[-1], colour))
+    return [
+        (np.exp(np.mean(np.log([end for end, _ in of_dataset]))), dataset, _shared(of_dataset))
+        for dataset, of_dataset in ends.items()
+    ]
+
+
+def _shared(of_dataset: list[tuple[float, str]]) -> str:
+    colours = {colour for _, colour in of_dataset}
+    return colours.pop() if len(colours) == 1 else "0.2"
+
+
+def _ring(colour: str) -> dict[str, object]:
+    return {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 8,
+        "markeredgecolor": colour,
+        "markerfacecolor": "none",
+        "markeredgewidth": 1.6,
+    }
+
+
+def _legend(colours: Mapping[str, str]) -> dict[str, object]:
+    factor = number(CHEAP_FACTOR)
+    return {
+        **{
+            algorithm_label(name): Line2D([], [], color=colour, marker=".")
+            for name, colour in colours.items()
+        },
+        f"from here on at most {factor} {TIMES} the least": Line2D([], [], **_ring("0.3")),
+        "80 % of the trials": Patch(color="0.3", alpha=0.2),
+    }

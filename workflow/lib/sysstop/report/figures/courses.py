@@ -12,11 +12,12 @@ from sysstop.report.figures.style import (
     arm_colours,
     legend_below,
     message_figure,
+    name_axis,
     new_figure,
     scale_to_values,
     styled,
 )
-from sysstop.report.wording import algorithm_label, arm_order
+from sysstop.report.wording import algorithm_label, arm_label, arm_order
 from sysstop.study.metrics import METRIC_BY_NAME
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
@@ -25,12 +26,11 @@ FIGURE = FigureKind(
     name="courses",
     title="Which trials were stopped",
     category="RQ2",
+    subject="budget",
     caption=(
-        "Every line is a trial of the first repetition, from its first evaluation to its last. "
-        "Coloured trials were stopped at the dot, grey ones went on to the end of their budget or "
-        "diverged; the black line is the baseline's best trial. A limit on a system metric cuts "
-        "trials off whatever their loss, so look at how low the dots lie. The plateau rule stops "
-        "trials whose loss no longer falls."
+        "A line is a trial of the first repetition. Coloured ones were stopped at the dot, grey ones were "
+        "not, the black one is the full search's best. A limit stops trials whatever their loss: look at "
+        "how low the dots lie."
     ),
     tables=("windows", "trials"),
     per_dataset=True,
@@ -74,15 +74,15 @@ def draw(windows: pd.DataFrame, trials: pd.DataFrame) -> Figure:
             _draw_lines(axes, curves, colour, 0.7)
             ends = curves.groupby("trial_id").tail(1)
             axes.plot(ends[X], ends[Y], linestyle="none", marker="o", markersize=3, color=colour)
-        row[0].set_ylabel(f"{algorithm_label(algorithm)}\n{METRIC_BY_NAME[Y].label}")
         scale_to_values(row[0], "y", usual[Y])
+        name_axis(row[0], "y", f"{algorithm_label(algorithm)}\n{METRIC_BY_NAME[Y].label}")
         row[0].set_ylim(0.93 * usual[Y].min(), 1.1 * usual[Y].quantile(0.99))
     scale_to_values(panels[0, 0], "x", windows[X])
     panels[0, 0].set_xlim(0.9 * windows[X].min(), 1.1 * windows[X].max())
     for arm, axes in zip(arms, panels[0], strict=True):
-        axes.set_title(arm)
+        axes.set_title(arm_label(arm), color=arm_colours(arms)[arm])
     for axes in panels[-1]:
-        axes.set_xlabel(METRIC_BY_NAME[X].axis_label)
+        name_axis(axes, "x", f"Training time ({METRIC_BY_NAME[X].unit})")
     figure.suptitle(trials["dataset"].iloc[0])
     legend_below(
         figure,

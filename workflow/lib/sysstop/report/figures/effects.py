@@ -24,13 +24,12 @@ FIGURE = FigureKind(
     name="effects",
     title="Share of variance explained",
     category="RQ1",
+    subject="effects",
     caption=(
-        "How much of a system metric's variance each hyperparameter explains beyond the others, "
-        "in percent (omega squared; on a logarithmic scale, except CPU; times are steady). Only "
-        "completed trials of the full-budget baseline count. Brackets mark effects that cannot "
-        "be distinguished from noise: their p value, adjusted for the number of tests, is 0.05 "
-        "or more. A pale column is a result too: that hyperparameter does not change what "
-        "training costs."
+        "How much of a system metric's variance each hyperparameter explains beyond the others (omega "
+        "squared, of logarithms except for CPU; times are steady). Numbers in brackets cannot be told "
+        "from noise (adjusted p value of 0.05 or more). A pale column says that a hyperparameter does "
+        "not change what training costs."
     ),
     tables=("effects",),
 )

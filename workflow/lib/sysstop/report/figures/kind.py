@@ -27,6 +27,9 @@ class FigureKind:
         The tables of results/tables that it shows. `draw` takes them as arguments of these names.
     config
         The sections of the config that it needs. `draw` takes them as arguments, too.
+    subject
+        The name of the report's subject beneath which it stands; empty for the last fold of its
+        question, which holds all that belong to none.
     per_dataset
         Whether there is one for each data set, of that data set's rows alone.
     """
@@ -37,6 +40,7 @@ class FigureKind:
     caption: str
     tables: tuple[str, ...]
     config: tuple[str, ...] = ()
+    subject: str = ""
     per_dataset: bool = False
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from sysstop.report.figures.style import (
     handles_of,
     legend_below,
     message_figure,
+    name_axis,
     new_figure,
     scale_to_values,
     styled,
@@ -25,16 +26,11 @@ FIGURE = FigureKind(
     name="pareto",
     title="Score against system metrics",
     category="RQ2",
+    subject="recommendation",
     caption=(
-        "What does more of the score cost? Each dot is a configuration that completed in every "
-        "repetition of the baseline: its mean score, better further up, against the median of a "
-        "system metric; wall times are there only if you limit them. On the coloured front no "
-        "other configuration is as good for less. A front that is level says that a costlier "
-        "configuration buys hardly any score. The star is the best score, where you gave limits "
-        "the best that keeps them all in every repetition; configurations beyond a limit are "
-        "open, and a limit is a dashed line or, if it lies beyond the panel, named above it with "
-        "an arrow. RMSE runs downwards. Triangles are scores so far below most that they are "
-        "drawn at the edge instead."
+        "What does more of the score cost? A dot is a configuration of the full search: better further "
+        "up, cheaper further left. On the coloured front none is as good for less; where the front is "
+        "level, a costlier configuration buys hardly any score. The star is the configuration to use."
     ),
     tables=("pareto",),
     config=("constraints", "algorithms"),
@@ -82,7 +78,7 @@ def draw(
         column[0].xaxis.set_major_locator(MaxNLocator(3))
         scale_to_values(column[0], "x", values)
         _thin_out_ticks(column[0])
-        column[-1].set_xlabel(metric.axis_label)
+        name_axis(column[-1], "x", metric.axis_label.replace(" (", "\n("))
         if metric.name in constraints:
             _draw_limit(column, constraints[metric.name], metric.unit)
     figure.suptitle(pareto["dataset"].iloc[0])

@@ -25,15 +25,12 @@ FIGURE = FigureKind(
     name="prediction",
     title="Error of early predictions",
     category="RQ2",
+    subject="prediction",
     caption=(
         "How well do the first windows predict what a trial will cost in the end? A thin line is a data "
-        "set and an algorithm, the black line their median. The error is the distance between "
-        "prediction and final value in percent of the latter; above its median over the trials, "
-        "below what 90 % of the trials stay within. Training time is extrapolated from the steps "
-        "so far, the other metrics are predicted to stay what they have been; times are steady. "
-        "Only trials of the "
-        "baseline that completed and had more windows than were seen count. The vertical axis is "
-        "logarithmic and ends at 0.1 %, where smaller errors are drawn."
+        "set and an algorithm; the error is in percent of the final value. Above is the error of the "
+        "median trial, below what 90 % of the trials stay within. Training time is extrapolated, the "
+        "other metrics are predicted to stay as they are. Errors below 0.1 % are drawn there."
     ),
     tables=("prediction",),
     config=("algorithms",),
@@ -49,8 +46,8 @@ MEDIAN_LINE = {
     "clip_on": False,
 }
 ERROR_LABELS = {
-    "median_error": "Median of\nthe errors (%)",
-    "error_90": "90 % quantile of\nthe errors (%)",
+    "median_error": "Median error\n(%), log scale",
+    "error_90": "90 % stay within\n(%), log scale",
 }
 
 
@@ -80,7 +77,7 @@ def draw(prediction: pd.DataFrame, algorithms: Mapping[str, Mapping]) -> Figure:
     _scale(panels[0, 0], prediction["windows_seen"].max(), highest)
     for metric, top, bottom in zip(metrics, panels[0], panels[-1], strict=True):
         top.set_title(METRIC_BY_NAME[metric].label)
-        bottom.set_xlabel("Windows seen")
+        bottom.set_xlabel("Windows seen, log scale")
     legend_below(figure, _legend(prediction, colours), columns=3)
     return figure
 

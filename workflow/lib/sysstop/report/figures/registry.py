@@ -83,6 +83,11 @@ class ReportFigure:
     dataset: str = ""
 
     @property
+    def kind(self) -> FigureKind:
+        """What the figure's module declares."""
+        return FIGURES[self.module]
+
+    @property
     def category(self) -> str:
         """The research question that it helps to answer."""
         return FIGURES[self.module].category

@@ -19,26 +19,23 @@ FIGURE = FigureKind(
     name="replay",
     title="Saving and regret of every rule",
     category="RQ2",
+    subject="replay",
     caption=(
-        "Which rule saves most without regret, and does it beat random stopping? On the left the "
-        "rules stand in that order: a dot is the largest saving without regret in any repetition, "
-        "filled where stopping as many trials after as many windows at random would have cost "
-        "more; a diamond is the knee, from which on more saving costs much regret. On the right "
-        "are the whole curves in the same colours, means over repetitions as the limit of a rule "
-        "moves: regret of the best model left, so that lower is better, against saving. Grey is "
-        "random stopping for each of these rules; dashes mark the same rule in both. Curves that "
-        "go on beyond the knees leave the panel at its top. The best limit is chosen in "
-        "hindsight, so a dot is a bound. All is replayed from the baseline's windows."
+        "Every rule at every limit, replayed on the full search. On the left, what each rule saves at most "
+        "without any regret; a filled dot says that stopping as many trials at random would have lost "
+        "more. On the right, how regret grows as a rule is made to save more; curves end where the panel "
+        "does. The best limit is known only in hindsight, so a dot is a bound."
     ),
     tables=("replay", "replay_summary"),
     config=("algorithms",),
     per_dataset=True,
 )
 
-RANDOM_COLOUR = "0.62"
 # A knee that saves less would cover a word at the axis.
 NEAR_PERCENT = 20.0
-REGRET_LABEL = {"classification": "Regret (accuracy)", "regression": "Regret (RMSE)"}
+REGRET_LABELS = {"classification": "Accuracy lost (points)", "regression": "RMSE gained (%)"}
+# A smaller range, in percent or points, would make a catastrophe of noise.
+LEAST_RANGE = 1.0
 
 
 @styled
@@ -49,11 +46,12 @@ def draw(
 
     The first panel of a row ranks the rules by the largest saving without regret, the others show
     regret against saving, means over the repetitions at the same limit, a panel per family of rules.
-    Grey is the expected regret of random stopping. `replay` is a `replay.replay_table` and
+    Regrets are in percentage points of accuracy or in percent of the baseline's RMSE. `replay` is a `replay.replay_table` and
     `replay_summary` its `replay.replay_summary`; `algorithms` are the config's.
     """
     if replay_summary.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to replay.")
+    replay, replay_summary = in_percent(replay, replay_summary, algorithms)
     points = mean_points(replay)
     drawn = sorted(replay["algorithm"].unique())
     families = rule_families(replay)
@@ -74,16 +72,34 @@ def draw(
         for family, axes in zip(families.values(), curves, strict=True):
             _draw_family(axes, family, of_algorithm, marks)
             axes.set_ylim(*_regret_span(of_algorithm, marks))
-        curves[0].set_ylabel(REGRET_LABEL[algorithms[algorithm]["task"]])
+        curves[0].set_ylabel(REGRET_LABELS[algorithms[algorithm]["task"]])
         for axes in curves[1:]:
             axes.tick_params(labelleft=False)
     for (title, family), axes in zip(families.items(), panels[0, 1:], strict=True):
         axes.set_title(title, color=next(iter(family.values())).colour)
     for axes in panels[-1]:
-        axes.set_xlabel("Steady training time saved (%)")
+        axes.set_xlabel("Time saved (%)")
     figure.suptitle(replay_summary["dataset"].iloc[0])
     legend_below(figure, _legend(), columns=5)
     return figure
+
+
+def in_percent(
+    replay: pd.DataFrame, summary: pd.DataFrame, algorithms: Mapping[str, Mapping]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return replay and summary with their regrets in points of accuracy or percent of the RMSE."""
+    best = (replay["best_score"] + replay["regret"]).groupby(replay["algorithm"]).median().abs()
+    factors = {
+        name: 100.0 if algorithms[name]["task"] == "classification" else 100.0 / best[name]
+        for name in replay["algorithm"].unique()
+    }
+
+    def scaled(table: pd.DataFrame) -> pd.DataFrame:
+        regrets = [name for name in table if name.endswith("regret")]
+        by_row = table["algorithm"].map(factors)
+        return table.assign(**{name: table[name] * by_row for name in regrets})
+
+    return scaled(replay), scaled(summary)
 
 
 def rule_families(replay: pd.DataFrame) -> dict[str, dict[tuple[str, str], RuleStyle]]:
@@ -129,12 +145,12 @@ def _regret_span(points: pd.DataFrame, marks: pd.DataFrame) -> tuple[float, floa
     """Return the regrets to show: beyond the knees curves are of no use and only flatten the rest."""
     regrets = points["regret"].dropna()
     if regrets.empty:
-        return 0.0, 1.0
+        return 0.0, LEAST_RANGE
     useful = marks[["knee_regret", "knee_random_regret", "free_random_regret"]]
     highest = min(regrets.max(), 1.6 * np.nanmax([0.0, *useful.to_numpy().ravel()]))
-    highest = highest if highest > 0 else max(regrets.max(), 0.0)
+    highest = max(highest, LEAST_RANGE)
     lowest = min(0.0, regrets.min())
-    height = highest - lowest or 1.0
+    height = highest - lowest
     return lowest - 0.07 * height, lowest + 1.05 * height
 
 
@@ -154,10 +170,10 @@ def _draw_ranking(axes: Axes, marks: pd.DataFrame) -> None:
             axes.plot([0, saved], [at, at], color=style.colour, linestyle=_linestyle(style))
             axes.plot(saved, at, **_free_marker(style.colour, mark.free_beats_random))
         axes.plot(100 * mark.knee_saved_time_fraction, at, **_knee_marker(style.colour))
-    labels = [
-        rule_at(*names).style.label for names in marks[RULE].itertuples(index=False, name=None)
-    ]
-    axes.set_yticks(range(len(marks)), labels)
+    styles = [rule_at(*names).style for names in marks[RULE].itertuples(index=False, name=None)]
+    axes.set_yticks(range(len(marks)), [style.label for style in styles])
+    for label, style in zip(axes.get_yticklabels(), styles, strict=True):
+        label.set_color(style.colour)
     axes.set_ylim(len(marks) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
@@ -175,14 +191,6 @@ def _draw_family(
         curve = points[(points["rule"] == rule) & (points["metric"] == metric)]
         curve = curve.dropna(subset="regret")
         line = {"linestyle": _linestyle(style), "marker": "." if len(curve) == 1 else ""}
-        axes.plot(
-            100 * curve["saved"],
-            curve["random_regret"],
-            color=RANDOM_COLOUR,
-            linewidth=0.9,
-            zorder=1.5,
-            **line,
-        )
         axes.plot(100 * curve["saved"], curve["regret"], color=style.colour, **line)
         for mark in marks[(marks["rule"] == rule) & (marks["metric"] == metric)].itertuples():
             axes.plot(
@@ -236,6 +244,4 @@ def _legend() -> dict[str, object]:
         "largest saving without regret": Line2D([], [], **_free_marker("0.2", True)),
         "the same, no better than random": Line2D([], [], **_free_marker("0.2", False)),
         "knee": Line2D([], [], **_knee_marker("0.2")),
-        "rule": Line2D([], [], color="0.2"),
-        "random stopping": Line2D([], [], color=RANDOM_COLOUR, linewidth=0.9),
     }

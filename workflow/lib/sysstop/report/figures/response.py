@@ -1,93 +1,116 @@
-"""RQ1: each system metric against each hyperparameter."""
+"""RQ1: each system metric against each hyperparameter that changes it."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from sysstop.report.baseline import completed_baseline
 from sysstop.report.figures.kind import FigureKind
-from sysstop.report.figures.medians import completed_baseline, draw_medians
 from sysstop.report.figures.style import (
+    algorithm_colours,
+    algorithm_markers,
     handles_of,
     legend_below,
     message_figure,
+    name_axis,
     new_figure,
     scale_to_levels,
     scale_to_values,
     styled,
 )
-from sysstop.report.wording import capitalised, spoken
-from sysstop.results.tables import in_grid_order, own_hyperparameters
+from sysstop.report.found import found_effects
+from sysstop.report.wording import algorithm_label, capitalised, in_words, spoken
+from sysstop.results.tables import in_grid_order
 from sysstop.study.hyperparameters import BATCH_SIZE, Levels
 from sysstop.study.metrics import METRIC_BY_NAME, steady_system_metrics
 
 FIGURE = FigureKind(
     name="response",
-    title="System metrics against hyperparameters",
+    title="What was found to change, against what changes it",
     category="RQ1",
+    subject="effects",
     caption=(
-        "Each row is a system metric (times are steady), each column a hyperparameter, each colour "
-        "an algorithm. "
-        "Points are medians over all completed trials of the full-budget baseline that share the "
-        "value on the horizontal axis; bars reach from their 10 % to their 90 % quantile, so they "
-        "also hold what the other hyperparameters do. Where the medians stay level, the "
-        "hyperparameter makes no difference. Where trials diverged, mostly at large learning "
-        "rates, the medians of those left over can shift without any effect; the shares of "
-        "variance compare like with like. Compare step time with time per sample: what a batch "
-        "costs depends on which of the two counts."
+        "A panel is a system metric and a hyperparameter that was found to change it for at least one "
+        "algorithm; all others are flat and left out. Lines are medians of the baseline's completed "
+        "trials, bands hold 80 % of them: noise, and what the other hyperparameters do."
     ),
-    tables=("trials",),
+    tables=("trials", "effects"),
     config=("algorithms", "hyperparameters"),
     per_dataset=True,
 )
 
+COLUMNS = 3
+
 
 @styled
 def draw(
-    trials: pd.DataFrame, algorithms: Mapping[str, Mapping], hyperparameters: Levels
+    trials: pd.DataFrame,
+    effects: pd.DataFrame,
+    algorithms: Mapping[str, Mapping],
+    hyperparameters: Levels,
 ) -> Figure:
-    """Draw the trials of one data set: a row per system metric, a column per hyperparameter.
+    """Draw the trials of one data set: a panel for each metric and hyperparameter with an effect.
 
-    `algorithms` are the config's. Values of `hyperparameters` that are no numbers stand side by
-    side, in the order of the grid.
+    `effects` are an `effects.effect_table`, `algorithms` the config's. Values of `hyperparameters`
+    that are no numbers stand side by side, in the order of the grid.
     """
     completed = completed_baseline(trials)
     if completed.empty:
         return message_figure("No trial of the baseline completed, so there is nothing to show.")
-    metrics = [METRIC_BY_NAME[name] for name in steady_system_metrics()]
+    found = found_effects(effects[effects["metric"].isin(steady_system_metrics())])
+    shown = list(dict.fromkeys(zip(found["hyperparameter"], found["metric"], strict=True)))
+    if not shown:
+        return message_figure("No hyperparameter was found to change any system metric.")
     completed = in_grid_order(completed, hyperparameters)
-    drawn = sorted(completed["algorithm"].unique())
-    names = own_hyperparameters(completed, hyperparameters)
-    figure = new_figure(1.35 * len(metrics) + 0.9)
-    panels = figure.subplots(len(metrics), len(names), sharex="col", sharey="row", squeeze=False)
-    for metric, row in zip(metrics, panels, strict=True):
-        for hyperparameter, axes in zip(names, row, strict=True):
-            shifts = 0.014 * (np.arange(len(drawn)) - (len(drawn) - 1) / 2)
-            for algorithm, shift in zip(drawn, shifts, strict=True):
-                of_algorithm = completed[completed["algorithm"] == algorithm]
-                if of_algorithm[hyperparameter].isna().all():
-                    continue
-                draw_medians(
-                    axes,
-                    of_algorithm[metric.name],
-                    of_algorithm[hyperparameter],
-                    algorithm=algorithm,
-                    algorithms=algorithms,
-                    shift=shift,
-                    line=True,
-                )
-        scale_to_values(row[0], "y", completed[metric.name])
-        row[0].set_ylabel(metric.axis_label.replace(" (", "\n("))
-    for hyperparameter, axes in zip(names, panels[-1], strict=True):
-        texts = hyperparameters[hyperparameter]
+    columns = min(COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = new_figure(1.9 * rows + 0.8, width_inches=2.7 * columns + 0.3)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (name, metric) in zip(panels, shown, strict=False):
+        _draw_panel(axes, completed, name, metric, algorithms)
+        texts = hyperparameters[name]
         if texts is None:
-            scale_to_levels(axes, completed[hyperparameter].dropna())
+            scale_to_levels(axes, completed[name].dropna())
         else:
             axes.set_xticks(range(len(texts)), texts)
-        unit = " (samples)" if hyperparameter == BATCH_SIZE else ""
-        axes.set_xlabel(capitalised(spoken(hyperparameter)) + unit)
-    figure.align_ylabels(panels[:, 0])
-    figure.suptitle(trials["dataset"].iloc[0])
-    legend_below(figure, handles_of(panels[0]))
+        scale_to_values(axes, "y", completed[metric])
+        axes.set_title(METRIC_BY_NAME[metric].label, loc="left")
+        name_axis(axes, "y", METRIC_BY_NAME[metric].unit)
+        axes.set_xlabel(capitalised(spoken(name)) + (" (samples)" if name == BATCH_SIZE else ""))
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    figure.suptitle(f"{trials['dataset'].iloc[0]}\n{_left_out(effects, shown)}", fontsize=9)
+    legend_below(figure, handles_of(panels) | {"80 % of the trials": Patch(color="0.3", alpha=0.2)})
     return figure
+
+
+def _draw_panel(
+    axes: Axes, completed: pd.DataFrame, name: str, metric: str, algorithms: Iterable[str]
+) -> None:
+    colours, markers = algorithm_colours(algorithms), algorithm_markers(algorithms)
+    for algorithm, of_algorithm in completed.groupby("algorithm"):
+        if of_algorithm[name].isna().all():
+            continue
+        quantiles = of_algorithm.groupby(name)[metric].quantile([0.1, 0.5, 0.9]).unstack()
+        axes.fill_between(
+            quantiles.index, quantiles[0.1], quantiles[0.9], color=colours[algorithm], alpha=0.2
+        )
+        axes.plot(
+            quantiles.index,
+            quantiles[0.5],
+            color=colours[algorithm],
+            marker=markers[algorithm],
+            label=algorithm_label(algorithm),
+        )
+
+
+def _left_out(effects: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
+    """Say which hyperparameters were not found to change anything."""
+    absent = [name for name in effects["hyperparameter"].unique() if name not in dict(shown)]
+    if not absent:
+        return "All hyperparameters change something."
+    return f"Not drawn, as no effect was found: {in_words([spoken(name) for name in absent])}"

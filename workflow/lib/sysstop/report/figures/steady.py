@@ -23,13 +23,12 @@ FIGURE = FigureKind(
     name="steady",
     title="The same trials read again, in wall time and in steady time",
     category="RQ2",
+    subject="noise",
     caption=(
-        "Each arm runs every trial again with the same seeds, and until a rule stops it nothing "
-        "differs but what else the machine does. So the step time of a trial's first window is "
-        "read once in each arm, here as a multiple of the mean of these readings. The thin line "
-        "holds 95 % of the readings of all trials, the thick one half of them; the number is what "
-        "95 % of the readings stay within. Dots are the readings of one trial, that of which the "
-        "wall times are spread as in the median trial. What is left in steady time is its noise."
+        "Each arm runs every trial again, and until a rule stops it nothing differs but what else the "
+        "machine does. So the first window of a trial is read once in each arm, here as a multiple of "
+        "the mean of these readings. The thin line holds 95 % of the readings of all trials, the thick "
+        "one half of them; the number is what 95 % stay within. What is left in steady time is its noise."
     ),
     tables=("windows",),
 )
@@ -62,7 +61,7 @@ def draw(windows: pd.DataFrame) -> Figure:
     )
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("Step time of a window as a multiple of the mean of its readings")
+    axes.set_xlabel("Step time of a window as a multiple of the mean of its readings, log scale")
     _scale(axes)
     legend_below(figure, _legend())
     return figure

@@ -1,6 +1,6 @@
 """What all figures share: fonts, colours, axes, legends and how they are written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ STYLE = {
     "axes.labelsize": 9,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
-    "legend.fontsize": 9,
+    "legend.fontsize": 8.5,
     "legend.frameon": False,
     "figure.titlesize": 11,
     "axes.spines.top": False,
@@ -40,6 +40,9 @@ STYLE = {
     "text.parse_math": False,
 }
 WIDTH_INCHES = 8.0
+# Of figures that stand beside text, and are still legible on a telephone.
+NARROW_INCHES = 4.7
+LABEL_POINTS = 8.5
 # Colours that colour-blind readers tell apart: https://seaborn.pydata.org/tutorial/color_palettes.html ("colorblind").
 # Written out, because seaborn takes longer to load than a figure to draw.
 PALETTE = (
@@ -125,13 +128,25 @@ def scale_to_values(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> 
         axes.set(**{f"{which}lim": (middle - half, middle + half)})
     if values.empty or values.min() <= 0 or values.max() < LOG_FROM_FACTOR * values.min():
         return
-    axes.set(**{f"{which}scale": "log"})
-    first, last = np.floor(np.log10([values.min(), values.max()]))
-    factors = (1, 3) if last - first <= 2 else (1,)
-    stride = max(1, round((last - first) / 4))
-    powers = np.arange(first, last + 2, stride)
+    logarithmic(axes, which, values)
+
+
+def logarithmic(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> None:
+    """Make an axis of positive values logarithmic, with plain numbers."""
+    low, high = values.min(), values.max()
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low / 1.25, high * 1.25)})
+    decades = np.log10(high / low)
+    factors = (1, 2, 5) if decades <= 1.2 else (1, 3) if decades <= 2.5 else (1,)
+    stride = max(1, round(decades / 4))
+    powers = np.arange(np.floor(np.log10(low)), np.log10(high) + 1, stride)
     ticks = [factor * 10.0**power for power in powers for factor in factors]
     _set_ticks(axes.xaxis if which == "x" else axes.yaxis, ticks)
+
+
+def name_axis(axes: Axes, which: Literal["x", "y"], label: str) -> None:
+    """Label an axis whose scale is set, and say so if that is logarithmic."""
+    scale = axes.get_xscale() if which == "x" else axes.get_yscale()
+    axes.set(**{f"{which}label": f"{label}\nlog scale" if scale == "log" else label})
 
 
 def scale_to_levels(axes: Axes, levels: Iterable[float]) -> None:
@@ -161,6 +176,84 @@ def _set_ticks(axis: Axis, ticks: Iterable[float]) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Return the places, in their order, moved as little as needed to be a gap apart.
+
+    They are kept between 0 and 1 as far as there is room.
+    """
+    order = np.argsort(places, kind="stable")
+    moved = np.array(places, dtype=float)[order] - gap * np.arange(len(places))
+    # With the gaps taken out they must not fall: what does is pooled into its mean.
+    blocks: list[list[float]] = []
+    for place in moved:
+        blocks.append([place])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            last = blocks.pop()
+            blocks[-1] += last
+    level = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
+    steps = gap * np.arange(len(places))
+    room = max(0.0, 1 - gap * len(places))
+    result = np.empty(len(places))
+    result[order] = np.clip(level, gap / 2, gap / 2 + room) + steps
+    return list(result)
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], panel_inches: float) -> None:
+    """Write labels (height, text, colour) right of a panel whose scales are set, none on another."""
+    x = axes.get_xlim()[1]
+    heights = [_in_axes(axes, x, y)[1] for y, _, _ in ends]
+    for height, (_, text, colour) in zip(spread(heights, _line(panel_inches)), ends, strict=True):
+        axes.annotate(
+            text,
+            (1, height),
+            (6, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            fontsize=LABEL_POINTS,
+            color=colour,
+            annotation_clip=False,
+        )
+
+
+def label_points(
+    axes: Axes, points: Sequence[tuple[float, float, str, str]], panel_inches: float
+) -> None:
+    """Write labels (x, y, text, colour) beside points of a panel whose scales are set.
+
+    Those in the right half stand left of their points, so that they stay inside.
+    """
+    places = [_in_axes(axes, x, y) for x, y, _, _ in points]
+    for side in (False, True):
+        mine = [at for at, (x, _) in enumerate(places) if (x > 0.5) == side]
+        heights = spread([places[at][1] for at in mine], _line(panel_inches))
+        for height, at in zip(heights, mine, strict=True):
+            _, _, text, colour = points[at]
+            axes.annotate(
+                text,
+                (places[at][0], height),
+                (-8 if side else 8, 0),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                ha="right" if side else "left",
+                va="center",
+                fontsize=LABEL_POINTS,
+                color=colour,
+                annotation_clip=False,
+                bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
+                zorder=5,
+            )
+
+
+def _in_axes(axes: Axes, x: float, y: float) -> tuple[float, float]:
+    return tuple(axes.transAxes.inverted().transform(axes.transData.transform((x, y))))
+
+
+def _line(panel_inches: float) -> float:
+    """Return the height of a line of a label as a share of a panel's."""
+    return 1.25 * LABEL_POINTS / 72 / panel_inches
+
+
 def legend_below(figure: Figure, handles: Mapping[str, object], columns: int = 4) -> None:
     """Put a legend (label to handle) below the figure's panels, where it covers nothing."""
     figure.legend(
@@ -168,6 +261,7 @@ def legend_below(figure: Figure, handles: Mapping[str, object], columns: int = 4
         handles.keys(),
         loc="outside lower center",
         ncols=min(columns, len(handles)),
+        columnspacing=1.2,
     )
 
 

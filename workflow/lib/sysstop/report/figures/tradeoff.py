@@ -1,92 +1,133 @@
 """RQ2: how much of the baseline's steady training time each study saved, against its regret."""
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sysstop.report.figures.kind import FigureKind
-from sysstop.report.figures.outcomes import (
-    NONE_LEFT,
-    STOPPED,
-    outcome_handle,
-    outcome_marker,
-    outcome_of,
-)
+from sysstop.report.figures.outcomes import NONE_LEFT, outcome_handle, outcome_marker, outcome_of
 from sysstop.report.figures.style import (
+    NARROW_INCHES,
     arm_colours,
     arm_markers,
+    label_points,
     legend_below,
     message_figure,
     new_figure,
     styled,
 )
-from sysstop.report.wording import arm_order, number
+from sysstop.report.regret import comparable_regret, regret_noise
+from sysstop.report.wording import arm_label, arm_order, number
 from sysstop.study.studies import BASELINE_ARM
 
 FIGURE = FigureKind(
     name="tradeoff",
     title="Saving against regret",
     category="RQ2",
+    subject="budget",
     caption=(
-        "Each marker is one study: how much of the baseline's steady training time it saved, and "
-        "by how much its best score is worse. Good arms lie to the lower right. Open markers are "
-        "studies in which the arm stopped the baseline's best trial, crosses at the top studies "
-        "without any trial left. Regret is in units of accuracy for classification; for "
-        "regression it is relative to the baseline's error, because target units of different "
-        "data sets cannot share an axis."
+        "A mark is a search with a stopping rule. To the right more time is saved, further up the best "
+        "model left is worse. In the grey bands noise hides whether there is a saving, or a loss."
     ),
     tables=("budget",),
 )
 
+REGRET_LABELS = {"classification": "Accuracy lost (points)", "regression": "RMSE gained (%)"}
+PANEL_INCHES = 1.6
+# Regrets are shown in percent or percentage points. A smaller range would make a catastrophe of noise.
+LEAST_RANGE = 1.0
+
 
 @styled
 def draw(budget: pd.DataFrame) -> Figure:
-    """Draw saving against regret, a point per study, a panel per task.
+    """Draw saving against regret, a mark per study and one per arm, a panel per task.
 
-    The regret of a classification is in units of accuracy, that of a regression in percent of the
-    baseline's RMSE, because target units of different data sets cannot share an axis.
+    The regret of a classification is in percentage points of accuracy, that of a regression in
+    percent of the baseline's RMSE. Grey bands are the noise of the saving (the largest
+    `steady_noise_floor`) and of the regret (`regret.regret_noise`).
     """
     studies = budget[(budget["arm"] != BASELINE_ARM) & budget["baseline_best_score"].notna()]
     if studies.empty:
         return message_figure("Only the baseline arm was run, so there is nothing to compare.")
-    arms = arm_order(studies["arm"])
+    studies = studies.assign(
+        saved=100 * studies["steady_saved_fraction"], lost=100 * comparable_regret(studies)
+    )
     tasks = sorted(studies["task"].unique())
-    figure = new_figure(3.9, width_inches=4.2 * len(tasks) + 0.3 if len(tasks) > 1 else 5.5)
-    panels = figure.subplots(1, len(tasks), squeeze=False)[0]
-    colours, markers = arm_colours(arms), arm_markers(arms)
-    in_percent = FuncFormatter(lambda value, _: number(100 * value))
+    figure = new_figure(PANEL_INCHES * len(tasks) + 1.0, width_inches=NARROW_INCHES)
+    panels = figure.subplots(len(tasks), 1, sharex=True, squeeze=False)[:, 0]
+    noise = 100 * regret_noise(budget)
+    low, high = studies["saved"].min(), studies["saved"].max()
+    margin = 0.06 * (high - low or 1.0)
+    panels[0].set_xlim(min(low, -2.0) - margin, max(high, 2.0) + margin)
     for task, axes in zip(tasks, panels, strict=True):
-        axes.axhline(0, color="0.6", linewidth=0.8)
-        axes.axvline(0, color="0.6", linewidth=0.8)
-        for _, study in studies[studies["task"] == task].iterrows():
-            outcome = outcome_of(study)
-            relative = task == "regression"
-            regret = study["regret"] / (abs(study["baseline_best_score"]) if relative else 1.0)
-            axes.plot(
-                study["steady_saved_fraction"],
-                1.0 if outcome == NONE_LEFT else regret,
-                color=colours[study["arm"]],
-                markersize=6.5,
-                alpha=0.85,
-                clip_on=False,
-                transform=axes.get_xaxis_transform() if outcome == NONE_LEFT else axes.transData,
-                **outcome_marker(outcome, colours[study["arm"]], markers[study["arm"]]),
-            )
-        axes.margins(0.08)
-        axes.set(
-            title=task.capitalize(),
-            xlabel="Steady training time saved (%)",
-            ylabel="Regret (accuracy)",
-        )
-        axes.xaxis.set_major_formatter(in_percent)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        if task == "regression":
-            axes.set_ylabel("Regret (% of the baseline's RMSE)")
-            axes.yaxis.set_major_formatter(in_percent)
-    legend = {
-        arm: Line2D([], [], linestyle="none", color=colours[arm], marker=markers[arm], markersize=6)
-        for arm in arms
-    }
-    legend_below(figure, legend | {text: outcome_handle(text) for text in (STOPPED, NONE_LEFT)})
+        of_task = studies[studies["task"] == task]
+        _draw_noise(axes, 100 * of_task["steady_noise_floor"].max(), noise.get(task, np.nan))
+        _scale_regret(axes, of_task["lost"])
+        _draw_studies(axes, of_task)
+        axes.set_ylabel(REGRET_LABELS[task])
+        axes.set_title(task.capitalize(), loc="left")
+    panels[-1].set_xlabel("Steady training time saved (%)")
+    legend_below(figure, _legend(studies), columns=3)
     return figure
+
+
+def _draw_noise(axes: Axes, saved: float, lost: float) -> None:
+    axes.axhline(0, color="0.6", linewidth=0.8)
+    axes.axvline(0, color="0.6", linewidth=0.8)
+    for span, width in ((axes.axvspan, saved), (axes.axhspan, lost)):
+        if width > 0:
+            span(-width, width, color="0.5", alpha=0.18, linewidth=0, zorder=0.5)
+
+
+def _scale_regret(axes: Axes, lost: pd.Series) -> None:
+    known = [0.0, *lost.dropna()]
+    low, high = min(known), max(*known, LEAST_RANGE)
+    axes.set_ylim(low - 0.1 * (high - low), high + 0.15 * (high - low))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+def _draw_studies(axes: Axes, studies: pd.DataFrame) -> None:
+    arms = arm_order(studies["arm"])
+    colours, markers = arm_colours(arms), arm_markers(arms)
+    labels = []
+    for arm in arms:
+        of_arm = studies[studies["arm"] == arm]
+        for _, study in of_arm.iterrows():
+            outcome = outcome_of(study)
+            top = outcome == NONE_LEFT
+            axes.plot(
+                study["saved"],
+                1.0 if top else study["lost"],
+                color=colours[arm],
+                **({"markersize": 5, "alpha": 0.55} if len(of_arm) > 1 else {"markersize": 7}),
+                clip_on=False,
+                transform=axes.get_xaxis_transform() if top else axes.transData,
+                **outcome_marker(outcome, colours[arm], markers[arm]),
+            )
+        middle = of_arm["saved"].median(), of_arm["lost"].median()
+        if len(of_arm) > 1 and not np.isnan(middle[1]):
+            axes.plot(
+                *middle,
+                color=colours[arm],
+                marker=markers[arm],
+                markersize=9,
+                markeredgecolor="white",
+                zorder=4,
+            )
+        labels.append((*np.nan_to_num(middle), arm_label(arm), colours[arm]))
+    label_points(axes, labels, PANEL_INCHES)
+
+
+def _legend(studies: pd.DataFrame) -> dict[str, object]:
+    outcomes = {outcome_of(study) for _, study in studies.iterrows()}
+    handles: dict[str, object] = {text: outcome_handle(text) for text in sorted(outcomes)}
+    if studies.duplicated(["task", "arm"]).any():
+        handles["median of the arm"] = Line2D(
+            [], [], linestyle="none", color="0.3", marker="o", markersize=8
+        )
+    return handles | {"noise": Patch(color="0.5", alpha=0.18, linewidth=0)}

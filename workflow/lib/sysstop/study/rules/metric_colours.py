@@ -1,11 +1,10 @@
 """The colours in which limits on metrics are drawn. A metric that is not named takes a spare one."""
 
-# One hue for steady time, others for wall time, for CPU and memory, and for what an application asks;
-# colour and whether dashed.
+# Metrics that share a panel differ in hue; wall times are paler than steady ones. Colour and whether dashed.
 COLOURS = {
-    "steady_step_time_ms": ("#08306b", False),
-    "steady_sample_time_us": ("#74add6", False),
-    "steady_train_time_s": ("#2171b5", False),
+    "steady_step_time_ms": ("#0072b2", False),
+    "steady_sample_time_us": ("#9a4fb5", False),
+    "steady_train_time_s": ("#d55e00", False),
     "step_time_ms": ("#3f007d", False),
     "sample_time_us": ("#bcbddc", False),
     "train_time_s": ("#807dba", False),

@@ -168,7 +168,10 @@ def test_the_report_names_it(simulated, tables):
     answer = answer_rq2(budget(trials), noise_table(trials), config, arm_limits(trials))
     assert dict(answer.points)["hungrier"].startswith(f"Stops a trial {words}.")
     assert "Limit on peak memory" in set(replay_digest(tables["replay_summary"])["Rule"])
-    assert "waits for the verdict of a rule that compares" in live_check(tables["replay_check"]).paragraph
+    assert (
+        "waits for the verdict of a rule that compares"
+        in live_check(tables["replay_check"]).paragraph
+    )
 
 
 def test_the_replay_figure_draws_it(tables):

@@ -15,7 +15,7 @@ from sysstop.analysis.virtual_search import start_order, virtual_searches
 from sysstop.results.tables import checked, described_by
 from sysstop.study.arms import NO_RULE, rule_with_limit
 from sysstop.study.keys import PAIR, REPLICATE, STUDY
-from sysstop.study.rules import ComparingRule, TrialRule, effective_signals, limit_on
+from sysstop.study.rules import ComparingRule, MetricLimit, TrialRule, effective_signals
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM, order_seed
 
@@ -184,7 +184,7 @@ def _compared_in_virtual_time(
     possible = _ended_alike(recording, live, stops)
     if not possible.all():
         rng = np.random.default_rng(order)
-        noises = (reading_noise(limit_on(name, np.inf), repeated) for name in (WALL, TRAIN_TIME))
+        noises = (reading_noise(MetricLimit(name, np.inf), repeated) for name in (WALL, TRAIN_TIME))
         wall, steady = (np.log1p(np.nan_to_num(noise)) / APART for noise in noises)
         for _ in range(OTHER_ORDERS):
             pace, cost = np.exp(rng.normal(0, [[wall], [steady]], (2, len(possible))))

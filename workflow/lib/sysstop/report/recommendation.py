@@ -44,6 +44,8 @@ def recommendation_digest(recommendations: pd.DataFrame, levels: Levels) -> pd.D
                     "steady_train_time_s",
                     "train_time_s",
                     "memory_peak_mb",
+                    "steady_predict_time_us",
+                    "model_mb",
                 )
             },
             "Found for least by": [

@@ -16,6 +16,7 @@ from sysstop.report.figures.style import (
     scale_to_levels,
     scale_to_values,
     styled,
+    wrapped,
 )
 from sysstop.report.wording import capitalised, spoken
 from sysstop.results.tables import in_grid_order, own_hyperparameters
@@ -78,7 +79,7 @@ def draw(
                     line=True,
                 )
         scale_to_values(row[0], "y", completed[metric.name])
-        row[0].set_ylabel(metric.axis_label.replace(" (", "\n("))
+        row[0].set_ylabel(wrapped(metric.axis_label))
     for hyperparameter, axes in zip(names, panels[-1], strict=True):
         texts = hyperparameters[hyperparameter]
         if texts is None:

@@ -45,8 +45,8 @@ RULES: dict[str, type[Rule]] = {
     for rule in (
         MetricLimit,
         PredictedTrainTime,
-        Constraints,
         Plateau,
+        Constraints,
         MedianRule,
         BestCost,
         SuccessiveHalving,

@@ -120,3 +120,19 @@ def test_a_mistake_in_a_users_file_is_named(tmp_path, monkeypatch, text, expecte
     (tmp_path / "mine.py").write_text(textwrap.dedent(text))
     entry = ENTRIES["linear_regression"] | {"parameters": {}, "hyperparameters": {}}
     assert expected in check(entry | {"estimator": "mine.py:Net"})
+
+
+def test_an_estimator_whose_predict_fails_is_named_although_its_loss_does_not_need_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    text = """
+        from sklearn.naive_bayes import GaussianNB
+
+        class Silent(GaussianNB):
+            def predict(self, features):
+                raise NotImplementedError("no classes")
+    """
+    (tmp_path / "mine.py").write_text(textwrap.dedent(text))
+    message = check(ENTRIES["naive_bayes"] | {"estimator": "mine.py:Silent"})
+    assert "cannot be used: NotImplementedError: no classes" in message

@@ -66,6 +66,9 @@ def test_every_data_set_repetition_and_system_metric_can_be_chosen(studies):
                 "CPU (%)",
                 "Memory (MB)",
                 "Peak memory (MB)",
+                "Steady prediction time (µs)",
+                "Steady prediction per sample (µs)",
+                "Model size (MB)",
                 "Predicted steady training time (s)",
             ]
 

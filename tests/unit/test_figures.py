@@ -16,7 +16,7 @@ from sysstop.report.figures.budget import draw as budget_figure
 from sysstop.report.figures.cost import draw as cost_figure
 from sysstop.report.figures.courses import draw as curves_figure
 from sysstop.report.figures.effects import draw as effect_map
-from sysstop.report.figures.pareto import best_configuration
+from sysstop.report.figures.pareto import COLUMNS, best_configuration
 from sysstop.report.figures.pareto import draw as pareto_figure
 from sysstop.report.figures.prediction import LEAST_ERROR_PERCENT
 from sysstop.report.figures.prediction import draw as prediction_figure
@@ -419,29 +419,37 @@ def test_no_completed_trial_is_said_instead_of_drawn(two_repetitions):
         assert any(text.startswith("No ") for text in texts(figure))
 
 
+def pareto_panels(figure, algorithms=2):
+    """The panels of each algorithm by metric, gathered from the blocks in which they are drawn."""
+    metrics, panels = steady_system_metrics(), iter(figure.axes)
+    rows = [{} for _ in range(algorithms)]
+    for at in range(0, len(metrics), COLUMNS):
+        for row in rows:
+            row |= dict(zip(metrics[at : at + COLUMNS], panels, strict=False))
+    return rows
+
+
 def test_the_pareto_figure_draws_every_configuration_and_the_front(two_repetitions):
     pareto = two_repetitions["pareto"]
-    panels = pareto_figure(pareto, {}, ENTRIES).axes
-    for at, metric in enumerate(steady_system_metrics()):
+    panels = pareto_panels(pareto_figure(pareto, {}, ENTRIES))[0]
+    for metric in steady_system_metrics():
         of_panel = pareto[
             (pareto["metric"] == metric) & (pareto["algorithm"].str.startswith("log"))
         ]
-        points = [line for line in panels[at].lines if line.get_marker() == "o"]
+        points = [line for line in panels[metric].lines if line.get_marker() == "o"]
         drawn = {point for line in points for point in zip(*line.get_data(), strict=True)}
         assert drawn == set(zip(of_panel["value"], of_panel["score"], strict=True))
         front = of_panel[of_panel["on_front"]].sort_values("value")
-        steps = [line for line in panels[at].lines if line.get_drawstyle() == "steps-post"]
+        steps = [line for line in panels[metric].lines if line.get_drawstyle() == "steps-post"]
         assert has_line(steps, front["value"], front["score"])
 
 
 def test_the_star_is_the_recommended_configuration(two_repetitions):
     pareto, recommended = (two_repetitions[name] for name in ("pareto", "recommendations"))
-    panels = pareto_figure(pareto, CONSTRAINTS, ENTRIES).axes
-    metrics = steady_system_metrics()
+    panels = pareto_panels(pareto_figure(pareto, CONSTRAINTS, ENTRIES))
     assert (recommended["score"] < recommended["unconstrained_score"]).any()
     for row, (_, best) in enumerate(recommended.iterrows()):
-        for at, metric in enumerate(metrics):
-            axes = panels[len(metrics) * row + at]
+        for metric, axes in panels[row].items():
             star = next(line for line in axes.lines if line.get_marker() == "*")
             assert has_line([star], [best[metric]], [best["score"]])
 
@@ -459,7 +467,8 @@ def test_of_equal_scores_the_first_configuration_is_the_best():
 
 def test_a_limit_is_a_line_or_if_it_lies_beyond_the_panel_named(two_repetitions):
     figure = pareto_figure(two_repetitions["pareto"], CONSTRAINTS, ENTRIES)
-    step_time, *_, memory_peak = figure.axes[: len(steady_system_metrics())]
+    panels = pareto_panels(figure)[0]
+    step_time, memory_peak = panels["steady_step_time_ms"], panels["memory_peak_mb"]
     assert has_line(step_time.lines, [4.0, 4.0], [0, 1])
     assert not any(line.get_label() == "limit" for line in memory_peak.lines)
     assert memory_peak.get_title(loc="right") == "limit 512\u00a0MB \N{RIGHTWARDS ARROW}"

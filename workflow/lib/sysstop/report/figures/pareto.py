@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,9 +19,10 @@ from sysstop.report.figures.style import (
     new_figure,
     scale_to_values,
     styled,
+    wrapped,
 )
 from sysstop.report.wording import algorithm_label, with_unit
-from sysstop.study.metrics import METRICS, steady_system_metrics
+from sysstop.study.metrics import METRICS, Metric, steady_system_metrics
 
 FIGURE = FigureKind(
     name="pareto",
@@ -39,6 +41,7 @@ FIGURE = FigureKind(
 
 OTHER_COLOUR = "0.72"
 LIMIT_COLOUR = "#b2182b"
+COLUMNS = 6
 MOST_TICKS = 3
 
 
@@ -48,7 +51,7 @@ def draw(
     constraints: Mapping[str, float],
     algorithms: Mapping[str, Mapping],
 ) -> Figure:
-    """Draw score against each system metric for one data set: a row per algorithm.
+    """Draw score against each system metric for one data set: a row per algorithm in each block.
 
     Scores are drawn so that up is better: accuracy, or RMSE on a reversed axis. `pareto` is a
     `recommendations.pareto_table`, `constraints` the largest value by metric of the config, whose
@@ -58,10 +61,30 @@ def draw(
         return message_figure("No configuration completed in every repetition of the baseline.")
     shown = {*steady_system_metrics(), *constraints}
     metrics = [metric for metric in METRICS if metric.name in shown]
-    drawn = sorted(pareto["algorithm"].unique())
-    figure = new_figure(1.9 * len(drawn) + 0.95, width_inches=9.9)
-    panels = figure.subplots(len(drawn), len(metrics), sharex="col", sharey="row", squeeze=False)
-    for algorithm, row in zip(drawn, panels, strict=True):
+    blocks = [metrics[at : at + COLUMNS] for at in range(0, len(metrics), COLUMNS)]
+    count = pareto["algorithm"].nunique()
+    figure = new_figure(len(blocks) * (1.9 * count + 0.55) + 0.4, width_inches=9.9)
+    for block, part in zip(
+        blocks, figure.subfigures(len(blocks), squeeze=False)[:, 0], strict=True
+    ):
+        panels = part.subplots(count, COLUMNS, sharex="col", sharey="row", squeeze=False)
+        for axes in panels[:, len(block) :].flat:
+            axes.remove()
+        _draw_block(panels[:, : len(block)], block, pareto, constraints, algorithms)
+    figure.suptitle(pareto["dataset"].iloc[0])
+    legend_below(figure, _legend(pareto, constraints) | handles_of(figure.axes), columns=6)
+    return figure
+
+
+def _draw_block(
+    panels: np.ndarray,
+    metrics: Sequence[Metric],
+    pareto: pd.DataFrame,
+    constraints: Mapping[str, float],
+    algorithms: Mapping[str, Mapping],
+) -> None:
+    """Draw a row per algorithm and a column for each of these metrics."""
+    for algorithm, row in zip(sorted(pareto["algorithm"].unique()), panels, strict=True):
         of_algorithm = _with_quality(pareto[pareto["algorithm"] == algorithm])
         regression = algorithms[algorithm]["task"] == "regression"
         colour = algorithm_colours(algorithms)[algorithm]
@@ -78,12 +101,9 @@ def draw(
         column[0].xaxis.set_major_locator(MaxNLocator(3))
         scale_to_values(column[0], "x", values)
         _thin_out_ticks(column[0])
-        name_axis(column[-1], "x", metric.axis_label.replace(" (", "\n("))
+        name_axis(column[-1], "x", wrapped(metric.axis_label))
         if metric.name in constraints:
             _draw_limit(column, constraints[metric.name], metric.unit)
-    figure.suptitle(pareto["dataset"].iloc[0])
-    legend_below(figure, _legend(pareto, constraints) | handles_of(panels[0]), columns=6)
-    return figure
 
 
 def best_configuration(pareto: pd.DataFrame) -> pd.DataFrame:

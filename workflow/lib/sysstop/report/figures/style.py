@@ -1,5 +1,6 @@
 """What all figures share: fonts, colours, axes, legends and how they are written."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,8 @@ LEAST_SPAN = 0.02
 # Values that differ by more than this factor are shown on a logarithmic axis.
 LOG_FROM_FACTOR = 10.0
 
+LINE_LENGTH = 20
+
 # Matplotlib's own defaults below it, and not those of a user's matplotlibrc.
 _COMPLETE_STYLE = ["default", STYLE]
 
@@ -114,6 +117,11 @@ def arm_colours(arms: Iterable[str]) -> dict[str, str]:
 def arm_markers(arms: Iterable[str]) -> dict[str, str]:
     """Return the marker of each arm."""
     return {arm: MARKERS[at % len(MARKERS)] for at, arm in enumerate(arm_order(["none", *arms]))}
+
+
+def wrapped(label: str) -> str:
+    """Return an axis label in lines that fit the side of a small panel."""
+    return textwrap.fill(label, LINE_LENGTH)
 
 
 def scale_to_values(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> None:

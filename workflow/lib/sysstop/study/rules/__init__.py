@@ -50,8 +50,8 @@ RULES: dict[str, type[Rule]] = {
     for rule in (
         MetricLimit,
         PredictedTrainTime,
-        Constraints,
         Plateau,
+        Constraints,
         MedianRule,
         BestCost,
         SuccessiveHalving,

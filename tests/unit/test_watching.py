@@ -126,6 +126,11 @@ def test_the_routine_of_snakemake_is_not_shown():
     assert is_routine(record("Select jobs to execute..."))
 
 
+def test_nothing_is_said_of_jobs_before_the_run_begins(capsys):
+    watching.Watch(lambda study: None, lambda studies: ({}, False)).emit(begins(1, "fetch", {}))
+    assert capsys.readouterr().err == ""
+
+
 def test_another_logger_of_the_users_own_is_left_alone():
     logger = logging.Logger("snakemake")
     logger.addHandler(logging.NullHandler())

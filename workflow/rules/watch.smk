@@ -43,7 +43,8 @@ if watched():
 
 
 onstart:
-    if WATCH:
+    # --touch runs nothing.
+    if WATCH and not workflow.touch:
         jobs = [(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs()]
         WATCH.begin(jobs, workflow.resource_settings.cores or 1, os.path.relpath(log[0]))
 

@@ -114,7 +114,7 @@ class TimeLeft:
 
 
 class Watch(logging.Handler):
-    """Says on stderr what a run is at, from Snakemake's records of its jobs.
+    """Says on stderr what a run is at, from Snakemake's records of its jobs, once it has begun.
 
     `folder_of` returns where a study's results are. `expect` returns, for the searches of the run,
     the fields `expected_s` and `planned` of `TimeLeft`; it is called when the first search begins,
@@ -133,7 +133,7 @@ class Watch(logging.Handler):
         self._running: dict[int, tuple[str, Mapping[str, str], float]] = {}
         self._stages: set[str] = set()
         self._searches: Sequence[Study] = ()
-        self._left = TimeLeft(other_jobs=0, cores=1)
+        self._left: TimeLeft | None = None
 
     def begin(self, jobs: Iterable[tuple[str, Mapping[str, str]]], cores: int, log: str) -> None:
         """Say what there is to do: jobs by rule and wildcards; and that Snakemake logs them all."""
@@ -147,6 +147,8 @@ class Watch(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say what there is to say of a job that begins or has finished."""
+        if self._left is None:
+            return
         match getattr(record, "event", None):
             case "job_info":
                 self._begins(record.jobid, record.rule_name, dict(record.wildcards))

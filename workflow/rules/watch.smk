@@ -5,7 +5,7 @@ import json
 from snakemake.logging import logger
 
 from sysstop.plan.resources import search_time_s
-from sysstop.plan.watching import print_answers, watch
+from sysstop.plan.watching import print_answers, say, watch
 
 
 def expected_searches(studies):
@@ -55,4 +55,6 @@ onsuccess:
 
 
 onerror:
+    if WATCH:
+        say(f"Details: {os.path.relpath(log[0])}")
     print_failures(log)

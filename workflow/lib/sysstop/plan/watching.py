@@ -149,11 +149,14 @@ class Watch(logging.Handler):
         """Say what there is to say of a job that begins or has finished."""
         if self._left is None:
             return
-        match getattr(record, "event", None):
-            case "job_info":
-                self._begins(record.jobid, record.rule_name, dict(record.wildcards))
-            case "job_finished":
-                self._has_finished(record.job_id)
+        try:
+            match getattr(record, "event", None):
+                case "job_info":
+                    self._begins(record.jobid, record.rule_name, dict(record.wildcards))
+                case "job_finished" if record.job_id in self._running:
+                    self._has_finished(record.job_id)
+        except Exception:
+            self.handleError(record)  # as all handlers do: a run does not end for want of a line
 
     def _begins(self, job: int, rule: str, wildcards: Mapping[str, str]) -> None:
         now = time.monotonic()
@@ -181,7 +184,7 @@ class Watch(logging.Handler):
 
     def _time_left(self) -> str:
         left_s = self._left.at(time.monotonic())
-        return "" if left_s is None else f", about {duration(left_s)} left"
+        return f", about {duration(left_s)} left" if left_s else ""
 
 
 def result(summary: Mapping[str, Any]) -> str:

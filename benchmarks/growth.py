@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,9 @@ from tests.shipped import LEVELS, point
 FEW_TRIALS, MANY_TRIALS, TRIAL_STEPS = 20, 2000, 10
 TABLE_STUDIES, TABLE_TRIALS, TABLE_WINDOWS, WINDOW_STEPS = 10, 1000, 100, 100
 TRACKED_TRIALS = 50
+DRY_RUNS = 3
+SPLIT_SUMMARY = {"rows": 1000, "train_rows": 700, "features": 4, "classes": 2, "folds": 5}
+DEMO = ROOT / "config" / "demo.yaml"
 
 
 def measure_growth() -> dict[str, float]:
@@ -29,7 +33,7 @@ def measure_growth() -> dict[str, float]:
         _search_growth()
         | run_alone("benchmarks.growth", "tables")
         | measure_tracking()
-        | _dry_run()
+        | measure_dry_runs()
     )
 
 
@@ -179,33 +183,64 @@ def measure_planning(*arguments: str) -> float:
         return time.perf_counter() - began
 
 
-def _snakemake(folder: str) -> list[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    return [*command, "--directory", folder]
+def _snakemake(folder: str | Path, snakefile: Path = ROOT / "Snakefile") -> list[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
+    return [*command, "--directory", str(folder)]
 
 
-def _dry_run() -> dict[str, float]:
-    """Time `snakemake -n` on the full study's config, with no results and with all of them."""
+def measure_dry_runs() -> dict[str, float]:
+    """Return the CPU time of `snakemake -n`, in multiples of what it takes on an empty Snakefile.
+
+    On the full study with nothing done and with everything done, and on the demo; in turns.
+    """
     with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
-        command = _snakemake(folder)
-        listed = subprocess.run(
-            [*command, "--summary"], check=True, capture_output=True, text=True
-        ).stdout
-        for line in listed.splitlines()[1:]:
-            output = Path(folder) / line.split("\t")[0]
-            if output.name == "split":
-                output.mkdir(parents=True)
-                (output / "split.json").touch()
-            else:
-                output.parent.mkdir(parents=True, exist_ok=True)
-                output.touch()
-        subprocess.run([*command, "--touch", "--cores", "1", "--quiet", "all"], check=True)
-        began = time.perf_counter()
-        run = subprocess.run([*command, "--dry-run"], check=True, capture_output=True, text=True)
-        no_op_s = time.perf_counter() - began
-        if "Nothing to be done" not in run.stdout + run.stderr:
-            raise RuntimeError(f"The dry run should find nothing to do:\n{run.stdout[-2000:]}")
-    return {"dry_run_all_to_do_s": measure_planning(), "dry_run_nothing_to_do_s": no_op_s}
+        done, fresh, empty = (Path(folder) / name for name in ("done", "fresh", "empty"))
+        for made in (done, fresh, empty):
+            made.mkdir()
+        _pretend_all_is_done(done)
+        (empty / "Snakefile").touch()
+        commands = {
+            "empty": _snakemake(empty, empty / "Snakefile"),
+            "dry_run_nothing_to_do_of_empty": _snakemake(done),
+            "dry_run_all_to_do_of_empty": _snakemake(fresh),
+            "dry_run_demo_of_empty": [*_snakemake(fresh), "--configfile", str(DEMO)],
+        }
+        spent_s = dict.fromkeys(commands, 0.0)
+        for _ in range(DRY_RUNS):
+            for name, command in commands.items():
+                spent_s[name] += _cpu_s([*command, "--dry-run"])
+    empty_s = spent_s.pop("empty")
+    return {name: cpu_s / empty_s for name, cpu_s in spent_s.items()}
+
+
+def _pretend_all_is_done(folder: Path) -> None:
+    """Make a folder in which Snakemake finds nothing to do on the full study's config."""
+    command = _snakemake(folder)
+    listed = subprocess.run([*command, "--summary"], check=True, capture_output=True, text=True)
+    for line in listed.stdout.splitlines()[1:]:
+        output = folder / line.split("\t")[0]
+        if output.name == "split":
+            output.mkdir(parents=True)
+            (output / "split.json").write_text(json.dumps({"summary": SPLIT_SUMMARY}))
+        else:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.touch()
+    subprocess.run([*command, "--touch", "--cores", "1", "--quiet", "all"], check=True)
+    run = subprocess.run([*command, "--dry-run"], check=True, capture_output=True, text=True)
+    if "Nothing to be done" not in run.stdout + run.stderr:
+        raise RuntimeError(f"The dry run should find nothing to do:\n{run.stdout[-2000:]}")
+
+
+def _cpu_s(command: list[str]) -> float:
+    """Return the CPU time of a command, which other programs on the machine disturb least."""
+
+    def spent_s() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    before_s = spent_s()
+    subprocess.run(command, check=True, capture_output=True)
+    return spent_s() - before_s
 
 
 def peak_memory_mb() -> float:

@@ -143,9 +143,16 @@ def test_captions_are_plain_text_in_whole_sentences():
         assert figure.caption.endswith(".")
 
 
-def test_reading_the_registry_imports_no_library_that_draws():
-    heavy = {"matplotlib", "seaborn", "pandas"}
-    check = f"import sys, sysstop.report.figures.registry; print({heavy} & set(sys.modules))"
+SLOW_TO_LOAD = {
+    "sysstop.report.figures.registry": {"matplotlib", "seaborn", "pandas"},
+    "sysstop.report.page": {"matplotlib", "seaborn"},
+    "sysstop.report.figures.drawing, sysstop.report.figures.cost": {"seaborn", "scipy"},
+}
+
+
+@pytest.mark.parametrize("modules", SLOW_TO_LOAD)
+def test_what_every_run_or_figure_reads_loads_no_library_that_it_can_do_without(modules):
+    check = f"import sys, {modules}; print({SLOW_TO_LOAD[modules]} & set(sys.modules))"
     library = Path(__file__).parents[2] / "workflow" / "lib"
     printed = subprocess.run(
         [sys.executable, "-c", check],

@@ -126,6 +126,19 @@ def test_the_routine_of_snakemake_is_not_shown():
     assert is_routine(record("Select jobs to execute..."))
 
 
+def test_nothing_is_said_of_jobs_before_the_run_begins(capsys):
+    watching.Watch(lambda study: None, lambda studies: ({}, False)).emit(begins(1, "fetch", {}))
+    assert capsys.readouterr().err == ""
+
+
+def test_what_goes_wrong_with_a_line_is_said_and_ends_no_run(screen, tmp_path):
+    screen()
+    (tmp_path / SMALL[0].key / "search.json").unlink()
+    ends = record(event="job_finished", job_id=7)
+    said = screen(begins(7, "search", vars(SMALL[0]) | {"repetition": "1"}), ends)
+    assert any("FileNotFoundError" in line for line in said)
+
+
 def test_another_logger_of_the_users_own_is_left_alone():
     logger = logging.Logger("snakemake")
     logger.addHandler(logging.NullHandler())

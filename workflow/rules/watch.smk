@@ -5,7 +5,7 @@ import json
 from snakemake.logging import logger
 
 from sysstop.plan.resources import search_time_s
-from sysstop.plan.watching import print_answers, watch
+from sysstop.plan.watching import print_answers, say, watch
 
 
 def expected_searches(studies):
@@ -43,7 +43,8 @@ if watched():
 
 
 onstart:
-    if WATCH:
+    # --touch runs nothing.
+    if WATCH and not workflow.touch:
         jobs = [(job.rule.name, job.wildcards_dict) for job in workflow.dag.needrun_jobs()]
         WATCH.begin(jobs, workflow.resource_settings.cores or 1, os.path.relpath(log[0]))
 
@@ -54,4 +55,6 @@ onsuccess:
 
 
 onerror:
+    if WATCH:
+        say(f"Details: {os.path.relpath(log[0])}")
     print_failures(log)

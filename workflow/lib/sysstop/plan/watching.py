@@ -114,7 +114,7 @@ class TimeLeft:
 
 
 class Watch(logging.Handler):
-    """Says on stderr what a run is at, from Snakemake's records of its jobs.
+    """Says on stderr what a run is at, from Snakemake's records of its jobs, once it has begun.
 
     `folder_of` returns where a study's results are. `expect` returns, for the searches of the run,
     the fields `expected_s` and `planned` of `TimeLeft`; it is called when the first search begins,
@@ -133,7 +133,7 @@ class Watch(logging.Handler):
         self._running: dict[int, tuple[str, Mapping[str, str], float]] = {}
         self._stages: set[str] = set()
         self._searches: Sequence[Study] = ()
-        self._left = TimeLeft(other_jobs=0, cores=1)
+        self._left: TimeLeft | None = None
 
     def begin(self, jobs: Iterable[tuple[str, Mapping[str, str]]], cores: int, log: str) -> None:
         """Say what there is to do: jobs by rule and wildcards; and that Snakemake logs them all."""
@@ -147,11 +147,16 @@ class Watch(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say what there is to say of a job that begins or has finished."""
-        match getattr(record, "event", None):
-            case "job_info":
-                self._begins(record.jobid, record.rule_name, dict(record.wildcards))
-            case "job_finished":
-                self._has_finished(record.job_id)
+        if self._left is None:
+            return
+        try:
+            match getattr(record, "event", None):
+                case "job_info":
+                    self._begins(record.jobid, record.rule_name, dict(record.wildcards))
+                case "job_finished" if record.job_id in self._running:
+                    self._has_finished(record.job_id)
+        except Exception:
+            self.handleError(record)  # as all handlers do: a run does not end for want of a line
 
     def _begins(self, job: int, rule: str, wildcards: Mapping[str, str]) -> None:
         now = time.monotonic()
@@ -179,7 +184,7 @@ class Watch(logging.Handler):
 
     def _time_left(self) -> str:
         left_s = self._left.at(time.monotonic())
-        return "" if left_s is None else f", about {duration(left_s)} left"
+        return f", about {duration(left_s)} left" if left_s else ""
 
 
 def result(summary: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from sysstop.report.figures.style import PALETTE
+from sysstop.report.figures.palette import PALETTE
 from sysstop.report.rendering import render, script
 from sysstop.report.wording import capitalised, counted, number, pair_label, percent, spoken
 from sysstop.study.hyperparameters import Levels

@@ -13,6 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from sysstop.report.figures.palette import PALETTE
 from sysstop.report.wording import arm_order, number
 
 STYLE = {
@@ -44,20 +45,6 @@ WIDTH_INCHES = 8.0
 # Of figures that stand beside text, and are still legible on a telephone.
 NARROW_INCHES = 4.7
 LABEL_POINTS = 8.5
-# Colours that colour-blind readers tell apart: https://seaborn.pydata.org/tutorial/color_palettes.html ("colorblind").
-# Written out, because seaborn takes longer to load than a figure to draw.
-PALETTE = (
-    "#0173b2",
-    "#de8f05",
-    "#029e73",
-    "#d55e00",
-    "#cc78bc",
-    "#ca9161",
-    "#fbafe4",
-    "#949494",
-    "#ece133",
-    "#56b4e9",
-)
 BASELINE_COLOUR = "#595959"
 MARKERS = "oDsv^P*Xd<>"
 # An axis spans at least this share of its values, so that mere noise does not look like an effect.

@@ -199,7 +199,7 @@ def test_a_rule_that_compares_trials_which_all_run_at_once_is_warned_of(search):
     finished, messages = search(trials=few, rule=MedianRule())
     assert len(finished) == 2
     (warning,) = (message for message in messages if "WARNING" in message)
-    assert "all 2 trials of this study run at once (search.workers = 2)" in warning
+    assert "all 2 trials of this study run at once (2 can)" in warning
     assert "the rule 'median'" in warning
 
 

@@ -77,7 +77,7 @@ def few_trials_warning(rule: Rule | None, trials: int, at_once: int) -> str:
     if not isinstance(rule, ComparingRule) or at_once < trials:
         return ""
     return (
-        f"WARNING: all {counted(trials, 'trial')} of this study run at once ({at_once} can), so none begins "
+        f"WARNING: this study has {counted(trials, 'trial')} and {at_once} can run at once, so none begins "
         f"after another has ended: the rule '{rule.name}', which compares them, can stop little. Search a "
         "larger grid, or lower search.workers."
     )

@@ -9,10 +9,11 @@ from sysstop.search import settings
 from sysstop.search.settings import (
     expected_trials_at_once,
     few_cores_warning,
+    few_trials_warning,
     trials_at_once,
     trials_at_once_here,
 )
-from sysstop.study.rules import MedianRule
+from sysstop.study.rules import MedianRule, Plateau
 
 
 @pytest.mark.parametrize(("cores", "at_once"), [(2, 2), (8, 8), (16, 8), (0, 1)])
@@ -36,6 +37,14 @@ def test_trials_on_this_machine_do_not_share_its_cores(monkeypatch, usable_cores
         assert f"{at_once} instead of 8 trials" in warning
         assert f"has {usable_cores:g} core" in warning
     assert few_cores_warning({"workers": 8, "ray_address": "10.0.0.1:6379"}, 32) == ""
+
+
+@pytest.mark.parametrize(("trials", "warned"), [(3, True), (4, True), (5, False)])
+def test_a_rule_that_compares_trials_has_little_to_compare_where_all_run_at_once(trials, warned):
+    warning = few_trials_warning(MedianRule(), trials, at_once=4)
+    assert ("lower search.workers" in warning) == warned
+    assert few_trials_warning(Plateau(patience=2), trials, at_once=4) == ""
+    assert few_trials_warning(None, trials, at_once=4) == ""
 
 
 def test_the_replay_has_as_many_workers_as_each_search_had(monkeypatch):

@@ -83,7 +83,8 @@ def replay_check_table(
     after one window differ (`reading_noise`, see `noise.reading_noise`; of all arms of the pair).
 
     A rule that compares trials is replayed in virtual time, with as many trials at once as the live
-    search had (`searches`, see `searches_by_study`), in the order that the study's `seed` gives. What
+    search had, which its summary says (`searches`, see `searches_by_study`; not needed for other
+    rules), in the order that the study's `seed` gives. What
     it says of a trial depends on who came first. So a trial that does not agree counts in
     `trials_in_other_order` if it ends as it did live in one of `OTHER_ORDERS` more replays, in which
     the trials' times differ from those recorded as two readings do. `reading_noise` is NaN then, and

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sysstop.run.machine import this_machine
+from sysstop.run.provenance import for_readers
 from sysstop.study.rules import ComparingRule, Rule
 from sysstop.study.studies import LOCAL_RAY
 from sysstop.study.wording import counted
@@ -67,6 +68,7 @@ def few_cores_warning(search: Mapping[str, Any], cores: int) -> str:
     )
 
 
+@for_readers
 def few_trials_warning(rule: Rule | None, trials: int, at_once: int) -> str:
     """Return a warning where a rule compares trials that all run at once, or nothing.
 
@@ -75,7 +77,7 @@ def few_trials_warning(rule: Rule | None, trials: int, at_once: int) -> str:
     if not isinstance(rule, ComparingRule) or at_once < trials:
         return ""
     return (
-        f"WARNING: all {counted(trials, 'trial')} of this study run at once (search.workers = {at_once}), so "
-        f"none begins after another has ended: the rule '{rule.name}', which compares them, can stop "
-        "little. Search a larger grid, or lower search.workers."
+        f"WARNING: this study has {counted(trials, 'trial')} and {at_once} can run at once, so none begins "
+        f"after another has ended: the rule '{rule.name}', which compares them, can stop little. Search a "
+        "larger grid, or lower search.workers."
     )

@@ -13,6 +13,7 @@ UNREAD = {
     ("search", "params", "failed_searches"),
     ("export", "input", "store"),
     ("track_report", "input", "store"),
+    ("track_model", "input", "store"),
     ("tracking_store", "params", "looked_at"),
     ("plan", "params", "asked_at"),
     ("calibrate", "input", "overhead"),

@@ -141,9 +141,7 @@ def test_figures_of_several_data_sets_share_one_caption_and_have_a_switch(tables
     assert html.count('<button type="button">digits</button>') == 1
 
 
-def test_a_figure_that_belongs_to_no_subject_is_shown_all_the_same(
-    simulated, tmp_path, monkeypatch
-):
+def test_a_figure_that_belongs_to_no_subject_is_shown_all_the_same(tables, tmp_path, monkeypatch):
     module = "sysstop.report.figures.budget"
     monkeypatch.setitem(FIGURES, module, replace(FIGURES[module], subject=""))
     text = Page(page_with(tables, config(), tmp_path)).text

@@ -197,6 +197,6 @@ def test_it_is_drawn(tables):
     effects = effect_table(tables[0], LEVELS).assign(effect_size=0.9, p_adjusted=0.001)
     found = effects.assign(median_at_lowest=1.0, median_at_highest=2.0)
     figure = response.draw(tables[0], found, ENTRIES, LEVELS)
-    assert {metric.label for metric in NEW.values()} <= {
+    assert {METRIC_BY_NAME[name].label for name in NEW} <= {
         axes.get_title(loc="left") for axes in figure.axes
     }

@@ -62,7 +62,11 @@ def tables_of(trials, windows, study):
     }
 
 
-def page_of(trials, windows, study, folder, datasets=(), summaries=(), **about):
+def page_of(trials, windows, study, folder, *given, **about):
+    return page_with(tables_of(trials, windows, study), study, folder, *given, **about)
+
+
+def page_with(tables, study, folder, datasets=(), summaries=(), **about):
     svgs = []
     for name in ["rq2_budget.svg", *(f"rq1_response/{dataset}.svg" for dataset in datasets)]:
         svg = folder / "figures" / name
@@ -74,7 +78,6 @@ def page_of(trials, windows, study, folder, datasets=(), summaries=(), **about):
         for dataset in study["study"]["datasets"]
     ]
     figures = report_figures(svgs)
-    tables = tables_of(trials, windows, study)
     data = ReportData(tables, study, dict(summaries), provenance)
     return render_report(data, figures)
 
@@ -91,8 +94,13 @@ def trials(simulated):
 
 
 @pytest.fixture(scope="module")
-def html(simulated, tmp_path_factory):
-    return page_of(*simulated, config(), tmp_path_factory.mktemp("report"), ["digits"])
+def tables(simulated):
+    return tables_of(*simulated, config())
+
+
+@pytest.fixture(scope="module")
+def html(tables, tmp_path_factory):
+    return page_with(tables, config(), tmp_path_factory.mktemp("report"), ["digits"])
 
 
 def test_the_report_needs_nothing_but_itself(html):
@@ -124,8 +132,8 @@ def test_a_figure_stands_beneath_its_subject_with_its_caption_and_its_source(htm
     assert source in text
 
 
-def test_figures_of_several_data_sets_share_one_caption_and_have_a_switch(simulated, tmp_path):
-    html = page_of(*simulated, config(), tmp_path, ["digits", "diabetes_progression"])
+def test_figures_of_several_data_sets_share_one_caption_and_have_a_switch(tables, tmp_path):
+    html = page_with(tables, config(), tmp_path, ["digits", "diabetes_progression"])
     tags = Page(html).tags
     boxes = [a["data-dataset"] for tag, a in tags if tag == "div" and "data-dataset" in a]
     assert boxes == ["digits", "diabetes_progression"]
@@ -133,12 +141,10 @@ def test_figures_of_several_data_sets_share_one_caption_and_have_a_switch(simula
     assert html.count('<button type="button">digits</button>') == 1
 
 
-def test_a_figure_that_belongs_to_no_subject_is_shown_all_the_same(
-    simulated, tmp_path, monkeypatch
-):
+def test_a_figure_that_belongs_to_no_subject_is_shown_all_the_same(tables, tmp_path, monkeypatch):
     module = "sysstop.report.figures.budget"
     monkeypatch.setitem(FIGURES, module, replace(FIGURES[module], subject=""))
-    text = Page(page_of(*simulated, config(), tmp_path)).text
+    text = Page(page_with(tables, config(), tmp_path)).text
     assert text.index("More figures") < text.index(BUDGET_FIGURE.title)
 
 
@@ -213,19 +219,17 @@ def test_shares_read_as_a_person_would_say_them(count, total, text):
     assert out_of(count, total, "study", "studies") == text
 
 
-def test_unstable_readings_and_busy_machines_are_limitations(simulated, tmp_path):
-    trials, windows = simulated
-    marked = trials.assign(step_time_unstable="spread,extreme")
-    text = Page(page_of(marked, windows, config(), tmp_path)).text
+def test_unstable_readings_and_busy_machines_are_limitations(tables, tmp_path):
+    marked = tables["trials"].assign(step_time_unstable="spread,extreme")
+    text = Page(page_with(tables | {"trials": marked}, config(), tmp_path)).text
     assert "step time of all 320 trials of the baseline is unstable" in text
     assert "off the mean by more than 50 %" in text
     assert "In 1 of 40 studies the machine was busy" in text
 
 
-def test_the_report_says_what_steady_time_is_and_how_slow_the_machine_was(simulated, tmp_path):
-    trials, windows = simulated
-    slowed = trials.assign(slowdown=1.2)
-    text = Page(page_of(slowed, windows, config(), tmp_path)).text
+def test_the_report_says_what_steady_time_is_and_how_slow_the_machine_was(tables, tmp_path):
+    slowed = tables["trials"].assign(slowdown=1.2)
+    text = Page(page_with(tables | {"trials": slowed}, config(), tmp_path)).text
     assert "Steady time is the CPU time of training steps divided by the slowdown" in text
     assert "In 90 % of the trials the reference step took 1.2 times its nominal CPU time" in text
 

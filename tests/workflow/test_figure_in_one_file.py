@@ -69,12 +69,13 @@ def test_it_is_a_target_that_draws_nothing_else_anew(planned):
     assert rq1 - {("rq1",)} == {("figure_scores",)}
 
 
-def test_it_stands_in_the_report_at_its_place_with_its_caption(drawn):
+def test_it_stands_in_the_report_once_with_a_switch_for_its_data_sets(drawn):
     page = (drawn.folder / "results" / "report.html").read_text()
-    assert page.count(CAPTION) == 2
-    titles = ["System metrics against", "Score of each trial: iris", "Share of variance explained"]
-    places = [page.index(f"(RQ1). {title}") for title in titles]
-    assert places == sorted(places)
+    assert page.count(CAPTION) == 1
+    fold = page[page.index('id="evidence-more-rq1"') :]
+    figure = fold[fold.index('<figure id="figure-scores"') : fold.index("</figure>")]
+    assert "Score of each trial" in figure
+    assert re.findall('data-dataset="(.+?)"', figure) == ["iris", "flats"]
     assert (drawn.folder / "results" / "figures" / "rq1_scores" / "iris.pdf").exists()
 
 

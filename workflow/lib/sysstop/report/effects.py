@@ -176,14 +176,15 @@ def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:
         found = found_effects(of_metric)
         if found.empty:
             continue
-        most = f"{number(found['highest_level'].median())} instead of {number(found['lowest_level'].median())}"
+        most, least = (number(found[f"{end}_level"].median()) for end in ("highest", "lowest"))
         where = out_of(len(found), len(of_metric), "pair")
         row = f"{capitalised(spoken(BATCH_SIZE))}{NAME_JOINT}{METRIC_BY_NAME[metric].label}"
         factors = found["median_at_highest"] / found["median_at_lowest"]
         numbers.append(
             KeyNumber(
                 _factor_text(factors),
-                f"{'' if factors.median() >= 1 else 'of '}{text} at batch size {most}{_in_the_median(len(found))}; found in {where}",
+                f"{'' if factors.median() >= 1 else 'of '}{text} at batch size {most} instead of "
+                f"{least}{_in_the_median(len(found))}; found in {where}",
                 row_id(CHANGES_TABLE.name, row),
             )
         )
@@ -270,16 +271,14 @@ def _main_effects(tested: pd.DataFrame, name_of: Callable[[str], str] = metric_l
             (slight if certain else without).append(spoken(name))
             continue
         pairs = of_name.groupby(PAIR).ngroups
-        by_metric = of_found.groupby("metric", sort=False).size()
-        counts: dict[str, int] = {}
-        for metric, count in by_metric.items():
-            counts[name_of(metric)] = max(int(count), counts.get(name_of(metric), 0))
+        named = of_found.assign(subject=of_found["metric"].map(name_of))
+        counts = named.drop_duplicates([*PAIR, "subject"]).groupby("subject", sort=False).size()
         by_count: dict[int, list[str]] = {}
-        for metric, count in counts.items():
-            by_count.setdefault(count, []).append(metric)
+        for subject, count in counts.items():
+            by_count.setdefault(int(count), []).append(subject)
         parts = [
-            f"{in_words(metrics)} in {out_of(count, pairs, PAIR_NOUN, PAIRS_NOUN)}"
-            for count, metrics in sorted(by_count.items(), reverse=True)
+            f"{in_words(subjects)} in {out_of(count, pairs, PAIR_NOUN, PAIRS_NOUN)}"
+            for count, subjects in sorted(by_count.items(), reverse=True)
         ]
         sentences.append(f"{capitalised(spoken(name))} changes {'; '.join(parts)}.")
     if slight:

@@ -190,7 +190,7 @@ def _noise_number(budget: pd.DataFrame) -> list[KeyNumber]:
     return [
         KeyNumber(
             f"±{percent(floor)}",
-            "noise of a saving: so far, at most, the time of a search drifted where nothing was stopped",
+            "noise: where nothing was stopped, the time of a search drifted by no more than this",
             "figure-steady",
         )
     ]

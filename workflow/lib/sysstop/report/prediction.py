@@ -1,7 +1,6 @@
 """How early a trial's final values can be predicted, and what stopping on that saves."""
 
 import pandas as pd
-from pandas.api.typing import DataFrameGroupBy
 
 from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable, whole_percents
@@ -85,13 +84,14 @@ def predictions(prediction: pd.DataFrame, saving: pd.DataFrame) -> Answer:
     if prediction.empty:
         return Answer("")
     first = prediction["windows_seen"].min()
-    errors = prediction[prediction["windows_seen"] == first].groupby("metric", sort=False)
+    at_first = prediction[prediction["windows_seen"] == first]
+    errors = at_first.groupby("metric", sort=False)["median_error"].median()
     of_metrics = [
-        f"{metric_label(metric)} within {percent(error)}"
-        for metric, error in errors["median_error"].median().items()
+        f"{metric_label(metric)} within {percent(error)}" for metric, error in errors.items()
     ]
     seen = counted(int(first), "window")
-    claim = f"After {seen}, a trial's final training time is known within {_time_error(errors)}."
+    time_error = percent(errors.get("steady_train_time_s", errors.max()))
+    claim = f"After {seen}, half of the trials' final training times are known within {time_error}."
     sentences = [
         f"After {seen}, half of the trials' final values are predicted thus: {in_words(of_metrics)}."
     ]
@@ -104,11 +104,6 @@ def predictions(prediction: pd.DataFrame, saving: pd.DataFrame) -> Answer:
             "that would have kept their limit."
         )
     return Answer(" ".join(sentences), claim=claim)
-
-
-def _time_error(errors: DataFrameGroupBy) -> str:
-    medians = errors["median_error"].median()
-    return percent(medians.get("steady_train_time_s", medians.max()))
 
 
 PREDICTION = Subject(

@@ -224,7 +224,7 @@ def test_the_budget_figure_draws_used_and_saved_time_of_every_arm(study):
     assert arms[0] == "none (full budget)"
     widths = {round(bar.get_width(), 6) for bar in axes.patches}
     for arm in arms[1:]:
-        saved = 100 * first.loc[arm, "steady_saved_fraction"]
+        saved = 100 * first.loc[arm.replace(" ", "_"), "steady_saved_fraction"]
         assert {round(saved, 6), round(100 - saved, 6)} <= widths
 
 
@@ -484,9 +484,9 @@ def free(tables):
 
 def test_a_wall_time_is_in_the_pareto_figure_only_if_it_is_limited(two_repetitions):
     figure = pareto_figure(two_repetitions["pareto"], {"train_time_s": 3.0}, ENTRIES)
-    labels = {axes.get_xlabel() for axes in figure.axes}
-    assert "Training time (s)" in labels
-    assert "Step time (ms)" not in labels
+    labels = {axes.get_xlabel().replace("\n", " ") for axes in figure.axes}
+    assert any(label.startswith("Training time (s)") for label in labels)
+    assert not any(label.startswith("Step time (ms)") for label in labels)
 
 
 def test_the_steady_figure_draws_how_far_wall_and_steady_readings_of_a_trial_are_apart(study):

@@ -215,7 +215,6 @@ def test_without_its_arm_it_is_not_replayed(simulated):
 
 
 def test_the_report_says_what_it_stops_on(simulated, tables):
-    from sysstop.analysis.noise import noise_table
     from sysstop.report.arms import arm_limits, arm_table
     from sysstop.report.budget import answer_rq2
     from sysstop.report.replay import replay_digest
@@ -227,7 +226,7 @@ def test_the_report_says_what_it_stops_on(simulated, tables):
     arms = arm_table(config).set_index("Arm")
     assert arms.loc["constraints", "Stops a trial"].lower() == words.lower()
     assert arms.loc["constraints", "A stopped trial may be chosen"] == "no"
-    answer = answer_rq2(budget(trials), noise_table(trials), config, arm_limits(trials))
+    answer = answer_rq2(budget(trials), config, arm_limits(trials))
     assert dict(answer.points)["constraints"].startswith(f"Stops a trial {words}.")
     assert "Limit on all constraints" in set(replay_digest(tables["replay_summary"])["Rule"])
 

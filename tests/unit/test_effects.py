@@ -45,6 +45,11 @@ def trials_of(grid, seed=0, noise=0.03):
         "sample_time_us": 1e3 * step_time_ms / size,
         "train_time_s": step_time_ms,
     }
+    cpu_percent = rng.normal(99, 0.3, len(grid))
+    times |= {
+        name: rng.lognormal(4, noise, len(grid))
+        for name in ("predict_time_us", "predict_sample_us")
+    }
     return grid.assign(
         dataset="digits",
         algorithm="logistic_regression",
@@ -52,9 +57,10 @@ def trials_of(grid, seed=0, noise=0.03):
         status="completed",
         **times,
         **{f"steady_{name}": time for name, time in times.items()},
-        cpu_percent=rng.normal(99, 0.3, len(grid)),
+        cpu_percent=cpu_percent,
         memory_mb=memory_mb,
         memory_peak_mb=memory_mb + 1,
+        model_mb=rng.lognormal(-2, noise, len(grid)),
     )
 
 

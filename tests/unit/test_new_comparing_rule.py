@@ -79,8 +79,8 @@ def test_its_arm_is_accepted_and_a_mistake_in_it_is_named():
 
     budget = {"steps": 1000, "window_steps": 100, "seconds": None}
     assert make_rule(ARMS["hungrier"]) == Hungrier(1.3)
-    assert not list(arm_mistakes("mine", {"rule": "hungrier", "limit": 2}, budget, here=True))
-    assert list(arm_mistakes("mine", {"rule": "hungrier", "limit": 1}, budget, here=True)) == [
+    assert not list(arm_mistakes("mine", {"rule": "hungrier", "limit": 2}, {}, budget, here=True))
+    assert list(arm_mistakes("mine", {"rule": "hungrier", "limit": 1}, {}, budget, here=True)) == [
         "arms.mine.limit: found 1; a multiple above 1 is needed"
     ]
 
@@ -154,7 +154,6 @@ def test_its_live_arm_is_compared_with_its_replay(tables):
 
 
 def test_the_report_names_it(simulated, tables):
-    from sysstop.analysis.noise import noise_table
     from sysstop.report.arms import arm_limits, arm_table
     from sysstop.report.budget import answer_rq2
     from sysstop.report.replay import replay_digest
@@ -165,7 +164,7 @@ def test_the_report_names_it(simulated, tables):
     words = f"as soon as its peak memory exceeds 1.3{NO_BREAK}times"
     assert arms.loc["hungrier", "Stops a trial"] == words.capitalize()
     assert arms.loc["hungrier", "A stopped trial may be chosen"] == "no"
-    answer = answer_rq2(budget(trials), noise_table(trials), config, arm_limits(trials))
+    answer = answer_rq2(budget(trials), config, arm_limits(trials))
     assert dict(answer.points)["hungrier"].startswith(f"Stops a trial {words}.")
     assert "Limit on peak memory" in set(replay_digest(tables["replay_summary"])["Rule"])
     assert (

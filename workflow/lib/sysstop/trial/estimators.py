@@ -2,7 +2,7 @@
 
 import inspect
 import math
-import pickle
+from pickle import PickleBuffer, dumps
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,9 @@ def stored_bytes(model: Any) -> float:
 
     Its arrays are counted where they are, so that this takes neither their memory nor their time.
     """
-    arrays: list[pickle.PickleBuffer] = []
+    arrays: list[PickleBuffer] = []
     try:
-        rest = pickle.dumps(model, protocol=5, buffer_callback=arrays.append)
+        rest = dumps(model, protocol=5, buffer_callback=arrays.append)
     except Exception:  # a class of the user's own may raise anything here
         return math.nan
     return len(rest) + sum(array.raw().nbytes for array in arrays)

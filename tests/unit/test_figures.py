@@ -519,3 +519,12 @@ def test_errors_far_from_the_others_do_not_flatten_them():
     bottom, top = axes.get_ylim()
     assert top < bottom < 1000
     assert any(line.get_marker() == "v" for line in axes.lines)
+
+
+def test_the_tradeoff_is_drawn_where_no_arm_lies_in_one_half(study):
+    trials, _ = study
+    assert texts(tradeoff_figure(budget(trials).assign(steady_saved_fraction=0.01)))
+
+
+def test_no_labels_need_no_places():
+    assert spread([], gap=0.1) == []

@@ -185,7 +185,7 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
         while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
             last = blocks.pop()
             blocks[-1] += last
-    level = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
+    level = [np.mean(block) for block in blocks for _ in block]
     steps = gap * np.arange(len(places))
     room = max(0.0, 1 - gap * len(places))
     result = np.empty(len(places))

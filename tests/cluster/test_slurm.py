@@ -122,7 +122,7 @@ def assert_kept(project, kept):
     assert {trial: times[trial] for trial in kept} == {t: used[-1] for t, used in kept.items()}
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=300):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)

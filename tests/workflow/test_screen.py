@@ -27,4 +27,4 @@ def test_its_last_words_are_both_answers_and_the_path_of_the_report(finished, sa
 def test_its_first_words_name_the_log_that_has_every_job(finished, said):
     (log,) = (line.partition("details: ")[2] for line in said if "details: " in line)
     text = (finished.folder / log).read_text()
-    assert len(re.findall(r"^rule search:", text, re.MULTILINE)) == SEARCHES
+    assert len(re.findall(r"^(?:local)?rule search:", text, re.MULTILINE)) == SEARCHES

@@ -129,9 +129,17 @@ def served(model, log):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
         server.wait(timeout=60)
-    with socket.socket() as free:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not is_free(port):  # the server's own processes take a moment to die
+        assert time.monotonic() < deadline, f"port {port} is still in use"
+        time.sleep(0.1)
+
+
+def is_free(port):
+    with contextlib.suppress(OSError), socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         free.bind(("127.0.0.1", port))
+        return True
 
 
 def is_up(port):
@@ -147,7 +155,9 @@ def asked(address, rows):
         json.dumps(question).encode(),
         {"Content-Type": "application/json"},
     )
-    return json.loads(urllib.request.urlopen(request, timeout=60).read())["predictions"]
+    return json.loads(urllib.request.urlopen(request, timeout=START_TIMEOUT_S).read())[
+        "predictions"
+    ]
 
 
 def test_a_server_of_mlflow_answers_what_the_model_predicts(project, tmp_path):

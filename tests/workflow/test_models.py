@@ -168,9 +168,10 @@ def test_a_server_of_mlflow_answers_what_the_model_predicts(project, tmp_path):
         answered = asked(address, rows)
         with pytest.raises(urllib.error.HTTPError) as refused:
             asked(address, rows.drop(columns="district"))
+        reason = refused.value.read().decode()
     np.testing.assert_allclose(answered, predicted, rtol=1e-12)
     assert refused.value.code == 400
-    assert "district" in refused.value.read().decode()
+    assert "district" in reason
 
 
 def test_models_are_logged_and_registered_in_the_store(project):

@@ -121,8 +121,9 @@ def replay_check_table(
         ]
         live_of = dict(iter(of_pair.groupby(STUDY)))
         for keys, recording in baselines.items():
+            replicate = dict(zip(REPLICATE, keys, strict=True))
             for arm, entry in arms.items():
-                study = dict(zip(REPLICATE, keys, strict=True)) | {"arm": arm}
+                study = replicate | {"arm": arm}
                 names = tuple(study[name] for name in STUDY)
                 live = live_of.get(names)
                 if live is None or entry["rule"] == NO_RULE:
@@ -130,7 +131,6 @@ def replay_check_table(
                 rule = rule_with_limit(entry, live["limit"].iloc[0])
                 live = live.set_index("trial_id").reindex(recording.trial_ids)
                 if isinstance(rule, ComparingRule):
-                    replicate = dict(zip(REPLICATE, keys, strict=True))
                     order = start_order(recording, searched[names], order_seed(seed, **replicate))
                     search = searches[names]
                     row = _compared_in_virtual_time(

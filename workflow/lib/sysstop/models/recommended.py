@@ -20,7 +20,7 @@ from sysstop.study.algorithms import Algorithm
 from sysstop.study.keys import PAIR
 from sysstop.study.metrics import metric_names
 from sysstop.study.status import Status
-from sysstop.study.studies import BASELINE_ARM, Budget, Study
+from sysstop.study.studies import BASELINE_ARM, Budget, Study, Trial
 from sysstop.study.wording import number
 from sysstop.trial.refit import refitted, scores_on_test_part, trial_to_refit
 from sysstop.trial.training import Diverged
@@ -102,9 +102,18 @@ def write_model(
         "constraints": _kept(recommendation),
     }
     if not description["reason"]:
-        description |= _refit_into(
-            part, recommendation, split, table, algorithm, grid, budget, seed
+        finished = recommendation.of_configuration.iloc[0].to_dict()
+        trial = trial_to_refit(
+            Study(split.name, algorithm.name, BASELINE_ARM, int(finished["repetition"])),
+            finished["trial_id"],
+            int(finished["steps_used"]),
+            algorithm=algorithm,
+            grid=grid,
+            budget=budget,
+            seed=seed,
+            fold_rows=split.fold_train_rows,
         )
+        description |= _refit_into(part, trial, finished, recommendation.summary, split, table)
     part.mkdir(exist_ok=True, parents=True)
     write_description(part, description)
     shutil.rmtree(folder, ignore_errors=True)
@@ -140,26 +149,13 @@ def _kept(recommendation: Recommendation) -> dict[str, dict[str, float]]:
 
 def _refit_into(
     folder: Path,
-    recommendation: Recommendation,
+    trial: Trial,
+    finished: Mapping[str, Any],
+    summary: Mapping[str, Any],
     split: Split,
     table: pd.DataFrame,
-    algorithm: Algorithm,
-    grid: Mapping[str, Any],
-    budget: Budget,
-    seed: int,
 ) -> dict[str, Any]:
-    """Refit and save the model; return what there is to say of it."""
-    finished = recommendation.of_configuration.iloc[0].to_dict()
-    trial = trial_to_refit(
-        Study(split.name, algorithm.name, BASELINE_ARM, int(finished["repetition"])),
-        finished["trial_id"],
-        int(finished["steps_used"]),
-        algorithm=algorithm,
-        grid=grid,
-        budget=budget,
-        seed=seed,
-        fold_rows=split.fold_train_rows,
-    )
+    """Refit and save the model of a trial that has `finished`; return what there is to say of it."""
     try:
         model = refitted(trial, split)
     except Diverged as error:
@@ -167,7 +163,7 @@ def _refit_into(
             "reason": f"The recommended configuration diverged on the whole training part: {error}."
         }
     scores = scores_on_test_part(model)
-    predictor = make_predictor(model, algorithm)
+    predictor = make_predictor(model, trial.algorithm)
     serialization = save_model(
         folder,
         predictor.pipeline,
@@ -189,13 +185,13 @@ def _refit_into(
         },
         "scores": {
             "validation": {name: finished[name] for name in metric_names("quality")},
-            "validation_over_repetitions": recommendation.summary["score"],
+            "validation_over_repetitions": summary["score"],
             "test": {
                 "loss": scores["val_loss"],
                 **{name: scores[name] for name in ("accuracy", "rmse", "score")},
             },
         },
-        "system_metrics": {name: recommendation.summary[name] for name in metric_names("system")},
+        "system_metrics": {name: summary[name] for name in metric_names("system")},
         "serialization": asdict(serialization),
     }
 

@@ -7,7 +7,7 @@ from sysstop.study.keys import PAIR
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
-SAMPLE_TIME = "steady_sample_time_us"
+STEP_TIME, SAMPLE_TIME = "steady_step_time_ms", "steady_sample_time_us"
 # Samples that cost at most this multiple of the cheapest are called cheap.
 CHEAP_FACTOR = 2.0
 

@@ -3,13 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from sysstop.report.baseline import SAMPLE_TIME, STEP_TIME
 from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable, two_digits
 from sysstop.report.wording import algorithm_label, out_of
 from sysstop.study.hyperparameters import BATCH_SIZE
 from sysstop.study.keys import PAIR
-
-STEP_TIME, SAMPLE_TIME = "steady_step_time_ms", "steady_sample_time_us"
 
 # A cost model that explains a smaller share of steady step time's variance is not quoted.
 FITTING_SHARE = 0.5

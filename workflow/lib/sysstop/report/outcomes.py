@@ -25,9 +25,12 @@ def stopping_studies(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.Data
 
     Arms that never stop a trial are only there to measure the noise.
     """
-    never_stop = {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
-    stopping = budget[~budget["arm"].isin({BASELINE_ARM, *never_stop})]
+    stopping = budget[~budget["arm"].isin({BASELINE_ARM, *_never_stop(config)})]
     return stopping.dropna(subset=["baseline_best_score", "steady_saved_fraction"])
+
+
+def _never_stop(config: Mapping[str, Any]) -> set[str]:
+    return {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
 
 
 def arm_outcomes(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
@@ -213,9 +216,7 @@ def _replayed_number(replay_check: pd.DataFrame, outcome: pd.Series) -> list[Key
 
 def nothing_compared(budget: pd.DataFrame, config: Mapping[str, Any]) -> str:
     """Say why there is no arm to compare with the baseline."""
-    if set(budget["arm"]) - {
-        arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE
-    }:
+    if set(budget["arm"]) - _never_stop(config):
         return "Savings cannot be computed, because no trial of any baseline completed."
     return (
         "No stopping arm was run, only the full-budget baseline, so this run says nothing "

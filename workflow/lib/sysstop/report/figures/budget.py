@@ -7,14 +7,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.outcomes import (
     NONE_LEFT,
-    outcome_handle,
+    outcome_handles,
     outcome_marker,
     outcome_of,
+)
+from sysstop.report.figures.regret import (
+    REGRET_LABELS,
+    draw_noise,
+    noise_handle,
+    scale_to_regret,
 )
 from sysstop.report.figures.style import (
     arm_colours,
@@ -41,10 +46,6 @@ FIGURE = FigureKind(
     ),
     tables=("budget",),
 )
-
-REGRET_LABELS = {"classification": "Accuracy lost (points)", "regression": "RMSE gained (%)"}
-# A smaller range, in percent or points, would make a catastrophe of noise.
-LEAST_RANGE = 1.0
 
 
 @styled
@@ -81,12 +82,11 @@ def draw(budget: pd.DataFrame) -> Figure:
 
 def _legend(budget: pd.DataFrame) -> dict[str, object]:
     stopping = budget[(budget["arm"] != BASELINE_ARM) & budget["baseline_best_score"].notna()]
-    outcomes = {outcome_of(study) for _, study in stopping.iterrows()}
     return {
         "used": Patch(facecolor="0.4"),
         "saved": Patch(facecolor="0.92", edgecolor="0.6", linewidth=0.6),
-        **{text: outcome_handle(text) for text in sorted(outcomes)},
-        "noise": Patch(color="0.5", alpha=0.18, linewidth=0),
+        **outcome_handles(stopping),
+        **noise_handle(),
     }
 
 
@@ -126,8 +126,7 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str], noise: pd.S
     colours, markers = arm_colours(arms), arm_markers(arms)
     task = of_pair["task"].iloc[0]
     axes.axvline(0, color="0.6", linewidth=0.8)
-    if task in noise:
-        axes.axvspan(-noise[task], noise[task], color="0.5", alpha=0.18, linewidth=0, zorder=0.5)
+    draw_noise(axes, "x", noise.get(task, np.nan))
     if of_pair["baseline_best_score"].isna().all():
         message = "nothing to\ncompare with"
         axes.text(0.5, 0.5, message, ha="center", fontsize=8, transform=axes.transAxes)
@@ -153,9 +152,5 @@ def _draw_regret(axes: Axes, of_pair: pd.DataFrame, arms: list[str], noise: pd.S
     axes.set_xlabel(REGRET_LABELS[task])
     axes.set_yticks(range(len(arms)), [])
     axes.set_ylim(len(arms) - 0.5, -0.5)
-    known = [0.0, *of_pair["lost"].dropna()]
-    low, high = min(known), max(*known, LEAST_RANGE)
-    axes.set_xlim(low - 0.1 * (high - low), high + 0.15 * (high - low))
-    axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    scale_to_regret(axes, "x", of_pair["lost"], ticks=3)
     axes.grid(visible=False, axis="y")

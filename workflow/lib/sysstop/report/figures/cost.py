@@ -7,13 +7,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from sysstop.report.baseline import CHEAP_FACTOR, cheap_batch_sizes, completed_baseline
+from sysstop.report.baseline import (
+    CHEAP_FACTOR,
+    SAMPLE_TIME,
+    STEP_TIME,
+    cheap_batch_sizes,
+    completed_baseline,
+)
 from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import (
     NARROW_INCHES,
     algorithm_colours,
+    band_handle,
+    draw_medians,
     label_ends,
     legend_below,
     logarithmic,
@@ -39,7 +46,6 @@ FIGURE = FigureKind(
     config=("algorithms",),
 )
 
-STEP_TIME, SAMPLE_TIME = "steady_step_time_ms", "steady_sample_time_us"
 LABELS = {STEP_TIME: "Time per step (ms)", SAMPLE_TIME: "Time per sample (µs)"}
 PANEL_INCHES = 1.6
 
@@ -76,13 +82,11 @@ def _draw_pairs(
     cheap = cheap_batch_sizes(completed)
     ends: dict[str, list[tuple[float, str]]] = {}
     for (dataset, algorithm), of_pair in completed.groupby(PAIR):
-        quantiles = of_pair.groupby(BATCH_SIZE)[name].quantile([0.1, 0.5, 0.9]).unstack()
         colour = colours[algorithm]
-        axes.fill_between(quantiles.index, quantiles[0.1], quantiles[0.9], color=colour, alpha=0.2)
-        axes.plot(quantiles.index, quantiles[0.5], color=colour, marker=".")
+        medians = draw_medians(axes, of_pair, BATCH_SIZE, name, colour, marker=".")
         start = cheap[dataset, algorithm]
-        axes.plot(start, quantiles.loc[start, 0.5], **_ring(colour))
-        ends.setdefault(dataset, []).append((quantiles[0.5].iloc[-1], colour))
+        axes.plot(start, medians[start], **_ring(colour))
+        ends.setdefault(dataset, []).append((medians.iloc[-1], colour))
     return [
         (np.exp(np.mean(np.log([end for end, _ in of_dataset]))), dataset, _shared(of_dataset))
         for dataset, of_dataset in ends.items()
@@ -113,5 +117,5 @@ def _legend(colours: Mapping[str, str]) -> dict[str, object]:
             for name, colour in colours.items()
         },
         f"from here on at most {factor} {TIMES} the least": Line2D([], [], **_ring("0.3")),
-        "80 % of the trials": Patch(color="0.3", alpha=0.2),
+        **band_handle(),
     }

@@ -13,11 +13,14 @@ def outcome_of(study: pd.Series) -> str:
     return STOPPED if study["winner_stopped"] else KEPT
 
 
-def outcome_handle(outcome: str) -> Line2D:
-    """Return the entry of an outcome in a legend."""
-    return Line2D(
-        [], [], linestyle="none", color="0.3", markersize=6, **outcome_marker(outcome, "0.3", "o")
-    )
+def outcome_handles(studies: pd.DataFrame) -> dict[str, Line2D]:
+    """Return the entries in a legend of the outcomes that these studies have."""
+    outcomes = {outcome_of(study) for _, study in studies.iterrows()}
+    grey = {"linestyle": "none", "color": "0.3", "markersize": 6}
+    return {
+        text: Line2D([], [], **grey, **outcome_marker(text, "0.3", "o"))
+        for text in sorted(outcomes)
+    }
 
 
 def outcome_marker(outcome: str, colour: str, marker: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sysstop.report.figures.kind import FigureKind
+from sysstop.report.figures.regret import LEAST_RANGE, REGRET_LABELS
 from sysstop.report.figures.style import legend_below, message_figure, new_figure, styled
 from sysstop.report.wording import algorithm_label, number
 from sysstop.study.keys import PAIR, RULE
@@ -33,9 +34,6 @@ FIGURE = FigureKind(
 
 # A knee that saves less would cover a word at the axis.
 NEAR_PERCENT = 20.0
-REGRET_LABELS = {"classification": "Accuracy lost (points)", "regression": "RMSE gained (%)"}
-# A smaller range, in percent or points, would make a catastrophe of noise.
-LEAST_RANGE = 1.0
 
 
 @styled

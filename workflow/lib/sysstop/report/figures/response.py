@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from sysstop.report.baseline import completed_baseline
 from sysstop.report.figures.kind import FigureKind
 from sysstop.report.figures.style import (
     algorithm_colours,
     algorithm_markers,
+    band_handle,
+    draw_medians,
     handles_of,
     legend_below,
     message_figure,
@@ -84,7 +85,7 @@ def draw(
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     figure.suptitle(f"{trials['dataset'].iloc[0]}\n{_left_out(effects, shown)}", fontsize=9)
-    legend_below(figure, handles_of(panels) | {"80 % of the trials": Patch(color="0.3", alpha=0.2)})
+    legend_below(figure, handles_of(panels) | band_handle())
     return figure
 
 
@@ -95,14 +96,12 @@ def _draw_panel(
     for algorithm, of_algorithm in completed.groupby("algorithm"):
         if of_algorithm[name].isna().all():
             continue
-        quantiles = of_algorithm.groupby(name)[metric].quantile([0.1, 0.5, 0.9]).unstack()
-        axes.fill_between(
-            quantiles.index, quantiles[0.1], quantiles[0.9], color=colours[algorithm], alpha=0.2
-        )
-        axes.plot(
-            quantiles.index,
-            quantiles[0.5],
-            color=colours[algorithm],
+        draw_medians(
+            axes,
+            of_algorithm,
+            name,
+            metric,
+            colours[algorithm],
             marker=markers[algorithm],
             label=algorithm_label(algorithm),
         )

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sysstop.report.figures.palette import PALETTE
@@ -169,6 +170,21 @@ def _set_ticks(axis: Axis, ticks: Iterable[float]) -> None:
     axis.set_major_locator(FixedLocator(list(ticks)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+def draw_medians(
+    axes: Axes, of_one: pd.DataFrame, level: str, metric: str, colour: str, **line: str
+) -> pd.Series:
+    """Draw and return the median of a metric at each level; a band holds 80 % of the trials there."""
+    quantiles = of_one.groupby(level)[metric].quantile([0.1, 0.5, 0.9]).unstack()
+    axes.fill_between(quantiles.index, quantiles[0.1], quantiles[0.9], color=colour, alpha=0.2)
+    axes.plot(quantiles.index, quantiles[0.5], color=colour, **line)
+    return quantiles[0.5]
+
+
+def band_handle() -> dict[str, Patch]:
+    """Return the entry of such a band in a legend."""
+    return {"80 % of the trials": Patch(color="0.3", alpha=0.2)}
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:

@@ -5,11 +5,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sysstop.report.figures.kind import FigureKind
-from sysstop.report.figures.outcomes import NONE_LEFT, outcome_handle, outcome_marker, outcome_of
+from sysstop.report.figures.outcomes import NONE_LEFT, outcome_handles, outcome_marker, outcome_of
+from sysstop.report.figures.regret import (
+    REGRET_LABELS,
+    draw_noise,
+    noise_handle,
+    scale_to_regret,
+)
 from sysstop.report.figures.style import (
     NARROW_INCHES,
     arm_colours,
@@ -21,7 +25,7 @@ from sysstop.report.figures.style import (
     styled,
 )
 from sysstop.report.regret import comparable_regret, regret_noise
-from sysstop.report.wording import arm_label, arm_order, number
+from sysstop.report.wording import arm_label, arm_order
 from sysstop.study.studies import BASELINE_ARM
 
 FIGURE = FigureKind(
@@ -36,10 +40,7 @@ FIGURE = FigureKind(
     tables=("budget",),
 )
 
-REGRET_LABELS = {"classification": "Accuracy lost (points)", "regression": "RMSE gained (%)"}
 PANEL_INCHES = 1.6
-# Regrets are shown in percent or percentage points. A smaller range would make a catastrophe of noise.
-LEAST_RANGE = 1.0
 
 
 @styled
@@ -65,30 +66,17 @@ def draw(budget: pd.DataFrame) -> Figure:
     panels[0].set_xlim(min(low, -2.0) - margin, max(high, 2.0) + margin)
     for task, axes in zip(tasks, panels, strict=True):
         of_task = studies[studies["task"] == task]
-        _draw_noise(axes, 100 * of_task["steady_noise_floor"].max(), noise.get(task, np.nan))
-        _scale_regret(axes, of_task["lost"])
+        axes.axhline(0, color="0.6", linewidth=0.8)
+        axes.axvline(0, color="0.6", linewidth=0.8)
+        draw_noise(axes, "x", 100 * of_task["steady_noise_floor"].max())
+        draw_noise(axes, "y", noise.get(task, np.nan))
+        scale_to_regret(axes, "y", of_task["lost"], ticks=4)
         _draw_studies(axes, of_task)
         axes.set_ylabel(REGRET_LABELS[task])
         axes.set_title(task.capitalize(), loc="left")
     panels[-1].set_xlabel("Steady training time saved (%)")
     legend_below(figure, _legend(studies), columns=3)
     return figure
-
-
-def _draw_noise(axes: Axes, saved: float, lost: float) -> None:
-    axes.axhline(0, color="0.6", linewidth=0.8)
-    axes.axvline(0, color="0.6", linewidth=0.8)
-    for span, width in ((axes.axvspan, saved), (axes.axhspan, lost)):
-        if width > 0:
-            span(-width, width, color="0.5", alpha=0.18, linewidth=0, zorder=0.5)
-
-
-def _scale_regret(axes: Axes, lost: pd.Series) -> None:
-    known = [0.0, *lost.dropna()]
-    low, high = min(known), max(*known, LEAST_RANGE)
-    axes.set_ylim(low - 0.1 * (high - low), high + 0.15 * (high - low))
-    axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def _draw_studies(axes: Axes, studies: pd.DataFrame) -> None:
@@ -124,10 +112,9 @@ def _draw_studies(axes: Axes, studies: pd.DataFrame) -> None:
 
 
 def _legend(studies: pd.DataFrame) -> dict[str, object]:
-    outcomes = {outcome_of(study) for _, study in studies.iterrows()}
-    handles: dict[str, object] = {text: outcome_handle(text) for text in sorted(outcomes)}
+    handles: dict[str, object] = dict(outcome_handles(studies))
     if studies.duplicated(["task", "arm"]).any():
         handles["median of the arm"] = Line2D(
             [], [], linestyle="none", color="0.3", marker="o", markersize=8
         )
-    return handles | {"noise": Patch(color="0.5", alpha=0.18, linewidth=0)}
+    return handles | noise_handle()

@@ -63,6 +63,14 @@ def test_the_headline_says_it_shorter_with_its_numbers(effects, trials):
     assert noise.value.startswith("±")
 
 
+def test_times_of_predictions_and_sizes_of_models_are_named_as_what_they_are(analysed, trials):
+    of_steps = analysed[analysed["metric"] == "steady_step_time_ms"]
+    metrics = ("steady_predict_time_us", "steady_predict_sample_us", "model_mb")
+    effects = pd.concat([of_steps.assign(metric=metric) for metric in metrics])
+    text = plain(headline_rq1(effects, trials, noise_table(trials)).text)
+    assert "Batch size changes prediction time and model size" in text
+
+
 def test_every_number_of_the_headline_links_to_a_row_of_a_table_or_to_a_figure(effects, trials):
     data = ReportData({"effects": effects}, {}, {})
     table = html_table(CHANGES_TABLE, data)

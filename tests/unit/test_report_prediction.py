@@ -59,6 +59,13 @@ def test_the_advice_names_the_configuration_with_its_cost(results):
     assert "Memory (MB)" in limited and "Memory (MB)" not in advice
 
 
+def test_the_advice_keeps_the_digits_of_a_small_model(results):
+    recommendations = results["recommendations"].assign(model_mb=0.041)
+    assert (
+        advice_digest(recommendations, LEVELS, {"model_mb": 0.15})["Model size (MB)"] == 0.041
+    ).all()
+
+
 def test_errors_of_predictions_stand_side_by_side(results):
     table = results["prediction"].assign(median_error=0.123, error_90=0.045)
     digest = prediction_digest(table).set_index("Metric")

@@ -156,11 +156,20 @@ def headline_rq1(effects: pd.DataFrame, trials: pd.DataFrame, noise: pd.DataFram
     )
 
 
+# What several metrics are about, in a word or two.
+KINDS_OF_COST = {
+    "steady_step_time_ms": "training time",
+    "steady_train_time_s": "training time",
+    "steady_sample_time_us": "time per sample",
+    "memory_mb": "memory",
+    "memory_peak_mb": "memory",
+    "steady_predict_time_us": "prediction time",
+    "steady_predict_sample_us": "prediction time",
+}
+
+
 def _kind_of_cost(metric: str) -> str:
-    """Return what a metric is about, in a word or two."""
-    unit = METRIC_BY_NAME[metric].unit
-    kinds = {"ms": "training time", "s": "training time", "µs": "time per sample", "MB": "memory"}
-    return kinds.get(unit, metric_label(metric))
+    return KINDS_OF_COST.get(metric, metric_label(metric))
 
 
 def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:

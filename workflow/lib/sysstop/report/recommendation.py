@@ -40,13 +40,17 @@ def advice_digest(
             **{capitalised(spoken(name)): table[name] for name in levels},
             "Score": table["score"],
             **{
-                METRIC_BY_NAME[metric].axis_label: two_digits(table[metric])
-                if METRIC_BY_NAME[metric].unit in TIME_UNITS
-                else table[metric].round(1)
+                METRIC_BY_NAME[metric].axis_label: _rounded(metric, table[metric])
                 for metric in metrics
             },
         }
     )
+
+
+def _rounded(metric: str, values: pd.Series) -> pd.Series:
+    """Return readings with the digits that matter: of times, which are noisy, and of small sizes two."""
+    few = METRIC_BY_NAME[metric].unit in TIME_UNITS
+    return two_digits(values) if few else values.round(1).where(values >= 1, two_digits(values))
 
 
 ADVICE_TABLE = ReportTable(

@@ -10,17 +10,15 @@ from selenium.webdriver.support.ui import WebDriverWait
 from sysstop.report.figures.registry import report_figures
 from sysstop.report.page import render_report
 from sysstop.report.text_tables import ReportData
+from tests.browser.conftest import PATIENCE_S
 from tests.unit.generated_tables import (
     PAIRS,
-    budget,
     config,
-    environment,
-    replay_results,
+    report_tables,
     trials_and_windows,
 )
 
 WIDE, NARROW = 1200, 400
-PATIENCE_S = 120  # only if something is wrong, or the machine is very busy
 DATASETS = ("digits", "diabetes_progression")
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="700" height="300"></svg>'
 A4_INCHES = {"paperWidth": 8.27, "paperHeight": 11.69}
@@ -28,10 +26,6 @@ A4_INCHES = {"paperWidth": 8.27, "paperHeight": 11.69}
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    from sysstop.analysis.effects import cost_model, effect_table
-    from sysstop.analysis.noise import noise_table
-    from tests.shipped import LEVELS
-
     folder = tmp_path_factory.mktemp("page")
     svgs = [folder / f"figures/{name}.svg" for name in ("rq1_cost", "rq2_tradeoff", "rq2_budget")]
     svgs += [folder / f"figures/rq2_replay/{dataset}.svg" for dataset in DATASETS]
@@ -39,14 +33,7 @@ def file(tmp_path_factory):
         svg.parent.mkdir(parents=True, exist_ok=True)
         svg.write_text(SVG)
     trials, windows = trials_and_windows([PAIRS[0], PAIRS[2]], repetitions=1)
-    tables = replay_results(trials, windows) | {
-        "trials": trials,
-        "budget": budget(trials),
-        "effects": effect_table(trials, LEVELS),
-        "noise": noise_table(trials),
-        "cost_model": cost_model(trials),
-        "environment": environment(),
-    }
+    tables = report_tables(trials, windows)
     study = config([PAIRS[0], PAIRS[2]], repetitions=1)
     file = folder / "report.html"
     file.write_text(render_report(ReportData(tables, study, {}), report_figures(svgs)))

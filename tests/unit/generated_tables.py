@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from sysstop.analysis.budgets import best_trials, budget_table
+from sysstop.analysis.effects import cost_model, effect_table
+from sysstop.analysis.noise import noise_table
 from sysstop.analysis.prediction import prediction_saving_table, prediction_table
 from sysstop.analysis.recommendations import configuration_table, pareto_table, recommendation_table
 from sysstop.analysis.recording import recordings
@@ -307,6 +309,24 @@ def replay_results(
         "prediction_saving": prediction_saving_table(trials, windows),
         "recommendations": recommendation_table(trials, windows, rules, constraints, LEVELS),
         "pareto": pareto_table(configuration_table(trials, constraints, LEVELS), LEVELS),
+    }
+
+
+def report_tables(
+    trials: pd.DataFrame,
+    windows: pd.DataFrame,
+    arms: Mapping[str, Mapping] = ARMS,
+    constraints: Mapping[str, float] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return all tables that the report is made of, by name."""
+    return replay_results(trials, windows, arms, constraints) | {
+        "trials": trials,
+        "windows": windows,
+        "budget": budget(trials),
+        "effects": effect_table(trials, LEVELS),
+        "noise": noise_table(trials),
+        "cost_model": cost_model(trials),
+        "environment": environment(),
     }
 
 

@@ -5,9 +5,17 @@ import matplotlib.colors
 import numpy as np
 import pandas as pd
 import pytest
-from generated_tables import ARMS, GRID, PAIRS, budget, replay_results, trials_and_windows
+from generated_tables import (
+    ARMS,
+    GRID,
+    PAIRS,
+    budget,
+    replay_results,
+    report_tables,
+    trials_and_windows,
+)
 
-from sysstop.analysis.effects import cost_model, effect_table
+from sysstop.analysis.effects import effect_table
 from sysstop.analysis.noise import repeated_readings
 from sysstop.analysis.recommendations import configuration_table, pareto_table
 from sysstop.analysis.replay import replayed_rules
@@ -47,13 +55,7 @@ def two_repetitions():
 
 
 def all_figures(trials, windows):
-    tables = replay_results(trials, windows, constraints=CONSTRAINTS) | {
-        "trials": trials,
-        "windows": windows,
-        "effects": effect_table(trials, LEVELS),
-        "cost_model": cost_model(trials),
-        "budget": budget(trials),
-    }
+    tables = report_tables(trials, windows, constraints=CONSTRAINTS)
     of_dataset = {
         name: table[table["dataset"] == trials["dataset"].iloc[0]]
         for name, table in tables.items()

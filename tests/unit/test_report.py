@@ -11,13 +11,10 @@ from generated_tables import (
     PAIRS,
     budget,
     config,
-    environment,
-    replay_results,
+    report_tables,
     trials_and_windows,
 )
 
-from sysstop.analysis.effects import cost_model, effect_table
-from sysstop.analysis.noise import noise_table
 from sysstop.report.figures.budget import FIGURE as BUDGET_FIGURE
 from sysstop.report.figures.registry import FIGURES, report_figures
 from sysstop.report.limitations import borders_of_grid
@@ -52,14 +49,7 @@ class Page(HTMLParser):
 
 
 def tables_of(trials, windows, study):
-    return replay_results(trials, windows, study["arms"], study["constraints"]) | {
-        "trials": trials,
-        "budget": budget(trials),
-        "effects": effect_table(trials, LEVELS),
-        "noise": noise_table(trials),
-        "cost_model": cost_model(trials),
-        "environment": environment(),
-    }
+    return report_tables(trials, windows, study["arms"], study["constraints"])
 
 
 def page_of(trials, windows, study, folder, *given, **about):

@@ -2,26 +2,16 @@
 
 import pandas as pd
 import pytest
-from generated_tables import budget, config, environment, replay_results, trials_and_windows
+from generated_tables import config, report_tables, trials_and_windows
 
-from sysstop.analysis.effects import cost_model, effect_table
-from sysstop.analysis.noise import noise_table
 from sysstop.report.subjects import PAPER_SOURCES, PAPER_TABLES, SUBJECTS, tables_of
 from sysstop.report.text_tables import ReportData, html_table, latex
-from tests.shipped import LEVELS
 
 
 @pytest.fixture(scope="module")
 def tables():
     trials, windows = trials_and_windows(repetitions=2)
-    return replay_results(trials, windows, constraints={"steady_step_time_ms": 9}) | {
-        "trials": trials,
-        "budget": budget(trials),
-        "effects": effect_table(trials, LEVELS),
-        "noise": noise_table(trials),
-        "cost_model": cost_model(trials),
-        "environment": environment(),
-    }
+    return report_tables(trials, windows, constraints={"steady_step_time_ms": 9})
 
 
 def data_of(tables, names):

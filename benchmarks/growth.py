@@ -103,7 +103,7 @@ def tables() -> dict[str, float]:
             finished = list(read_trials(file))
             run_ids = {trial.trial_id: "run" for trial in finished}
             trials, windows = study_tables(
-                study, finished, run_ids, False, task="classification", levels=LEVELS
+                study, finished, run_ids, task="classification", levels=LEVELS
             )
             trials.to_parquet(file.with_suffix(".trials.parquet"))
             windows.to_parquet(file.with_suffix(".windows.parquet"))

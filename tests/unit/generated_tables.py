@@ -6,7 +6,6 @@ batches. Wall time is noisier than steady time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from itertools import product
 
 import numpy as np
@@ -20,13 +19,13 @@ from sysstop.analysis.recommendations import configuration_table, pareto_table, 
 from sysstop.analysis.recording import recordings
 from sysstop.analysis.replay import replay_summary, replay_table, replayed_rules, trial_signals
 from sysstop.analysis.replay_check import replay_check_table
-from sysstop.analysis.virtual_search import start_order, virtual_searches
+from sysstop.analysis.virtual_search import arm_stops, start_order
 from sysstop.results.journal import FinishedTrial, window_columns
 from sysstop.results.tables import checked, study_tables, trials_schema, windows_schema
-from sysstop.study.arms import make_rule, stopped_is_candidate
+from sysstop.study.arms import make_rule, needs_baseline
 from sysstop.study.keys import REPLICATE, STUDY, TRIAL
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import ComparingRule, decide
+from sysstop.study.rules import ArmRule, decide
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import BASELINE_ARM, Study, order_seed
 from tests.shipped import ALGORITHMS, ENTRIES, LEVELS, point
@@ -136,7 +135,7 @@ def trials_and_windows(
 
 def _study(rng, pair_number, pair, arm, arm_entry, repetition, grid, baseline, diverges):
     completed = baseline is None or (baseline["status"] == "completed").any()
-    if not completed and "quantile" in arm_entry:
+    if not completed and needs_baseline(arm_entry):
         return None, None
     rule = make_rule(arm_entry, baseline)
     finished = [
@@ -145,12 +144,11 @@ def _study(rng, pair_number, pair, arm, arm_entry, repetition, grid, baseline, d
     ]
     run_ids = {trial.trial_id: "run" for trial in finished}
     study = Study(*pair, arm, repetition)
-    limit = None if rule is None else asdict(rule).get("limit")
+    limit = rule.as_data.get("limit") if rule else None
     return study_tables(
         study,
         finished,
         run_ids,
-        stopped_is_candidate(arm_entry),
         limit,
         task=ALGORITHMS[study.algorithm].task,
         levels=LEVELS,
@@ -241,7 +239,7 @@ def live_search(
     trials: pd.DataFrame,
     windows: pd.DataFrame,
     arm: str,
-    rule: ComparingRule,
+    rule: ArmRule,
     workers: int = 2,
     pace: np.ndarray | float = 1.0,
     seed: int = 2023,
@@ -253,7 +251,7 @@ def live_search(
     parts = [(trials, windows)]
     for keys, recording in recordings(trials, windows):
         order = start_order(recording, recording.trial_ids, order_seed(seed, **keys))
-        (stops,) = virtual_searches(recording, rule, [rule.limit], workers, order, pace)
+        stops = arm_stops(recording, rule, workers, order, pace)
         used = pd.Series(stops.windows_used, index=recording.trial_ids)
         stopped = pd.Series(stops.stopped, index=recording.trial_ids)
         of_study, its_windows = (
@@ -267,15 +265,22 @@ def live_search(
         live[spent] = last.loc[live.index, spent]
         live["steps_used"] = last.loc[live.index, "step"].astype(int)
         live["status"] = live["status"].mask(stopped, Status.STOPPED)
-        live["candidate"] &= ~stopped | rule.stopped_is_candidate
-        live = live.assign(arm=arm, limit=rule.limit).reset_index()[list(trials.columns)]
+        live["candidate"] &= ~stopped | all(part.stopped_is_candidate for part in rule.parts)
+        given = rule.as_data.get("limit", np.nan)
+        live = live.assign(arm=arm, limit=given).reset_index()[list(trials.columns)]
         parts.append((live, its_windows.assign(arm=arm)))
     return tuple(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
 
 
-def searches_of(trials: pd.DataFrame, workers: int = 2, rule_wait_s: float = 0.5) -> dict:
+def searches_of(
+    trials: pd.DataFrame,
+    workers: int = 2,
+    rule_wait_s: float = 0.5,
+    rule: ArmRule | None = None,
+) -> dict:
     """Return the summaries of the searches of these trials, as far as the replay's check needs them."""
     summary = {"workers": workers, "rule_wait_s": rule_wait_s, "resumed_trials": 0}
+    summary["rule"] = rule.as_data if rule else None
     return dict.fromkeys(trials.groupby(STUDY).groups, summary)
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -9,12 +10,21 @@ from sysstop.run.errors import UserError
 from sysstop.study.arms import (
     arm_entry,
     arm_mistakes,
+    candidate_after,
     make_rule,
     needs_baseline,
     rule_with_limit,
-    stopped_is_candidate,
 )
-from sysstop.study.rules import RULES, ComparingRule, MetricLimit, Plateau, PredictedTrainTime
+from sysstop.study.rules import (
+    RULES,
+    ComparingRule,
+    FirstOf,
+    MedianRule,
+    MetricLimit,
+    Plateau,
+    PredictedTrainTime,
+    rule_from,
+)
 
 BASELINE = pd.DataFrame(
     {
@@ -32,7 +42,7 @@ def mistakes(**arm):
 
 def test_the_baseline_has_no_rule():
     assert make_rule({"rule": "none"}, None) is None
-    assert not stopped_is_candidate({"rule": "none"})
+    assert candidate_after({"rule": "none"}) == {}
 
 
 def test_an_absolute_limit_is_taken_as_it_is():
@@ -63,7 +73,7 @@ def test_a_prediction_of_wall_time_has_to_be_asked_for_by_name():
 def test_a_plateau_keeps_its_models_as_candidates():
     arm = {"rule": "plateau", "patience": 2, "min_improvement": 0.1}
     assert make_rule(arm, None) == Plateau(patience=2, min_improvement=0.1)
-    assert stopped_is_candidate(arm)
+    assert candidate_after(arm) == {"plateau": True}
 
 
 def test_a_baseline_without_completed_trials_gives_no_quantile():
@@ -81,7 +91,6 @@ def test_the_limit_that_a_quantile_became_makes_the_rule_again():
     arm = {"rule": "metric_limit", "metric": "memory_mb", "quantile": 0.5}
     assert rule_with_limit(arm, 25.0) == make_rule(arm, BASELINE)
     assert rule_with_limit({"rule": "plateau", "patience": 2}) == Plateau(patience=2)
-    assert rule_with_limit({"rule": "none"}) is None
 
 
 COMPARING = [name for name, rule in RULES.items() if issubclass(rule, ComparingRule)]
@@ -216,3 +225,59 @@ def test_rules_are_read_without_the_libraries_that_take_seconds_to_import():
         check=True,
     )
     assert run.stdout.strip() == "[]"
+
+
+MEMORY = {"rule": "metric_limit", "metric": "memory_mb", "quantile": 0.5}
+PLATEAU = {"rule": "plateau", "patience": 2}
+
+
+def test_an_arm_may_have_several_rules():
+    arm = {"rules": [PLATEAU, MEMORY, {"rule": "median"}]}
+    assert not mistakes(**arm)
+    assert needs_baseline(arm)
+    rule = make_rule(arm, BASELINE)
+    assert rule == FirstOf([Plateau(patience=2), MetricLimit("memory_mb", 25.0), MedianRule()])
+    assert candidate_after(arm) == {"plateau": True, "metric_limit": False, "median": True}
+
+
+def test_one_rule_in_a_list_is_that_rule():
+    assert make_rule({"rules": [PLATEAU]}) == make_rule(PLATEAU) == Plateau(patience=2)
+
+
+def test_a_rule_is_made_again_from_its_data():
+    for arm in (MEMORY, PLATEAU, {"rules": [PLATEAU, MEMORY, {"rule": "median"}]}):
+        rule = make_rule(arm, BASELINE)
+        assert rule_from(json.loads(json.dumps(rule.as_data))) == rule
+
+
+def test_a_list_of_rules_gets_the_constraints_where_it_takes_them():
+    rules = [PLATEAU, {"rule": "constraints"}]
+    config = {"arms": {"both": {"rules": rules}}, "constraints": {"memory_mb": 30}}
+    assert arm_entry(config, "both")["rules"] == [
+        PLATEAU,
+        {"rule": "constraints", "constraints": {"memory_mb": 30}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ([{"rule": "none"}, PLATEAU], "unknown rule 'none' in arms.mine.rules[0].rule"),
+        ([PLATEAU, {"rule": "platau"}], "did you mean 'plateau'?"),
+        ([PLATEAU, MEMORY | {"quantile": 2}], "arms.mine.rules[1].quantile: found 2"),
+        (
+            [MEMORY, MEMORY | {"quantile": 0.9}],
+            "has the rule 'metric_limit' on memory_mb more than",
+        ),
+        ([PLATEAU, PLATEAU], "arms.mine.rules: has the rule 'plateau' more than once"),
+        ([{"rule": "median"}, {"rule": "successive_halving"}], "both compare trials"),
+    ],
+)
+def test_what_is_wrong_with_several_rules_is_said_in_one_message(rules, message):
+    (found,) = mistakes(rules=rules)
+    assert message in found
+
+
+def test_the_baseline_cannot_have_rules():
+    (found,) = arm_mistakes("none", {"rules": [PLATEAU]}, {}, BUDGET, here=True)
+    assert "arms.none.rules: found rules; this arm is the full-budget baseline" in found

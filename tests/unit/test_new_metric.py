@@ -128,7 +128,6 @@ def tables(journals):
             study,
             finished,
             {trial.trial_id: "run" for trial in finished},
-            False,
             task="classification",
             levels=LEVELS,
         )

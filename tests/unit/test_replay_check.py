@@ -1,12 +1,21 @@
 """The replay compared with what live searches did."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from generated_tables import ARMS, live_search, searches_of, trials_and_windows
 
 from sysstop.analysis.replay_check import replay_check_table
-from sysstop.study.rules import BestCost, MedianRule, SuccessiveHalving
+from sysstop.study.rules import (
+    BestCost,
+    FirstOf,
+    MedianRule,
+    MetricLimit,
+    Plateau,
+    SuccessiveHalving,
+)
 
 LIVE = {"memory": {"rule": "metric_limit", "metric": "memory_peak_mb", "quantile": 0.75}}
 PAIR = ("digits", "logistic_regression")
@@ -28,7 +37,8 @@ def repeated():
 
 
 def check(trials, live, windows):
-    return replay_check_table(pd.concat([trials, live]), windows, LIVE).iloc[0]
+    both = pd.concat([trials, live])
+    return replay_check_table(both, windows, LIVE, searches_of(both), seed=2023).iloc[0]
 
 
 def test_a_live_search_that_did_what_the_replay_says_agrees_in_every_trial():
@@ -90,7 +100,7 @@ def test_a_drift_of_the_machine_shows_as_a_difference_within_the_noise_floor():
 
 def test_the_arms_of_a_simulated_study_agree_as_far_as_their_noise_lets_them():
     trials, windows = trials_and_windows(pairs=[PAIR])
-    table = replay_check_table(trials, windows, ARMS)
+    table = replay_check_table(trials, windows, ARMS, searches_of(trials), seed=2023)
     assert set(table["arm"]) == set(ARMS) - {"none"}
     counted = table["trials_agreeing"] + table["trials_near_limit"] + table["trials_beyond_noise"]
     assert (counted == table["trials"]).all()
@@ -113,7 +123,7 @@ def checked_live(baseline, rule, noisy=False, **live):
     if noisy:
         odd = windows["trial_id"].isin(sorted(trials["trial_id"].unique())[::2])
         windows["train_time_s"] *= np.where((windows["arm"] == "mine") & odd, 1.5, 1)
-    arms = {"mine": {"rule": rule.name, "limit": rule.limit}}
+    arms = {"mine": {"rule": rule.name, **dataclasses.asdict(rule)}}
     table = replay_check_table(trials, windows, arms, searches_of(trials), seed=2023)
     return table.iloc[0]
 
@@ -160,3 +170,27 @@ def test_the_time_that_trials_waited_for_verdicts_is_a_share_of_their_work(basel
     live = trials[trials["arm"] == "mine"]
     worked_s = live["train_time_s"].sum() + live["eval_time_s"].sum()
     assert checked_live(baseline, rule)["rule_wait_fraction"] == pytest.approx(0.5 / worked_s)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [Plateau(patience=2, min_improvement=0.01), MetricLimit("memory_peak_mb", 46.0)],
+        [MetricLimit("memory_peak_mb", 46.0), SuccessiveHalving(0.5)],
+    ],
+    ids=["on one trial", "one that compares trials"],
+)
+def test_an_arm_of_several_rules_is_replayed_with_all_of_them(baseline, rules):
+    rule = FirstOf(rules)
+    trials, windows = live_search(*baseline, "mine", rule)
+    arms = {"mine": {"rules": [{"rule": part.name} for part in rules]}}
+    searches = searches_of(trials, rule=rule)
+    row = replay_check_table(trials, windows, arms, searches, seed=2023).iloc[0]
+    assert row["trials_agreeing"] == row["trials"] == 40
+    alone = [checked_live(baseline, part)["replayed_trials_stopped"] for part in rules]
+    assert row["replayed_trials_stopped"] == row["live_trials_stopped"]
+    # Each stops some; a rule that compares trials sees others where some have ended already.
+    assert min(alone) < row["replayed_trials_stopped"] < sum(alone)
+    assert row["replayed_trials_stopped"] not in alone
+    assert (row["rule"], row["metric"]) == ("first_of", "")
+    assert np.isnan(row["limit"])

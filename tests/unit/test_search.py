@@ -17,7 +17,7 @@ import pytest
 from ray.air.execution._internal import RayActorManager
 
 from sysstop.analysis.recording import Recording
-from sysstop.analysis.virtual_search import virtual_searches
+from sysstop.analysis.virtual_search import arm_stops
 from sysstop.results.journal import Journal, read_trials
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.errors import UserError
@@ -25,7 +25,15 @@ from sysstop.search.ray_session import ray_cores, ray_session
 from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import StudyObserver, run_search
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import BestCost, MedianRule, MetricLimit, SuccessiveHalving
+from sysstop.study.rules import (
+    BestCost,
+    FirstOf,
+    MedianRule,
+    MetricLimit,
+    Plateau,
+    SuccessiveHalving,
+)
+from sysstop.study.status import BUDGET_USED
 from sysstop.study.studies import Budget, Study, plan_trials, search_order
 from tests.shipped import ALGORITHMS
 
@@ -142,7 +150,10 @@ def test_a_rule_stops_a_trial_before_its_next_window(search):
     assert "4 stopped" in messages[-1]
 
 
-@pytest.mark.parametrize("rule", [SuccessiveHalving(0.25), MedianRule(0.25)])
+BOTH = FirstOf([Plateau(patience=0, min_improvement=0.02), SuccessiveHalving(0.25)])
+
+
+@pytest.mark.parametrize("rule", [SuccessiveHalving(0.25), MedianRule(0.25), BOTH])
 def test_a_rule_that_compares_trials_decides_live_as_in_replay(search, rule):
     """With one worker the order of events is the order of the trials."""
     baseline, _ = search("baseline", trials=MANY)
@@ -156,13 +167,17 @@ def test_a_rule_that_compares_trials_decides_live_as_in_replay(search, rule):
         np.array(ids), np.full(len(ids), 30), np.full(len(ids), True), np.full(len(ids), 3), curves
     )
     order = [ids.index(trial_id) for trial_id in search_order(MANY, 1)]
-    (stops,) = virtual_searches(recording, rule, [rule.limit], workers=1, order=order)
+    stops = arm_stops(recording, rule, workers=1, order=order)
     assert [len(live[trial_id].windows["step"]) for trial_id in ids] == list(stops.windows_used)
     assert 2 < stops.stopped.sum() < len(ids)
     for trial_id, stopped in zip(ids, stops.stopped, strict=True):
         assert live[trial_id].end.status == ("stopped" if stopped else "completed")
         if stopped:
-            assert live[trial_id].end.stop.value > rule.limit == live[trial_id].end.stop.limit
+            limits = {part.name: part.limit for part in rule.parts}
+            stop = live[trial_id].end.stop
+            assert stop.value > stop.limit == limits[stop.rule]
+    reasons = {live[trial_id].end.reason for trial_id in live} - {BUDGET_USED}
+    assert reasons == {part.name for part in rule.parts}
     full = windows_of(baseline, "quality")
     for trial_id, windows in windows_of(live, "quality").items():
         assert windows == full[trial_id][: len(windows)]

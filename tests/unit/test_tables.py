@@ -23,23 +23,24 @@ from tests.shipped import LEVELS, point
 STUDY = Study("d", "logistic_regression", "memory", 1)
 
 
-def finished_trial(trial_id="t", status=Status.COMPLETED, losses=(), core=1, **windows):
+def finished_trial(
+    trial_id="t", status=Status.COMPLETED, reason="budget", losses=(), core=1, **windows
+):
     """A trial whose metrics were all 2 in the first of two windows and 4 in the second."""
     values = {name: [2.0, 4.0] for name in window_columns()} | {"step": [100, 200]} | windows
-    end = TrialEnd(Status(status), "budget")
+    end = TrialEnd(Status(status), reason)
     configuration, environment = point(2, 0.1, 0.1), {"host": "node1"}
     return FinishedTrial(
         trial_id, configuration, 300, end, environment, values, np.array(losses), core
     )
 
 
-def tables(*trials, stopped_is_candidate=False, limit=None, levels=LEVELS):
+def tables(*trials, limit=None, levels=LEVELS):
     run_ids = {trial.trial_id: "run" for trial in trials}
     return study_tables(
         STUDY,
         trials,
         run_ids,
-        stopped_is_candidate,
         limit,
         task="classification",
         levels=levels,
@@ -106,20 +107,19 @@ def test_a_failed_trial_without_a_window_fits_the_tables():
 
 
 @pytest.mark.parametrize(
-    ("status", "stopped_is_candidate", "candidate"),
+    ("status", "reason", "candidate"),
     [
-        ("completed", False, True),
-        ("stopped", False, False),
-        ("stopped", True, True),
-        ("diverged", True, False),
-        ("failed", True, False),
+        ("completed", "budget", True),
+        ("stopped", "metric_limit", False),
+        ("stopped", "constraints", False),
+        ("stopped", "plateau", True),
+        ("stopped", "median", True),
+        ("diverged", "overflow", False),
+        ("failed", "was killed", False),
     ],
 )
-def test_a_model_may_win_unless_its_trial_broke_a_limit_or_failed(
-    status, stopped_is_candidate, candidate
-):
-    trial = finished_trial(status=status)
-    table, _ = tables(trial, stopped_is_candidate=stopped_is_candidate)
+def test_a_model_may_win_unless_its_trial_broke_a_limit_or_failed(status, reason, candidate):
+    table, _ = tables(finished_trial(status=status, reason=reason))
     assert table["candidate"].item() == candidate
 
 

@@ -10,7 +10,6 @@ from mlflow import MlflowClient
 
 from sysstop.results.journal import read_trials
 from sysstop.results.tables import study_tables
-from sysstop.study.arms import stopped_is_candidate
 from sysstop.study.studies import Study
 from tests.project import TINY, Project
 
@@ -79,13 +78,11 @@ def test_what_comes_back_from_the_store_is_what_the_journals_hold_bit_for_bit(fi
         for journal in journals:
             study = Study(*journal.relative_to(folder.parents[1]).parts[:3], 1)
             rule = json.loads(journal.with_name("search.json").read_text())["rule"] or {}
-            candidate = stopped_is_candidate({"rule": rule.get("name", "none")})
             tables.append(
                 study_tables(
                     study,
                     read_trials(journal),
                     run_ids[study.arm],
-                    candidate,
                     rule.get("limit"),
                     task=TASKS[study.algorithm],
                     levels=dict.fromkeys(TINY["grid"]),

@@ -15,6 +15,7 @@ from sysstop.analysis.chance import mean_random_best, random_best
 from sysstop.analysis.recording import Recording, Stops, best_left, recordings, replay_stops
 from sysstop.analysis.virtual_search import start_order, virtual_searches
 from sysstop.results.tables import checked, described_by
+from sysstop.study.arms import arm_rules
 from sysstop.study.hyperparameters import Levels
 from sysstop.study.keys import PAIR, REPLICATE, RULE
 from sysstop.study.rules import RULES, ComparingRule, Rule, TrialRule, effective_signals
@@ -71,10 +72,11 @@ def replayed_rules(arms: Mapping[str, Mapping[str, Any]]) -> list[Rule]:
 
     `arms` are the config's, from which a rule may take what it needs in addition to a limit.
     """
+    entries = [entry for arm in arms.values() for entry in arm_rules(arm)]
     return [
         variant
         for name, rule in RULES.items()
-        for variant in rule.variants([arm for arm in arms.values() if arm["rule"] == name])
+        for variant in rule.variants([entry for entry in entries if entry["rule"] == name])
     ]
 
 

@@ -10,12 +10,19 @@ import pandas as pd
 import pandera.pandas as pa
 
 from sysstop.analysis.noise import reading_noise, saving_floor
-from sysstop.analysis.recording import TRAIN_TIME, Recording, Stops, recordings, replay_stops
-from sysstop.analysis.virtual_search import start_order, virtual_searches
+from sysstop.analysis.recording import TRAIN_TIME, Recording, Stops, recordings
+from sysstop.analysis.virtual_search import arm_stops, start_order
 from sysstop.results.tables import checked, described_by
-from sysstop.study.arms import NO_RULE, rule_with_limit
+from sysstop.study.arms import arm_rules, rule_with_limit
 from sysstop.study.keys import PAIR, REPLICATE, STUDY
-from sysstop.study.rules import ComparingRule, MetricLimit, TrialRule, effective_signals
+from sysstop.study.rules import (
+    ArmRule,
+    MetricLimit,
+    TrialRule,
+    comparing_part,
+    effective_signals,
+    rule_from,
+)
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM, order_seed
 
@@ -32,7 +39,7 @@ REPLAY_CHECK_SCHEMA = pa.DataFrameSchema(
         **described_by(STUDY),
         "rule": pa.Column(str, coerce=True),
         "metric": pa.Column(str, coerce=True),
-        "limit": pa.Column(float, coerce=True),
+        "limit": pa.Column(float, **_NUMBER),
         "reading_noise": pa.Column(float, **_NUMBER),
         "trials": _COUNT,
         "trials_agreeing": _COUNT,
@@ -70,8 +77,8 @@ def replay_check_table(
     trials: pd.DataFrame,
     windows: pd.DataFrame,
     arms: Mapping[str, Mapping[str, Any]],
-    searches: Mapping[tuple, Mapping[str, Any]] | None = None,
-    seed: int = 0,
+    searches: Mapping[tuple, Mapping[str, Any]],
+    seed: int,
 ) -> pd.DataFrame:
     """Return each live study with a rule and its replay on the baseline (`REPLAY_CHECK_SCHEMA`).
 
@@ -83,13 +90,19 @@ def replay_check_table(
     after one window differ (`reading_noise`, see `noise.reading_noise`; of all arms of the pair).
 
     A rule that compares trials is replayed in virtual time, with as many trials at once as the live
-    search had, which its summary says (`searches`, see `searches_by_study`; not needed for other
-    rules), in the order that the study's `seed` gives. What
+    search had, in the order that the study's `seed` gives. What
     it says of a trial depends on who came first. So a trial that does not agree counts in
     `trials_in_other_order` if it ends as it did live in one of `OTHER_ORDERS` more replays, in which
     the trials' times differ from those recorded as two readings do. `reading_noise` is NaN then, and
     `rule_wait_fraction` is how long trials waited for verdicts, as a share of the time in which they
     trained and were evaluated; NaN for a search that was resumed, and for other rules.
+
+    An arm of several rules is replayed with all of them. A trial that does not agree is near the limit
+    of any, or else in another order; `reading_noise` is the largest of them; `metric` is empty and
+    `limit` NaN.
+
+    `searches` are the summaries of the live searches (see `searches_by_study`), which say how many
+    trials ran at once and what the limits of several rules became.
 
     All other trials that do not agree count in `trials_beyond_noise`.
 
@@ -126,19 +139,18 @@ def replay_check_table(
                 study = replicate | {"arm": arm}
                 names = tuple(study[name] for name in STUDY)
                 live = live_of.get(names)
-                if live is None or entry["rule"] == NO_RULE:
+                if live is None or not arm_rules(entry):
                     continue
-                rule = rule_with_limit(entry, live["limit"].iloc[0])
+                search = searches[names]
+                rule = _live_rule(entry, live["limit"].iloc[0], search)
                 live = live.set_index("trial_id").reindex(recording.trial_ids)
-                if isinstance(rule, ComparingRule):
-                    order = start_order(recording, searched[names], order_seed(seed, **replicate))
-                    search = searches[names]
-                    row = _compared_in_virtual_time(
-                        recording, live, rule, search["workers"], order, repeated
-                    )
+                order = start_order(recording, searched[names], order_seed(seed, **replicate))
+                row = _compared_with_replay(
+                    recording, live, rule, search["workers"], order, repeated
+                )
+                row["rule_wait_fraction"] = np.nan
+                if comparing_part(rule):
                     row["rule_wait_fraction"] = _rule_wait_fraction(search, live)
-                else:
-                    row = _compared_alone(recording, live, rule, reading_noise(rule, repeated))
                 floor = floors.get(pair, np.nan)
                 row["noise_floor"] = floor
                 row["within_noise_floor"] = abs(row["time_difference"]) <= floor
@@ -156,44 +168,56 @@ def replay_check_table(
     )
 
 
-def _compared_alone(
-    recording: Recording, live: pd.DataFrame, rule: TrialRule, noise: float
-) -> dict[str, float]:
-    """Return the row of a rule that looks at one trial."""
-    signals = effective_signals(rule, recording.curves, recording.steps_planned)
-    stops = replay_stops(signals, recording, rule.limit)
-    near = _near_limit(signals, recording, rule.limit, stops, live, noise)
-    row = _compared(recording, live, stops, {"trials_near_limit": near})
-    return row | {"reading_noise": noise, "trials_in_other_order": 0}
+def _live_rule(entry: Mapping[str, Any], limit: float, search: Mapping[str, Any]) -> ArmRule:
+    """Return the rule that a live search had, by the arm's entry in the config."""
+    rules = arm_rules(entry)
+    return rule_with_limit(rules[0], limit) if len(rules) == 1 else rule_from(search["rule"])
 
 
-def _compared_in_virtual_time(
+def _compared_with_replay(
     recording: Recording,
     live: pd.DataFrame,
-    rule: ComparingRule,
+    rule: ArmRule,
     workers: int,
     order: Sequence[int],
     repeated: Sequence[tuple[Recording, Recording]],
 ) -> dict[str, float]:
-    """Return the row of a rule that compares trials; `repeated` are studies that ran twice."""
+    """Return how a live search compares with its replay; `repeated` are studies that ran twice."""
+    stops = arm_stops(recording, rule, workers, order)
+    alone = [part for part in rule.parts if isinstance(part, TrialRule)]
+    noises = [reading_noise(part, repeated) for part in alone]
+    near = np.zeros(len(live), dtype=bool)
+    for part, noise in zip(alone, noises, strict=True):
+        near |= _near_limit(part, recording, stops, live, noise)
+    in_other_order = np.zeros_like(near)
+    if comparing_part(rule) and not (near | _ended_alike(recording, live, stops)).all():
+        in_other_order = _ended_alike_in_other_orders(
+            recording, live, rule, workers, order, repeated
+        )
+    chance = {"trials_near_limit": near, "trials_in_other_order": in_other_order & ~near}
+    row = _compared(recording, live, stops, chance)
+    return row | {"reading_noise": max(noises, default=np.nan)}
 
-    def searched(recorded: Recording, pace: np.ndarray | float = 1.0) -> Stops:
-        (stops,) = virtual_searches(recorded, rule, [rule.limit], workers, order, pace)
-        return stops
 
-    stops = searched(recording)
-    possible = _ended_alike(recording, live, stops)
-    if not possible.all():
-        rng = np.random.default_rng(order)
-        noises = (reading_noise(MetricLimit(name, np.inf), repeated) for name in (WALL, TRAIN_TIME))
-        wall, steady = (np.log1p(np.nan_to_num(noise)) / APART for noise in noises)
-        for _ in range(OTHER_ORDERS):
-            pace, cost = np.exp(rng.normal(0, [[wall], [steady]], (2, len(possible))))
-            curves = {**recording.curves, TRAIN_TIME: cost[:, None] * recording.curves[TRAIN_TIME]}
-            other = searched(dataclasses.replace(recording, curves=curves), pace)
-            possible |= _ended_alike(recording, live, other)
-    row = _compared(recording, live, stops, {"trials_in_other_order": possible})
-    return row | {"reading_noise": np.nan, "trials_near_limit": 0}
+def _ended_alike_in_other_orders(
+    recording: Recording,
+    live: pd.DataFrame,
+    rule: ArmRule,
+    workers: int,
+    order: Sequence[int],
+    repeated: Sequence[tuple[Recording, Recording]],
+) -> np.ndarray:
+    """Return which trials end as they did live in one of the orders that the noise of time makes."""
+    possible = np.zeros(len(live), dtype=bool)
+    rng = np.random.default_rng(order)
+    noises = (reading_noise(MetricLimit(name, np.inf), repeated) for name in (WALL, TRAIN_TIME))
+    wall, steady = (np.log1p(np.nan_to_num(noise)) / APART for noise in noises)
+    for _ in range(OTHER_ORDERS):
+        pace, cost = np.exp(rng.normal(0, [[wall], [steady]], (2, len(possible))))
+        curves = {**recording.curves, TRAIN_TIME: cost[:, None] * recording.curves[TRAIN_TIME]}
+        noisy = dataclasses.replace(recording, curves=curves)
+        possible |= _ended_alike(recording, live, arm_stops(noisy, rule, workers, order, pace))
+    return possible
 
 
 def _rule_wait_fraction(search: Mapping[str, Any], live: pd.DataFrame) -> float:
@@ -248,22 +272,22 @@ def _compared(
 
 
 def _near_limit(
-    signals: np.ndarray,
+    rule: TrialRule,
     recording: Recording,
-    limit: float,
     stops: Stops,
     live: pd.DataFrame,
     noise: float,
 ) -> np.ndarray:
-    """Return for each trial whether its signal is near the limit where live and replay diverge.
+    """Return for each trial whether a rule's signal is near its limit where live and replay diverge.
 
     They diverge at the earlier of the two stops.
     """
+    signals = effective_signals(rule, recording.curves, recording.steps_planned)
     step = recording.curves["step"]
     live_window = (step < live["steps_used"].to_numpy()[:, None]).sum(axis=1)
     window = np.minimum(np.minimum(live_window, stops.windows_used - 1), recording.windows - 1)
     signal = np.take_along_axis(signals, window[:, None], axis=1)[:, 0]
-    return np.abs(signal / limit - 1) <= noise
+    return np.abs(signal / rule.limit - 1) <= noise
 
 
 def _saved(used: np.ndarray, of_baseline: np.ndarray) -> float:

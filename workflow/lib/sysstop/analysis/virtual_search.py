@@ -2,12 +2,21 @@
 
 import heapq
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 
-from sysstop.analysis.recording import TRAIN_TIME, Recording, Stops
-from sysstop.study.rules import ComparingRule, Scoreboard, compared_values
+from sysstop.analysis.recording import TRAIN_TIME, Recording, Stops, replay_stops
+from sysstop.study.rules import (
+    ArmRule,
+    ComparingRule,
+    Scoreboard,
+    TrialRule,
+    compared_values,
+    comparing_part,
+    effective_signals,
+)
 from sysstop.study.studies import search_order
 
 
@@ -70,3 +79,40 @@ def virtual_searches(
         return Stops(windows_used, stopped)
 
     return [search(limit) for limit in limits]
+
+
+def stops_alone(recording: Recording, rule: ArmRule) -> Stops:
+    """Return where the parts of a rule that look at one trial stop those recorded."""
+    windows_used = recording.windows.copy()
+    stopped = np.zeros(len(windows_used), dtype=bool)
+    for part in rule.parts:
+        if isinstance(part, TrialRule):
+            signals = effective_signals(part, recording.curves, recording.steps_planned)
+            stops = replay_stops(signals, recording, part.limit)
+            windows_used = np.minimum(windows_used, stops.windows_used)
+            stopped |= stops.stopped
+    return Stops(windows_used, stopped)
+
+
+def arm_stops(
+    recording: Recording,
+    rule: ArmRule,
+    workers: int,
+    order: Sequence[int],
+    pace: np.ndarray | float = 1.0,
+) -> Stops:
+    """Return where the rule of an arm, at its limits, stops the recorded trials.
+
+    A part that compares trials is asked in a virtual search (see `virtual_searches`), in which a trial
+    ends where another part stops it.
+    """
+    alone, comparing = stops_alone(recording, rule), comparing_part(rule)
+    if comparing is None:
+        return alone
+    ended = replace(
+        recording,
+        windows=alone.windows_used,
+        completed=recording.completed & ~alone.stopped,
+    )
+    (stops,) = virtual_searches(ended, comparing, [comparing.limit], workers, order, pace)
+    return Stops(stops.windows_used, stops.stopped | alone.stopped)

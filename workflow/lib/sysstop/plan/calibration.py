@@ -338,7 +338,7 @@ def _export_s_per_trial(
     levels = dict.fromkeys(trials[0].configuration.values)
     write_study(store, study, {"rule": None}, trials)
     stored = read_study(store, study)
-    study_tables(study, stored.trials, stored.run_ids, False, task=task, levels=levels)
+    study_tables(study, stored.trials, stored.run_ids, task=task, levels=levels)
     return (time.monotonic() - began) / len(trials)
 
 

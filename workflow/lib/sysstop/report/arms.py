@@ -16,11 +16,13 @@ from sysstop.report.wording import (
     arm_label,
     arm_order,
     capitalised,
+    in_words,
     number,
     percent,
     span,
+    spoken,
 )
-from sysstop.study.arms import NO_RULE, needs_baseline, rule_with_limit, stopped_is_candidate
+from sysstop.study.arms import arm_rules, candidate_after, needs_baseline, rule_with_limit
 from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.rules import Rule
 
@@ -30,49 +32,69 @@ def arm_table(config: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for name in arm_order(config["study"]["arms"]):
         arm = config["arms"][name]
-        may_win = "yes" if stopped_is_candidate(arm) else "no"
         rows.append(
             {
                 "Arm": arm_label(name),
                 "Stops a trial": capitalised(arm_description(arm)),
-                "A stopped trial may be chosen": MISSING if arm["rule"] == NO_RULE else may_win,
+                "A stopped trial may be chosen": _may_be_chosen(arm),
             }
         )
     return pd.DataFrame(rows)
 
 
-def arm_rule(arm: Mapping[str, Any]) -> Rule:
-    """Return the stopping rule of an arm that has one; a limit that is a quantile is a placeholder."""
-    return rule_with_limit(arm, math.inf) if needs_baseline(arm) else rule_with_limit(arm)
+def arm_rule_label(arm: Mapping[str, Any]) -> str:
+    """Return what stops an arm's trials, as a noun: "limit on step time or plateau of validation loss"."""
+    return " or ".join(_rule(entry).label for entry in arm_rules(arm))
+
+
+def _rule(entry: Mapping[str, Any]) -> Rule:
+    """Return the rule of an entry; a limit that is a quantile is a placeholder."""
+    return rule_with_limit(entry, math.inf) if "quantile" in entry else rule_with_limit(entry)
 
 
 def arm_description(arm: Mapping[str, Any], limits: Sequence[float] = ()) -> str:
     """Return when an arm of the config stops a trial, as the end of a sentence.
 
-    `limits` are what its quantile became in the repetitions of one data set and algorithm, if that
-    is known.
+    `limits` are what the quantile of its only rule became in the repetitions of one data set and
+    algorithm, if that is known.
     """
-    if arm["rule"] == NO_RULE:
+    rules = arm_rules(arm)
+    if not rules:
         return "never: trains it to the end of its budget"
-    if not needs_baseline(arm):
-        return rule_with_limit(arm).description()
+    return ", or ".join(_rule_description(entry, limits) for entry in rules)
+
+
+def _rule_description(entry: Mapping[str, Any], limits: Sequence[float]) -> str:
+    if "quantile" not in entry:
+        return rule_with_limit(entry).description()
     known = [limit for limit in limits if not math.isnan(limit)]
     if not known:
-        share = percent(arm["quantile"])
+        share = percent(entry["quantile"])
         limit = f"what {share} of the baseline's completed trials stay within"
-        return rule_with_limit(arm, math.inf).description(limit)
-    rule = rule_with_limit(arm, median(known))
+        return _rule(entry).description(limit)
+    rule = rule_with_limit(entry, median(known))
     if number(min(known)) == number(max(known)):
         apart = ""
     else:
         apart = f"; {span(known)}{NO_BREAK}{rule.unit} over repetitions"
-    return f"{rule.description()} (the {percent(arm['quantile'])} quantile of the baseline{apart})"
+    return (
+        f"{rule.description()} (the {percent(entry['quantile'])} quantile of the baseline{apart})"
+    )
+
+
+def _may_be_chosen(arm: Mapping[str, Any]) -> str:
+    """Say whether a trial that the arm stopped may be chosen as the best."""
+    after = candidate_after(arm)
+    if len(set(after.values())) > 1:
+        kept = [spoken(name) for name, is_candidate in after.items() if is_candidate]
+        return f"if {in_words(kept, 'or')} stopped it"
+    return {(): MISSING, (True,): "yes", (False,): "no"}[tuple(set(after.values()))]
 
 
 def arm_limits(trials: pd.DataFrame) -> pd.DataFrame:
     """Return what the rule of each study's arm was given: `limit`, in the metric's unit.
 
-    Without the studies whose rule has none.
+    Without the studies that have none or, with several rules, more than one.
     """
     return trials[[*STUDY, "limit"]].drop_duplicates().dropna(subset="limit")
 
@@ -88,7 +110,7 @@ def arm_limits_table(trials: pd.DataFrame, config: Mapping[str, Any]) -> pd.Data
     ]
     limits = limits[limits["arm"].isin(arms)]
     heads = {
-        name: f"{capitalised(arm_label(name))}: {rule_with_limit(config['arms'][name], math.inf).axis_label}"
+        name: f"{capitalised(arm_label(name))}: {_rule(config['arms'][name]).axis_label}"
         for name in arms
     }
     rows = [
@@ -130,7 +152,7 @@ ARMS_METHOD = (
     "completed trials of the baseline with the same data set, algorithm and repetition. A trial "
     "that broke a limit on a system metric cannot be chosen as the best, because it is too "
     "costly to be wanted; a trial that was stopped because it had ceased to improve, or because others "
-    "did better, can. A rule that compares trials judges each by what others have shown so far; a trial "
+    "did better, can. Where an arm has several rules, the first that fires is the reason. A rule that compares trials judges each by what others have shown so far; a trial "
     "waits for its verdict, and for no other trial. "
     "Diverged trials are results, but never the best."
 )

@@ -35,7 +35,7 @@ from sysstop.report.wording import (
     pair_label,
     percent,
 )
-from sysstop.study.arms import needs_baseline, stopped_is_candidate
+from sysstop.study.arms import candidate_after, needs_baseline
 from sysstop.study.keys import PAIR, STUDY
 from sysstop.study.studies import BASELINE_ARM
 
@@ -144,7 +144,9 @@ def _left_out(budget: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
 
 def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
     """Say in how many searches a limit stopped the best trial, and how many lost all trials."""
-    discards = {arm for arm in config["arms"] if not stopped_is_candidate(config["arms"][arm])}
+    discards = {
+        name for name, arm in config["arms"].items() if not any(candidate_after(arm).values())
+    }
     limited = compared[compared["arm"].isin(discards)]
     sentences = []
     if len(limited):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from sysstop.report.arms import arm_rule
+from sysstop.report.arms import arm_rule_label
 from sysstop.report.regret import comparable_regret, is_worse
 from sysstop.report.subject import Headline, KeyNumber
 from sysstop.report.text_tables import ReportTable, counts_of, row_id, whole_percents
@@ -16,7 +16,7 @@ from sysstop.report.wording import (
     percent,
     whole_percent,
 )
-from sysstop.study.arms import NO_RULE
+from sysstop.study.arms import arm_rules
 from sysstop.study.studies import BASELINE_ARM
 
 
@@ -30,7 +30,7 @@ def stopping_studies(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.Data
 
 
 def _never_stop(config: Mapping[str, Any]) -> set[str]:
-    return {arm for arm, entry in config["arms"].items() if entry["rule"] == NO_RULE}
+    return {arm for arm, entry in config["arms"].items() if not arm_rules(entry)}
 
 
 def arm_outcomes(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
@@ -166,7 +166,7 @@ def _described(arm: str, config: Mapping[str, Any]) -> str:
     """Return what an arm's rule is, with the arm's name: "A limit on step time (arm step time)"."""
     if arm not in config["arms"]:
         return f"The arm {arm_label(arm)}"
-    return f"A {arm_rule(config['arms'][arm]).label} (arm {arm_label(arm)})"
+    return f"A {arm_rule_label(config['arms'][arm])} (arm {arm_label(arm)})"
 
 
 def median_of(outcome: pd.Series) -> str:

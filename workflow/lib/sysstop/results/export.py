@@ -13,7 +13,6 @@ from sysstop.results.journal import read_trials
 from sysstop.results.store import Store
 from sysstop.results.tables import study_tables, train_loss_file
 from sysstop.results.tracking import missing_error, missing_studies, read_study, write_study
-from sysstop.study.arms import NO_RULE, stopped_is_candidate
 from sysstop.study.hyperparameters import Levels
 from sysstop.study.studies import Study
 
@@ -62,14 +61,12 @@ def write_tables(
         for study in studies:
             stored = read_study(store, study)
             _note_deleted_runs(study, len(stored.trials), stored.summary["trials"])
-            rule = stored.summary["rule"] or {"name": NO_RULE}
-            candidate = stopped_is_candidate({"rule": rule["name"]})
+            rule = stored.summary["rule"] or {}
             tables.append(
                 study_tables(
                     study,
                     stored.trials,
                     stored.run_ids,
-                    candidate,
                     rule.get("limit"),
                     task=task,
                     levels=levels,

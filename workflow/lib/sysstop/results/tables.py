@@ -22,9 +22,11 @@ from sysstop.run.errors import UserError
 from sysstop.study.hyperparameters import BATCH_SIZE, Levels, value_text
 from sysstop.study.keys import STUDY, TRIAL
 from sysstop.study.metrics import METRICS
+from sysstop.study.rules import RULES
 from sysstop.study.status import Status
 from sysstop.study.studies import Study
 
+STOPPED_ARE_CANDIDATES = [name for name, rule in RULES.items() if rule.stopped_is_candidate]
 LOADS = ("load_before", "other_cpu_percent", "stolen_cpu_percent")
 
 _TEXT = {"nullable": False, "coerce": True}
@@ -128,7 +130,6 @@ def study_tables(
     study: Study,
     finished: Iterable[FinishedTrial],
     run_ids: Mapping[str, str],
-    stopped_is_candidate: bool,
     limit: float | None = None,
     *,
     task: str,
@@ -138,9 +139,8 @@ def study_tables(
 
     `run_ids` are the MLflow runs by trial id. Each metric of a trial is computed from its windows
     as the registry says. `candidate` is whether the trial's model may be chosen as the best: it
-    completed, or it was stopped by a rule after which the model is still good
-    (`stopped_is_candidate`). `limit` is what the arm's rule was given, in the metric's unit, also
-    where it was a quantile; None for the baseline and for rules that have none. `levels` are the
+    completed, or it was stopped by a rule after which the model is still good. `limit` is what the arm's rule was given, in the metric's unit, also
+    where it was a quantile; None for the baseline, and for several rules, which have one each. `levels` are the
     hyperparameters of all algorithms of the study, of which each has a column.
     """
     identity = {name: getattr(study, name) for name in STUDY}
@@ -165,7 +165,7 @@ def study_tables(
     trials = trials.join(unstable, on="trial_id")
     trials["step_time_unstable"] = trials["step_time_unstable"].fillna(FEW_READINGS)
     trials["candidate"] = (trials["status"] == Status.COMPLETED) | (
-        (trials["status"] == Status.STOPPED) & stopped_is_candidate
+        (trials["status"] == Status.STOPPED) & trials["stop_reason"].isin(STOPPED_ARE_CANDIDATES)
     )
     schema = trials_schema(levels)
     return checked(trials[list(schema.columns)].sort_values("trial_id"), schema), windows

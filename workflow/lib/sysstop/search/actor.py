@@ -14,7 +14,7 @@ from ray.exceptions import RayActorError
 
 from sysstop.run.provenance import environment
 from sysstop.search.node_data import NodeCopy, StoredFolder
-from sysstop.study.rules import Rule, Showing
+from sysstop.study.rules import ArmRule, Showing
 from sysstop.study.status import Status, Stop, TrialEnd
 from sysstop.study.studies import Trial
 from sysstop.trial.process import Ended, Request, TrialProcess
@@ -45,12 +45,12 @@ class TrialActor(tune.Trainable):
         self,
         config: dict,
         trials: Mapping[str, Trial],
-        rule: Rule | None,
+        rule: ArmRule | None,
         split: Path | StoredFolder,
         trial_timeout_s: float | None,
         scoreboard: ActorHandle | None,
     ) -> None:
-        """Start the first trial; a rule that compares trials needs the study's `scoreboard`."""
+        """Start the first trial; a part of the rule that compares trials needs the study's `scoreboard`."""
         self._trials, self._rule, self._trial_timeout_s = trials, rule, trial_timeout_s
         self._scoreboard = scoreboard
         self._copy = NodeCopy(split) if isinstance(split, StoredFolder) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from sysstop.run.machine import this_machine
 from sysstop.run.provenance import for_readers
-from sysstop.study.rules import ComparingRule, Rule
+from sysstop.study.rules import ArmRule, comparing_part
 from sysstop.study.studies import LOCAL_RAY
 from sysstop.study.wording import counted
 
@@ -69,15 +69,16 @@ def few_cores_warning(search: Mapping[str, Any], cores: int) -> str:
 
 
 @for_readers
-def few_trials_warning(rule: Rule | None, trials: int, at_once: int) -> str:
+def few_trials_warning(rule: ArmRule | None, trials: int, at_once: int) -> str:
     """Return a warning where a rule compares trials that all run at once, or nothing.
 
     `trials` is the number of the study's trials, `at_once` how many of them can run at a time.
     """
-    if not isinstance(rule, ComparingRule) or at_once < trials:
+    comparing = comparing_part(rule)
+    if comparing is None or at_once < trials:
         return ""
     return (
         f"WARNING: this study has {counted(trials, 'trial')} and {at_once} can run at once, so none begins "
-        f"after another has ended: the rule '{rule.name}', which compares them, can stop little. Search a "
+        f"after another has ended: the rule '{comparing.name}', which compares them, can stop little. Search a "
         "larger grid, or lower search.workers."
     )

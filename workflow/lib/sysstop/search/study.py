@@ -19,14 +19,14 @@ from sysstop.search.ray_session import ray_session
 from sysstop.search.settings import SearchSettings
 from sysstop.search.tune import run_search
 from sysstop.study.algorithms import Algorithm
-from sysstop.study.rules import Rule
+from sysstop.study.rules import ArmRule
 from sysstop.study.status import Status
 from sysstop.study.studies import LOCAL_RAY, Budget, Study, Trial, order_seed, plan_trials
 
 
 def search_study(
     study: Study,
-    rule: Rule | None,
+    rule: ArmRule | None,
     split_folder: Path,
     *,
     algorithm: Algorithm,
@@ -96,7 +96,7 @@ def search_study(
 def _identity(
     algorithm: Algorithm,
     trials: Mapping[str, Trial],
-    rule: Rule | None,
+    rule: ArmRule | None,
     data: str,
     code: str,
 ) -> dict:
@@ -104,7 +104,7 @@ def _identity(
     identity = {
         "algorithm": asdict(algorithm),
         "trials": {trial_id: trial.identity for trial_id, trial in trials.items()},
-        "rule": None if rule is None else {"name": rule.name, **asdict(rule)},
+        "rule": rule.as_data if rule else None,
         "data": data,
         "code": code,
     }

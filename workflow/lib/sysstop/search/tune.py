@@ -37,7 +37,7 @@ from sysstop.search.node_data import StoredFolder
 from sysstop.search.ray_nodes import NodeWatch
 from sysstop.search.ray_session import ray_cores
 from sysstop.search.settings import SearchSettings, few_trials_warning, trials_at_once
-from sysstop.study.rules import ComparingRule, Rule, Scoreboard
+from sysstop.study.rules import ArmRule, ComparingRule, Scoreboard, comparing_part
 from sysstop.study.status import Status, TrialEnd
 from sysstop.study.studies import Trial, search_order
 from sysstop.study.wording import duration
@@ -214,7 +214,7 @@ def start_scoreboard(rule: ComparingRule, journal: Journal) -> ActorHandle:
 
 def run_search(
     trials: Mapping[str, Trial],
-    rule: Rule | None,
+    rule: ArmRule | None,
     split: Path | StoredFolder,
     journal: Journal,
     settings: SearchSettings,
@@ -245,7 +245,8 @@ def run_search(
     cores = ray_cores()
     if not trial_ids:
         return {"workers": trials_at_once(settings.workers, cores)}
-    scoreboard = start_scoreboard(rule, journal) if isinstance(rule, ComparingRule) else None
+    comparing = comparing_part(rule)
+    scoreboard = start_scoreboard(comparing, journal) if comparing else None
     warning = few_trials_warning(rule, len(trials), trials_at_once(settings.workers, cores))
     if warning:
         log(warning)

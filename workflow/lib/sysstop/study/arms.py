@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from sysstop.run.errors import UserError, unknown_name
 from sysstop.run.machine import this_machine
-from sysstop.study.rules import CONSTRAINTS, RULES, Rule, TrialBounds
+from sysstop.study.rules import (
+    CONSTRAINTS,
+    RULES,
+    ArmRule,
+    ComparingRule,
+    FirstOf,
+    Rule,
+    TrialBounds,
+)
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
 
@@ -36,55 +44,75 @@ def given_arm(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in config["arms"][name].items() if value is not None}
 
 
+def arm_rules(arm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the entries of an arm's rules: none for a baseline, several where it has `rules`."""
+    if "rules" in arm:
+        return list(arm["rules"])
+    return [] if arm["rule"] == NO_RULE else [arm]
+
+
 def arm_entry(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return all that an arm's rule is made of: the `given_arm`, and the constraints if it takes them."""
+    """Return all that an arm's rule is made of: the `given_arm`, and the constraints where it takes them."""
     arm = given_arm(config, name)
-    rule = RULES.get(arm["rule"])
+    if "rules" in arm:
+        return {"rules": [_with_constraints(config, entry) for entry in arm["rules"]]}
+    return _with_constraints(config, arm)
+
+
+def _with_constraints(config: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    rule = RULES.get(entry["rule"])
     takes_constraints = rule is not None and rule.takes_constraints
-    return arm | ({CONSTRAINTS: dict(config[CONSTRAINTS])} if takes_constraints else {})
+    return {**entry, **({CONSTRAINTS: dict(config[CONSTRAINTS])} if takes_constraints else {})}
 
 
 def needs_baseline(arm: Mapping[str, Any]) -> bool:
-    """Return whether the arm's limit is a quantile of the baseline, which must then run first."""
-    return "quantile" in arm
+    """Return whether a limit of the arm is a quantile of the baseline, which must then run first."""
+    return any("quantile" in entry for entry in arm_rules(arm))
 
 
-def stopped_is_candidate(arm: Mapping[str, Any]) -> bool:
-    """Return whether a trial that this arm stopped may still be chosen as the best."""
-    return arm["rule"] != NO_RULE and RULES[arm["rule"]].stopped_is_candidate
+def candidate_after(arm: Mapping[str, Any]) -> dict[str, bool]:
+    """Return whether a trial may still be chosen as the best, by the name of the rule that stopped it."""
+    return {entry["rule"]: RULES[entry["rule"]].stopped_is_candidate for entry in arm_rules(arm)}
 
 
-def make_rule(arm: Mapping[str, Any], baseline_trials: "pd.DataFrame | None" = None) -> Rule | None:
+def make_rule(
+    arm: Mapping[str, Any], baseline_trials: "pd.DataFrame | None" = None
+) -> ArmRule | None:
     """Return the arm's rule, or None for the baseline arm.
 
     A quantile is taken over the completed trials of `baseline_trials` (one row per trial, the same
     data set, algorithm and repetition). Raises `UserError` when none of them completed.
     """
-    if not needs_baseline(arm):
-        return rule_with_limit(arm)
-    metric = rule_with_limit(arm, math.inf).metric
+    rules = [_make_part(entry, baseline_trials) for entry in arm_rules(arm)]
+    if len(rules) > 1:
+        return FirstOf(rules)
+    return rules[0] if rules else None
+
+
+def _make_part(entry: Mapping[str, Any], baseline_trials: "pd.DataFrame | None") -> Rule:
+    if "quantile" not in entry:
+        return rule_with_limit(entry)
+    metric = rule_with_limit(entry, math.inf).metric
     values = baseline_trials.loc[baseline_trials["status"] == Status.COMPLETED, metric]
     if values.empty:
         raise UserError(
-            f"arms: the {arm['quantile']} quantile of {metric} cannot be taken, because no trial of "
+            f"arms: the {entry['quantile']} quantile of {metric} cannot be taken, because no trial of "
             "the baseline arm completed. Use smaller learning rates, or give the arm an absolute "
             "`limit`."
         )
-    return rule_with_limit(arm, float(values.quantile(arm["quantile"])))
+    return rule_with_limit(entry, float(values.quantile(entry["quantile"])))
 
 
-def rule_with_limit(arm: Mapping[str, Any], limit: float = math.nan) -> Rule | None:
-    """Return the arm's rule, or None for the baseline arm.
+def rule_with_limit(entry: Mapping[str, Any], limit: float = math.nan) -> Rule:
+    """Return the rule of an entry of `arm_rules`.
 
-    `limit` is the number that the arm's quantile became, as recorded in the table of trials. If it
-    is NaN, the arm's own limit is used, if its rule has one.
+    `limit` is the number that its quantile became, as recorded in the table of trials. If it is NaN,
+    the entry's own limit is used, if its rule has one.
     """
-    if arm["rule"] == NO_RULE:
-        return None
-    parameters = {key: value for key, value in arm.items() if key not in ("rule", "quantile")}
+    parameters = {key: value for key, value in entry.items() if key not in ("rule", "quantile")}
     if not math.isnan(limit):
         parameters["limit"] = limit
-    return RULES[arm["rule"]].with_parameters(parameters)
+    return RULES[entry["rule"]].with_parameters(parameters)
 
 
 def arm_mistakes(
@@ -95,28 +123,64 @@ def arm_mistakes(
     here: bool,
 ) -> Iterator[str]:
     """Yield what is wrong with a `given_arm`; `here` says whether its trials run on this machine."""
-    key, rule = f"arms.{name}", arm["rule"]
-    parameters = {parameter: value for parameter, value in arm.items() if parameter != "rule"}
-    if name == BASELINE_ARM and rule != NO_RULE:
-        yield f"{key}.rule: found '{rule}'; this arm is the full-budget baseline, write `rule: none`"
-        return
-    if rule == NO_RULE:
-        for parameter in parameters:
-            yield f"{key}.{parameter}: the rule `none` has no parameters; remove the key"
-        return
-    if rule not in RULES:
-        yield unknown_name(f"rule '{rule}' in {key}.rule", rule, [NO_RULE, *RULES])
-    else:
-        bounds = TrialBounds(
-            windows=math.ceil(budget["steps"] / budget["window_steps"]),
-            window_steps=budget["window_steps"],
-            seconds=budget["seconds"],
-            memory_mb=this_machine().memory_mb if here else None,
+    key, bounds = f"arms.{name}", _bounds(budget, here)
+    if name == BASELINE_ARM and arm.get("rule") != NO_RULE:
+        found = (
+            f"{key}.rule: found '{arm['rule']}'" if "rule" in arm else f"{key}.rules: found rules"
         )
-        yield from RULES[rule].mistakes(key, parameters, bounds)
-        if RULES[rule].takes_constraints and not constraints:
-            yield (
-                f"{key}: the rule '{rule}' stops a trial that breaks one of `{CONSTRAINTS}`, and the "
-                f"config names none; add some, as in `{CONSTRAINTS}: {{memory_peak_mb: 512}}`, or leave "
-                "the arm out of study.arms"
-            )
+        yield f"{found}; this arm is the full-budget baseline, write `rule: none`"
+    elif "rules" in arm:
+        for place, entry in enumerate(arm["rules"]):
+            yield from _rule_mistakes(f"{key}.rules[{place}]", entry, constraints, bounds)
+        yield from _contradictions(f"{key}.rules", arm["rules"])
+    elif arm["rule"] == NO_RULE:
+        for parameter in arm.keys() - {"rule"}:
+            yield f"{key}.{parameter}: the rule `none` has no parameters; remove the key"
+    else:
+        yield from _rule_mistakes(key, arm, constraints, bounds)
+
+
+def _bounds(budget: Mapping[str, Any], here: bool) -> TrialBounds:
+    return TrialBounds(
+        windows=math.ceil(budget["steps"] / budget["window_steps"]),
+        window_steps=budget["window_steps"],
+        seconds=budget["seconds"],
+        memory_mb=this_machine().memory_mb if here else None,
+    )
+
+
+def _rule_mistakes(
+    key: str, entry: Mapping[str, Any], constraints: Mapping[str, float], bounds: TrialBounds
+) -> Iterator[str]:
+    rule = entry["rule"]
+    if rule not in RULES:
+        in_list = key.endswith("]")  # there `none` would say nothing
+        yield unknown_name(
+            f"rule '{rule}' in {key}.rule", rule, [*RULES] if in_list else [NO_RULE, *RULES]
+        )
+        return
+    parameters = {parameter: value for parameter, value in entry.items() if parameter != "rule"}
+    yield from RULES[rule].mistakes(key, parameters, bounds)
+    if RULES[rule].takes_constraints and not constraints:
+        yield (
+            f"{key}: the rule '{rule}' stops a trial that breaks one of `{CONSTRAINTS}`, and the "
+            f"config names none; add some, as in `{CONSTRAINTS}: {{memory_peak_mb: 512}}`, or leave "
+            "the arm out of study.arms"
+        )
+
+
+def _contradictions(key: str, entries: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield which rules of an arm cannot stand side by side."""
+    known = [entry for entry in entries if entry["rule"] in RULES]
+    watched = [(entry["rule"], entry.get("metric", "")) for entry in known]
+    for rule, metric in {pair: None for pair in watched if watched.count(pair) > 1}:
+        what = f"'{rule}' on {metric}" if metric else f"'{rule}'"
+        yield f"{key}: has the rule {what} more than once; keep the one that you mean"
+    comparing = {
+        entry["rule"] for entry in known if issubclass(RULES[entry["rule"]], ComparingRule)
+    }
+    if len(comparing) > 1:
+        yield (
+            f"{key}: {' and '.join(sorted(comparing))} both compare trials; an arm has one such rule "
+            "at most, and any number that look at one trial; make two arms of it"
+        )

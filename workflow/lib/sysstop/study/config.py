@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     Tag,
     field_validator,
+    model_validator,
 )
 
 from sysstop.run.errors import unknown_name
@@ -107,7 +108,7 @@ def _arm_value(value: Any) -> Any:
     return plain
 
 
-class ArmSection(ConfigSection):
+class RuleSection(ConfigSection):
     """A stopping rule and its parameters, which the rule itself checks."""
 
     model_config = ConfigDict(extra="allow")
@@ -115,6 +116,28 @@ class ArmSection(ConfigSection):
 
     rule: str
     """The kind of rule; the other keys are its parameters."""
+
+
+class ArmSection(RuleSection):
+    """What stops a trial: one rule with its parameters, or several."""
+
+    rule: str | None = None
+    """The kind of rule; the other keys are its parameters."""
+    rules: Annotated[list[RuleSection], Field(min_length=1)] | None = None
+    """Several rules instead of one, each with its parameters; the first that fires stops a trial."""
+
+    @model_validator(mode="after")
+    def _has_one_rule_or_several(self) -> "ArmSection":
+        if (self.rule is None) == (self.rules is None):
+            raise mistake(
+                "give either `rule`, with its parameters beside it, or `rules`, a list of such rules"
+            )
+        beside = [name for name, value in (self.model_extra or {}).items() if value is not None]
+        if self.rules is not None and beside:
+            raise mistake(
+                f"has {', '.join(beside)} beside `rules`; move it to the rule it belongs to"
+            )
+        return self
 
 
 ArmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]

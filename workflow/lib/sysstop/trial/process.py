@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from sysstop.run.environment import measured_environment
-from sysstop.study.rules import Rule, Showing
+from sysstop.study.rules import ArmRule, Showing
 from sysstop.study.status import Stop
 from sysstop.study.studies import Trial
 from sysstop.trial.window import Window
@@ -38,7 +38,7 @@ class Request:
     """A trial to run, the rule that may stop it, and the data that it trains on."""
 
     trial: Trial
-    rule: Rule | None
+    rule: ArmRule | None
     split_folder: Path
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from sysstop.data.split import Split
 from sysstop.study.losses import linear_scores, outputs_of, predicted_classes
 from sysstop.study.metrics import metric_names
-from sysstop.study.rules import ComparingRule, Rule, Showing, decide, showing_after
+from sysstop.study.rules import ArmRule, Showing, comparing_part, decide, showing_after
 from sysstop.study.status import BUDGET_USED, Status, Stop, TrialEnd
 from sysstop.study.studies import Trial, derive_seed
 from sysstop.trial.estimators import is_divergence, is_linear, predicted, takes_classes
@@ -239,32 +239,32 @@ class TrialRun:
 def train(
     trial: Trial,
     split: Split,
-    rule: Rule | None = None,
+    rule: ArmRule | None = None,
     clocks: Clocks = Clocks(),  # noqa: B008 - it is frozen
     show: Callable[[Showing], Stop | None] | None = None,
 ) -> Iterator[Window]:
     """Train a trial and yield each window at its end; the last one says how the trial ended.
 
     The rule is asked here, in the trial's own process, so that no window begins before it has
-    answered. One that compares trials is asked through `show`, which shows the others what this
+    answered. A part that compares trials is asked through `show`, which shows the others what this
     one has reached and returns the verdict (see `Scoreboard.show`). Waiting for that is part of no
     window's training.
     """
     warnings.filterwarnings("ignore", module="sklearn")
     run = TrialRun(trial, split, clocks)
+    comparing = comparing_part(rule)
     seen: list[dict[str, float]] = []
     end = None
     while end is None:
         window = run.run_window()
         seen.append(window.row)
-        stop = None
-        if isinstance(rule, ComparingRule):
-            showing = showing_after(rule, seen, window.end and window.end.status)
+        stop = None if window.end else decide(rule, seen, trial.steps_planned)
+        if comparing:
+            status = window.end.status if window.end else Status.STOPPED if stop else None
+            showing = showing_after(comparing, seen, status)
             began_ns = clocks.wall_ns()
-            stop = show(showing) if showing else None
+            stop = (show(showing) if showing else None) or stop
             window = replace(window, rule_wait_s=(clocks.wall_ns() - began_ns) / 1e9)
-        elif window.end is None:
-            stop = decide(rule, seen, trial.steps_planned)
         if stop:
             window = replace(window, end=TrialEnd(Status.STOPPED, stop.rule, stop))
         end = window.end

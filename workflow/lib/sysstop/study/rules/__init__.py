@@ -1,5 +1,8 @@
 """The registry of stopping rules: a new one is a file here with its class, listed in `RULES`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sysstop.study.rules.base import (
     CONSTRAINTS,
     ComparingRule,
@@ -12,6 +15,7 @@ from sysstop.study.rules.base import (
 from sysstop.study.rules.best_cost import BestCost
 from sysstop.study.rules.constraints import Constraints
 from sysstop.study.rules.decision import decide, effective_signals
+from sysstop.study.rules.first_of import ArmRule, FirstOf, comparing_part
 from sysstop.study.rules.median import MedianRule
 from sysstop.study.rules.metric_limit import MetricLimit
 from sysstop.study.rules.plateau import Plateau
@@ -22,10 +26,12 @@ from sysstop.study.rules.successive_halving import SuccessiveHalving
 __all__ = [
     "CONSTRAINTS",
     "RULES",
+    "ArmRule",
     "BestCost",
     "ComparingRule",
     "Constraints",
     "Curves",
+    "FirstOf",
     "MedianRule",
     "MetricLimit",
     "Plateau",
@@ -38,10 +44,12 @@ __all__ = [
     "TrialBounds",
     "TrialRule",
     "compared_values",
+    "comparing_part",
     "decide",
     "effective_signals",
     "predicted_train_time",
     "rule_at",
+    "rule_from",
     "showing_after",
 ]
 
@@ -63,3 +71,11 @@ RULES: dict[str, type[Rule]] = {
 def rule_at(name: str, metric: str, limit: float = float("inf")) -> Rule:
     """Return the rule that a table's row identifies by rule, metric and limit."""
     return RULES[name].at(metric, limit)
+
+
+def rule_from(data: Mapping[str, Any]) -> ArmRule:
+    """Return the rule whose `as_data` this is."""
+    if data["name"] == FirstOf.name:
+        return FirstOf([rule_from(part) for part in data["parts"]])
+    parameters = {name: value for name, value in data.items() if name != "name"}
+    return RULES[data["name"]].with_parameters(parameters)

@@ -84,6 +84,16 @@ class Rule(ABC):
     metric: str
     limit: float
 
+    @property
+    def parts(self) -> Sequence["Rule"]:
+        """The rules that it consists of, which is itself; a `FirstOf` has several."""
+        return [self]
+
+    @property
+    def as_data(self) -> dict[str, Any]:
+        """Its name and parameters as plain data, from which `rules.rule_from` makes it again."""
+        return {"name": self.name, **dataclasses.asdict(self)}
+
     @classmethod
     @abstractmethod
     def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sysstop.study.rules.base import NOT_ASKED, Curves, TrialRule
+from sysstop.study.rules.first_of import ArmRule
 from sysstop.study.status import Stop
 
 
@@ -25,17 +26,20 @@ def effective_signals(
 
 
 def decide(
-    rule: TrialRule | None, windows: Sequence[Mapping[str, float]], steps_planned: int
+    rule: ArmRule | None, windows: Sequence[Mapping[str, float]], steps_planned: int
 ) -> Stop | None:
-    """Ask a rule whether a trial is to stop after these windows.
+    """Ask the parts of a rule that look at one trial whether it is to stop after these windows.
 
     A window has its `step` and its metrics by name.
     """
-    if rule is None:
-        return None
-    curves = {
-        name: np.array([window[name] for window in windows], dtype=float)
-        for name in ("step", *rule.metrics)
-    }
-    signal = float(effective_signals(rule, curves, steps_planned)[-1])
-    return rule.stop(curves, signal) if signal > rule.limit else None
+    for part in rule.parts if rule else ():
+        if not isinstance(part, TrialRule):
+            continue
+        curves = {
+            name: np.array([window[name] for window in windows], dtype=float)
+            for name in ("step", *part.metrics)
+        }
+        signal = float(effective_signals(part, curves, steps_planned)[-1])
+        if signal > part.limit:
+            return part.stop(curves, signal)
+    return None

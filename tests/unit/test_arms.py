@@ -8,6 +8,7 @@ import pytest
 from sysstop.run.errors import UserError
 from sysstop.study.arms import (
     arm_entry,
+    arm_kind,
     arm_mistakes,
     make_rule,
     needs_baseline,
@@ -216,3 +217,20 @@ def test_rules_are_read_without_the_libraries_that_take_seconds_to_import():
         check=True,
     )
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arm", "kind"),
+    [
+        ({"rule": "none"}, "none"),
+        ({"rule": "metric_limit", "metric": "memory_mb", "limit": 5}, "system"),
+        ({"rule": "constraints"}, "system"),
+        ({"rule": "best_cost", "limit": 3}, "system"),
+        ({"rule": "plateau", "patience": 2}, "quality"),
+        ({"rule": "successive_halving", "limit": 0.5}, "quality"),
+        ({"rules": [{"rule": "median"}, {"rule": "predicted_train_time"}]}, "both"),
+        ({"rules": [{"rule": "median"}, {"rule": "plateau"}]}, "quality"),
+    ],
+)
+def test_an_arm_is_of_the_kind_of_what_its_rules_watch(arm, kind):
+    assert arm_kind(arm) == kind

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sysstop.run.errors import UserError, unknown_name
 from sysstop.run.machine import this_machine
+from sysstop.run.provenance import for_readers
+from sysstop.study.metrics import METRIC_BY_NAME
 from sysstop.study.rules import CONSTRAINTS, RULES, Rule, TrialBounds
 from sysstop.study.status import Status
 from sysstop.study.studies import BASELINE_ARM
@@ -52,6 +54,27 @@ def needs_baseline(arm: Mapping[str, Any]) -> bool:
 def stopped_is_candidate(arm: Mapping[str, Any]) -> bool:
     """Return whether a trial that this arm stopped may still be chosen as the best."""
     return arm["rule"] != NO_RULE and RULES[arm["rule"]].stopped_is_candidate
+
+
+@for_readers
+def arm_kind(arm: Mapping[str, Any]) -> Literal["none", "system", "quality", "both"]:
+    """Return what an arm's rules watch: system metrics, the quality of models, both or nothing."""
+    kinds = {"quality" if _watches_quality(name) else "system" for name in _rule_names(arm)}
+    return "both" if len(kinds) > 1 else kinds.pop() if kinds else "none"
+
+
+@for_readers
+def _watches_quality(rule: str) -> bool:
+    # All metrics that a rule can watch are of one kind; constraints are no metric, but limits on some.
+    metric = METRIC_BY_NAME.get(RULES[rule].watched_metrics()[0])
+    return metric is not None and metric.kind == "quality"
+
+
+@for_readers
+def _rule_names(arm: Mapping[str, Any]) -> list[str]:
+    """Return the names of an arm's rules, none for the baseline's."""
+    names = [entry["rule"] for entry in arm.get("rules", [arm])]
+    return [name for name in names if name != NO_RULE]
 
 
 def make_rule(arm: Mapping[str, Any], baseline_trials: "pd.DataFrame | None" = None) -> Rule | None:

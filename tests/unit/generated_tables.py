@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from sysstop.analysis.anytime import anytime_table
 from sysstop.analysis.budgets import best_trials, budget_table
 from sysstop.analysis.effects import cost_model, effect_table
 from sysstop.analysis.noise import noise_table
@@ -328,6 +329,7 @@ def report_tables(
         "trials": trials,
         "windows": windows,
         "budget": budget(trials),
+        "anytime": anytime_table(trials),
         "effects": effect_table(trials, LEVELS),
         "noise": noise_table(trials),
         "cost_model": cost_model(trials),

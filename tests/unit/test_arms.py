@@ -9,6 +9,7 @@ import pytest
 from sysstop.run.errors import UserError
 from sysstop.study.arms import (
     arm_entry,
+    arm_kind,
     arm_mistakes,
     candidate_after,
     make_rule,
@@ -281,3 +282,20 @@ def test_what_is_wrong_with_several_rules_is_said_in_one_message(rules, message)
 def test_the_baseline_cannot_have_rules():
     (found,) = arm_mistakes("none", {"rules": [PLATEAU]}, {}, BUDGET, here=True)
     assert "arms.none.rules: found rules; this arm is the full-budget baseline" in found
+
+
+@pytest.mark.parametrize(
+    ("arm", "kind"),
+    [
+        ({"rule": "none"}, "none"),
+        ({"rule": "metric_limit", "metric": "memory_mb", "limit": 5}, "system"),
+        ({"rule": "constraints"}, "system"),
+        ({"rule": "best_cost", "limit": 3}, "system"),
+        ({"rule": "plateau", "patience": 2}, "quality"),
+        ({"rule": "successive_halving", "limit": 0.5}, "quality"),
+        ({"rules": [{"rule": "median"}, {"rule": "predicted_train_time"}]}, "both"),
+        ({"rules": [{"rule": "median"}, {"rule": "plateau"}]}, "quality"),
+    ],
+)
+def test_an_arm_is_of_the_kind_of_what_its_rules_watch(arm, kind):
+    assert arm_kind(arm) == kind

@@ -15,11 +15,13 @@ from generated_tables import (
     trials_and_windows,
 )
 
+from sysstop.analysis.anytime import anytime_summary, anytime_table
 from sysstop.analysis.effects import effect_table
 from sysstop.analysis.noise import repeated_readings
 from sysstop.analysis.recommendations import configuration_table, pareto_table
 from sysstop.analysis.replay import replayed_rules
 from sysstop.report.baseline import cheap_batch_sizes
+from sysstop.report.figures.anytime import draw as anytime_figure
 from sysstop.report.figures.budget import draw as budget_figure
 from sysstop.report.figures.cost import draw as cost_figure
 from sysstop.report.figures.courses import draw as curves_figure
@@ -61,7 +63,12 @@ def all_figures(trials, windows):
         for name, table in tables.items()
         if "dataset" in table
     }
-    config = {"constraints": CONSTRAINTS, "algorithms": ENTRIES, "hyperparameters": LEVELS}
+    config = {
+        "arms": ARMS,
+        "constraints": CONSTRAINTS,
+        "algorithms": ENTRIES,
+        "hyperparameters": LEVELS,
+    }
     return {
         figure.name: importlib.import_module(module).draw(
             **{
@@ -274,6 +281,22 @@ def test_a_run_of_the_baseline_alone_says_that_there_is_nothing_to_compare():
     trials, windows = trials_and_windows(PAIRS[:1], BASELINE_ALONE, repetitions=1)
     for figure in (tradeoff_figure(budget(trials)), curves_figure(windows, trials)):
         assert any("Only the baseline arm was run" in text for text in texts(figure))
+
+
+def test_the_anytime_figure_draws_every_arm_and_random_search_in_a_panel_per_task(study):
+    trials, _ = study
+    table = anytime_table(trials)
+    figure = anytime_figure(table, ARMS)
+    colours = arm_colours(ARMS)
+    for axes, task in zip(figure.axes, ("classification", "regression"), strict=True):
+        summary = anytime_summary(table[table["task"] == task])
+        assert axes.get_title(loc="left") == task.capitalize()
+        for arm, curve in summary.groupby("arm"):
+            lines = lines_of(axes, colours[arm])
+            assert has_line(lines, 100 * curve["budget_fraction"], curve["normalised_regret"])
+    shown = texts(figure)
+    assert {"random search", "limits on system metrics", "rules on model quality"} <= set(shown)
+    assert "both together" not in shown and "95 % interval" in shown
 
 
 def test_an_arm_has_the_same_colour_whatever_the_order_of_the_arms():

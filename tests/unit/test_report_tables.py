@@ -29,6 +29,7 @@ def test_a_table_for_latex_needs_its_sources_alone(tables, table):
 @pytest.mark.parametrize(
     "name",
     [
+        "anytime",
         "arm_limits",
         "noise",
         "cost_model",
@@ -54,6 +55,7 @@ def test_tables_of_papers_keep_their_names():
         "effects",
         "budget",
         "arm_limits",
+        "anytime",
         "noise",
         "replay",
         "replay_check",

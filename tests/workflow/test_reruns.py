@@ -11,6 +11,7 @@ TABLES = {
     "export",
     "test_scores",
     "aggregate",
+    "anytime",
     "budget",
     "effects",
     "noise",
@@ -150,7 +151,18 @@ def test_changed_data_rerun_their_data_set_only(finished):
     ("target", "rules"),
     [
         ("rq1", {"effects", "figure_response", "figure_effects", "figure_cost"}),
-        ("rq2", {"budget", "noise", "figure_budget", "figure_tradeoff", "figure_courses"}),
+        (
+            "rq2",
+            {
+                "anytime",
+                "budget",
+                "noise",
+                "figure_anytime",
+                "figure_budget",
+                "figure_tradeoff",
+                "figure_courses",
+            },
+        ),
         ("results/tables/budget.tex", {"paper_tables"}),
     ],
 )

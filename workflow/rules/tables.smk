@@ -122,3 +122,19 @@ rule budget:
         code=code("budget"),
     script:
         "../scripts/budget.py"
+
+
+rule anytime:
+    input:
+        trials="results/tables/trials.parquet",
+    output:
+        "results/tables/anytime.parquet",
+    log:
+        "results/logs/anytime.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        code=code("anytime"),
+    script:
+        "../scripts/anytime.py"

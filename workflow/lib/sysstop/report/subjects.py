@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from sysstop.report.anytime import ANYTIME
 from sysstop.report.arms import ARMS
 from sysstop.report.budget import BUDGET
 from sysstop.report.cost import COST
@@ -23,6 +24,7 @@ EVIDENCE = (
     EFFECTS,
     COST,
     BUDGET,
+    ANYTIME,
     NOISE,
     REPLAY,
     REPLAY_CHECK,

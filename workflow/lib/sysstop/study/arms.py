@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sysstop.run.errors import UserError, unknown_name
 from sysstop.run.machine import this_machine
+from sysstop.run.provenance import for_readers
+from sysstop.study.metrics import METRIC_BY_NAME
 from sysstop.study.rules import (
     CONSTRAINTS,
     RULES,
@@ -73,6 +75,20 @@ def needs_baseline(arm: Mapping[str, Any]) -> bool:
 def candidate_after(arm: Mapping[str, Any]) -> dict[str, bool]:
     """Return whether a trial may still be chosen as the best, by the name of the rule that stopped it."""
     return {entry["rule"]: RULES[entry["rule"]].stopped_is_candidate for entry in arm_rules(arm)}
+
+
+@for_readers
+def arm_kind(arm: Mapping[str, Any]) -> Literal["none", "system", "quality", "both"]:
+    """Return what an arm's rules watch: system metrics, the quality of models, both or nothing."""
+    kinds = {_rule_kind(entry["rule"]) for entry in arm_rules(arm)}
+    return "both" if len(kinds) > 1 else kinds.pop() if kinds else "none"
+
+
+@for_readers
+def _rule_kind(rule: str) -> Literal["system", "quality"]:
+    # All metrics that a rule can watch are of one kind; constraints are no metric, but limits on some.
+    metric = METRIC_BY_NAME.get(RULES[rule].watched_metrics()[0])
+    return "quality" if metric is not None and metric.kind == "quality" else "system"
 
 
 def make_rule(

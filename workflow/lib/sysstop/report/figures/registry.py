@@ -25,6 +25,7 @@ MODULES = (
     "sysstop.report.figures.budget",
     "sysstop.report.figures.tradeoff",
     "sysstop.report.figures.courses",
+    "sysstop.report.figures.anytime",
     "sysstop.report.figures.replay",
     "sysstop.report.figures.prediction",
     "sysstop.report.figures.pareto",

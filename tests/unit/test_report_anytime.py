@@ -34,7 +34,7 @@ def test_arms_are_judged_by_kind_against_random_search():
     answer = anytime_answer(table(), ARMS)
     assert "With half the budget random search has 0.20." in answer.paragraph
     assert (
-        "Limits on system metrics: memory (0.50) finds worse ones; step time (0.20) cannot be told "
+        "Limits on system metrics: memory (0.50) finds worse models; step time (0.20) cannot be told "
         "from random search. Rules on model quality: plateau (0.10) finds better models. "
         "No arm has rules of both sorts."
     ) in answer.paragraph

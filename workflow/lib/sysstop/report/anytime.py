@@ -167,7 +167,7 @@ def anytime_answer(anytime: pd.DataFrame, arms: Mapping[str, Mapping[str, Any]])
 BETTER, WORSE, ALIKE, UNKNOWN = "better", "worse", "alike", "unknown"
 _VERBS = {
     BETTER: ("finds better models", "find better models"),
-    WORSE: ("finds worse ones", "find worse ones"),
+    WORSE: ("finds worse models", "find worse models"),
     ALIKE: ("cannot be told from random search", "cannot be told from random search"),
     UNKNOWN: ("", ""),
 }
@@ -202,7 +202,7 @@ def _in_the_end(regrets: pd.Series) -> str:
         return "With all of it every arm has a model as good as the full search's best."
     lost = [f"{arm_label(arm)} with {_two_decimals(regret)}" for arm, regret in lacking.items()]
     return (
-        "With all of it random search has tried the whole grid and has 0; what they stopped leaves "
+        "With all of it random search has tried the whole grid and has 0; what the arms stopped leaves "
         f"{in_words(lost)}."
     )
 

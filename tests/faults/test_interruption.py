@@ -51,24 +51,20 @@ WAYS = {
 }
 
 
-def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(start, tmp_path):
-    project = make_project(tmp_path / "disturbed", **LONG)
-    undisturbed = make_project(tmp_path / "undisturbed", **LONG)
-    assert start(in_project=undisturbed).wait() == 0
-    assert_complete(undisturbed)
-
+def killed_at_twenty_moments(start, project, target, study=STUDY):
+    """Kill a run at twenty moments, in all ways; return how many trials of the study were finished then."""
     rng = random.Random(2023)
     progress = []
     for way in islice(cycle(WAYS), KILLS):
-        run = start(in_project=project)
-        before = finished_trials(project)
+        run = start(target, in_project=project)
+        before = finished_trials(project, study)
         # From the start of the run to some trials into its search.
         delay_s, trials = rng.choice([(rng.uniform(0, 6), None), (0, rng.randint(1, 2))])
         if trials:
-            run.wait_for(lambda wanted=before + trials: finished_trials(project) >= wanted)
+            run.wait_for(lambda wanted=before + trials: finished_trials(project, study) >= wanted)
         else:
             time.sleep(delay_s)
-        print(f"{way} after {delay_s:.1f} s with {finished_trials(project)} trials")
+        print(f"{way} after {delay_s:.1f} s with {finished_trials(project, study)} trials")
         assert run.running, run.said[-2000:]
         WAYS[way](run)
         if way == "a trial's process is killed":
@@ -78,29 +74,38 @@ def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(s
         run.wait_until_gone()
         if way == "Ray is killed" and trials:
             assert "Ray died in the middle of the search" in last_message(run)
-        progress.append(finished_trials(project))
+        progress.append(finished_trials(project, study))
         assert progress[-1] >= before, "finished trials were lost"
     assert progress[-1] < TRIALS, "the study was over before the last kill"
+    return progress[-1]
 
+
+def test_a_study_killed_at_twenty_moments_has_the_tables_of_an_undisturbed_one(start, tmp_path):
+    project = make_project(tmp_path / "disturbed", **LONG)
+    undisturbed = make_project(tmp_path / "undisturbed", **LONG)
+    assert start(in_project=undisturbed).wait() == 0
+    assert_complete(undisturbed)
+
+    finished = killed_at_twenty_moments(start, project, TARGET)
     last = start(in_project=project)
     assert last.wait() == 0, last.said[-3000:]
     last.wait_until_gone()
     assert_complete(project)
     pd.testing.assert_frame_equal(quality(project), quality(undisturbed), check_exact=True)
     resumed = pd.read_json(project.folder / STUDY / "search.json", typ="series")
-    assert resumed["resumed_trials"] == progress[-1]
+    assert resumed["resumed_trials"] == finished
 
 
-def test_a_search_that_compares_trials_goes_on_with_what_they_have_shown(start, tmp_path):
+def test_a_search_that_compares_trials_and_is_killed_goes_on_with_what_they_have_shown(
+    start, tmp_path
+):
+    # Longer, because half of them end early.
+    longer = LONG | {"budget__steps": 1200, "budget__window_steps": 120}
     project = make_project(
-        tmp_path / "compared", study__arms=["none", "halving"], search__workers=1, **LONG
+        tmp_path / "compared", study__arms=["none", "halving"], search__workers=1, **longer
     )
     study = f"{PAIR}/halving/repetition-1"
-    run = start(f"{study}/search.json", in_project=project)
-    assert run.wait_for(lambda: finished_trials(project, study) >= TRIALS // 4)
-    run.kill_all()
-    finished = finished_trials(project, study)
-    run.wait_until_gone()
+    finished = killed_at_twenty_moments(start, project, f"{study}/search.json", study)
     again = start(f"{study}/search.json", in_project=project)
     assert again.wait() == 0, again.said[-3000:]
     summary = pd.read_json(project.folder / study / "search.json", typ="series")

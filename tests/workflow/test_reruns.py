@@ -193,17 +193,29 @@ def test_an_arm_whose_limit_is_a_quantile_waits_for_the_baseline(fresh):
     assert {w.split("arm=")[1].split(",")[0] for w in searched(jobs)} == {"none", "memory"}
 
 
-def test_a_partial_report_is_made_of_what_is_finished_without_any_search(finished):
-    study = finished.folder / "results/studies/iris/logistic_regression/memory/repetition-1"
-    summary = study / "search.json"
+@contextlib.contextmanager
+def without_search(project, study):
+    """A finished search is missing in the meantime."""
+    summary = project.folder / "results/studies" / study / "search.json"
     content = summary.read_text()
     summary.unlink()
     try:
-        jobs = finished.planned_jobs("report", "--config", "partial=true")
+        yield
     finally:
         summary.write_text(content)
+
+
+def test_a_partial_report_is_made_of_what_is_finished_without_any_search(finished):
+    with without_search(finished, "iris/logistic_regression/memory/repetition-1"):
+        jobs = finished.planned_jobs("report", "--config", "partial=true")
     assert not searched(jobs)
     assert {"export", "aggregate", "budget", "report"} <= rules_of(jobs)
+
+
+def test_a_plan_is_of_the_whole_study_also_where_a_report_would_be_partial(finished):
+    with without_search(finished, "flats/linear_regression/none/repetition-1"):
+        jobs = finished.planned_jobs("plan", "--config", "partial=true")
+    assert [job[0] for job in jobs].count("calibrate") == 2
 
 
 def test_a_partial_report_of_nothing_is_refused(fresh):

@@ -37,7 +37,7 @@ from sysstop.run.folder import become_owner
 from sysstop.run.lock import release_stale_lock
 from sysstop.data.split import read_summary
 from sysstop.study.hyperparameters import algorithm_grid, study_levels
-from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY, Budget, planned_studies
+from sysstop.study.studies import BASELINE_ARM, LOCAL_RAY, Budget, planned_pairs, planned_studies
 
 
 def complete_config(given):

@@ -1,4 +1,4 @@
-"""What a run will take: `snakemake --cores N plan`. It starts no search of the study."""
+"""What a run of all studies will take: `snakemake --cores N plan`. It starts no search of them."""
 
 import time
 
@@ -58,7 +58,7 @@ rule plan:
     """Print what the studies will take and, where they have run, what they took."""
     input:
         overhead="results/plan/overhead.json",
-        calibrations=expand("results/plan/{pair[0]}/{pair[1]}.json", pair=PAIRS),
+        calibrations=expand("results/plan/{pair[0]}/{pair[1]}.json", pair=planned_pairs(config)),
     output:
         PLANNED_SEARCHES,
     log:
@@ -68,7 +68,7 @@ rule plan:
         "../../envs/environment.yaml"
     params:
         arms=RUN_ARMS,
-        study_folders=of_studies(PLACED_STUDY),
+        study_folders=[PLACED_STUDY.format(**asdict(study)) for study in planned_studies(config)],
         cores=search_cores(),
         # Whoever asks for a plan reads it again.
         asked_at=time.time(),

@@ -36,7 +36,7 @@ from sysstop.study.wording import duration
 
 NODES = (1, 10, 100)
 # Tables, analyses, figures, the report and its place in MLflow come once, after all searches.
-ANALYSIS_JOBS = 11 + len(FIGURES)
+ANALYSIS_JOBS = 12 + len(FIGURES)
 MEASURED = ["measured_cpu_s", "measured_search_s", "measured_memory_mb", "steps_used", "used_cpu_s"]
 
 

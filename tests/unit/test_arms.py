@@ -242,7 +242,8 @@ def test_an_arm_may_have_several_rules():
 
 
 def test_one_rule_in_a_list_is_that_rule():
-    assert make_rule({"rules": [PLATEAU]}) == make_rule(PLATEAU) == Plateau(patience=2)
+    arms = {"mine": {"rules": [PLATEAU | {"metric": None}], "rule": None}}
+    assert arm_entry({"arms": arms}, "mine") == PLATEAU
 
 
 def test_a_rule_is_made_again_from_its_data():
@@ -263,14 +264,17 @@ def test_a_list_of_rules_gets_the_constraints_where_it_takes_them():
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ([{"rule": "none"}, PLATEAU], "unknown rule 'none' in arms.mine.rules[0].rule"),
+        ([{"rule": "none"}, PLATEAU], "unknown rule 'none' in arms.mine.rules.0.rule"),
         ([PLATEAU, {"rule": "platau"}], "did you mean 'plateau'?"),
-        ([PLATEAU, MEMORY | {"quantile": 2}], "arms.mine.rules[1].quantile: found 2"),
+        ([PLATEAU, MEMORY | {"quantile": 2}], "arms.mine.rules.1.quantile: found 2"),
         (
             [MEMORY, MEMORY | {"quantile": 0.9}],
             "has the rule 'metric_limit' on memory_mb more than",
         ),
-        ([PLATEAU, PLATEAU], "arms.mine.rules: has the rule 'plateau' more than once"),
+        (
+            [PLATEAU, PLATEAU | {"metric": "val_loss"}],
+            "arms.mine.rules: has the rule 'plateau' on val_loss more than once",
+        ),
         ([{"rule": "median"}, {"rule": "successive_halving"}], "both compare trials"),
     ],
 )

@@ -96,7 +96,7 @@ MISTAKES = {
     "arm without a rule": (
         "arms.memory",
         {"metric": "memory_mb"},
-        "arms.memory: give either `rule`, with its parameters beside it, or `rules`",
+        "arms.memory: has no rule; give `rule` with its parameters beside it, or `rules`",
     ),
     "unknown source": (
         "datasets.iris.source",

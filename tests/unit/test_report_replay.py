@@ -91,7 +91,8 @@ def test_a_rule_that_compares_trials_differs_from_its_replay_for_reasons_of_its_
     compared[["trials_agreeing", "trials_in_other_order"]] -= [10, -8]
     text = plain(live_check(pd.concat([check, compared])).paragraph)
     assert "A rule that compares trials judges one by those" in text
-    assert "64 of 80 trials may end as in the live search" in text
+    assert "64 of 80 other trials may end as in the live search" in text
+    assert "Noise does not explain 16 of 80 other trials" in text
     assert "0.4 % of the time in which trials trained" in text
     assert "noise decides" not in text
 

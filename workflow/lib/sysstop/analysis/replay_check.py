@@ -93,13 +93,13 @@ def replay_check_table(
     search had, in the order that the study's `seed` gives. What
     it says of a trial depends on who came first. So a trial that does not agree counts in
     `trials_in_other_order` if it ends as it did live in one of `OTHER_ORDERS` more replays, in which
-    the trials' times differ from those recorded as two readings do. `reading_noise` is NaN then, and
+    the trials' times differ from those recorded as two readings do. It has no `reading_noise`, and
     `rule_wait_fraction` is how long trials waited for verdicts, as a share of the time in which they
     trained and were evaluated; NaN for a search that was resumed, and for other rules.
 
     An arm of several rules is replayed with all of them. A trial that does not agree is near the limit
-    of any, or else in another order; `reading_noise` is the largest of them; `metric` is empty and
-    `limit` NaN.
+    of any, or else in another order; one that was compared with such a trial may count as beyond noise.
+    `reading_noise` is the largest of them; `metric` is empty and `limit` NaN.
 
     `searches` are the summaries of the live searches (see `searches_by_study`), which say how many
     trials ran at once and what the limits of several rules became.
@@ -196,7 +196,8 @@ def _compared_with_replay(
         )
     chance = {"trials_near_limit": near, "trials_in_other_order": in_other_order & ~near}
     row = _compared(recording, live, stops, chance)
-    return row | {"reading_noise": max(noises, default=np.nan)}
+    known = [noise for noise in noises if not np.isnan(noise)]
+    return row | {"reading_noise": max(known, default=np.nan)}
 
 
 def _ended_alike_in_other_orders(

@@ -41,7 +41,8 @@ ENOUGH_SAMPLES = 6
 
 def anytime_arms(anytime: pd.DataFrame, arms: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Leave out arms that never stop a trial, as they repeat the baseline, which is random search."""
-    repeats = {arm for arm, entry in arms.items() if arm_kind(entry) == "none"} - {BASELINE_ARM}
+    repeats = {arm for arm in anytime["arm"].unique() if arm_kind(arms[arm]) == "none"}
+    repeats -= {BASELINE_ARM}
     return anytime[~anytime["arm"].isin(repeats)]
 
 

@@ -105,9 +105,7 @@ def arm_limits_table(trials: pd.DataFrame, config: Mapping[str, Any]) -> pd.Data
     A cell has the median over the repetitions and, where they differ, their range in brackets.
     """
     limits = arm_limits(trials)
-    arms = [
-        name for name in arm_order(limits["arm"]) if needs_baseline(config["arms"].get(name, {}))
-    ]
+    arms = [name for name in arm_order(limits["arm"]) if needs_baseline(config["arms"][name])]
     limits = limits[limits["arm"].isin(arms)]
     heads = {
         name: f"{capitalised(arm_label(name))}: {_rule(config['arms'][name]).axis_label}"
@@ -140,7 +138,7 @@ ARM_LIMITS_TABLE = ReportTable(
     digest=lambda data: arm_limits_table(data.tables["trials"], data.config),
     note=(
         "What the limits given as quantiles of the baseline became: the median over the repetitions "
-        "and, in brackets, the smallest and the largest. A different data set or algorithm has its "
+        "and, in brackets, the smallest and the largest; of arms with one rule. A different data set or algorithm has its "
         "own limit."
     ),
 )

@@ -145,7 +145,9 @@ def _left_out(budget: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
 def _price(compared: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
     """Say in how many searches a limit stopped the best trial, and how many lost all trials."""
     discards = {
-        name for name, arm in config["arms"].items() if not any(candidate_after(arm).values())
+        arm
+        for arm in compared["arm"].unique()
+        if not any(candidate_after(config["arms"][arm]).values())
     }
     limited = compared[compared["arm"].isin(discards)]
     sentences = []

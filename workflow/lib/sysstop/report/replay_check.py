@@ -5,7 +5,6 @@ import pandas as pd
 from sysstop.report.subject import Answer, Subject
 from sysstop.report.text_tables import ReportTable
 from sysstop.report.wording import arm_label, arm_order, counted, out_of, percent, span
-from sysstop.study.rules import RULES, ComparingRule
 
 
 def replay_check_digest(check: pd.DataFrame) -> pd.DataFrame:
@@ -72,11 +71,7 @@ def live_check(check: pd.DataFrame) -> Answer:
         f"Of {counted(trials, 'trial')}, live search and replay treat {alike:,} alike: both stop them "
         "after the same window, or neither does."
     ]
-    apart = check[check["trials_agreeing"] < check["trials"]]
-    compares = apart["rule"].isin(
-        [name for name, rule in RULES.items() if issubclass(rule, ComparingRule)]
-    )
-    sentences += _why_alone(apart[~compares]) + _why_compared(apart[compares])
+    sentences += _why(check, trials - alike)
     within = int(check["within_noise_floor"].sum())
     sentences.append(
         "Their savings of steady time differ by less than the noise in "
@@ -91,29 +86,28 @@ def live_check(check: pd.DataFrame) -> Answer:
     return Answer(" ".join(sentences), claim=claim)
 
 
-def _why_alone(apart: pd.DataFrame) -> list[str]:
-    """Say why live and replay differ in these studies, whose rule looks at one trial."""
-    if apart.empty:
-        return []
-    near = out_of(int(apart["trials_near_limit"].sum()), _differing(apart), "other trial")
-    return [f"In {near} the reading is so close to the limit that noise decides."]
-
-
-def _why_compared(apart: pd.DataFrame) -> list[str]:
-    """Say why live and replay differ in these studies, whose rule compares trials."""
-    if apart.empty:
-        return []
-    by_order = out_of(int(apart["trials_in_other_order"].sum()), _differing(apart), "trial")
-    return [
-        "A rule that compares trials judges one by those that came before it. Of the trials that it "
-        f"ends otherwise, {by_order} may end as in the live search once the noise of the trials' times "
-        "changes that order. The replay's clock leaves out the start of trials and the waiting for "
-        "verdicts."
-    ]
-
-
-def _differing(apart: pd.DataFrame) -> int:
-    return int((apart["trials"] - apart["trials_agreeing"]).sum())
+def _why(check: pd.DataFrame, differing: int) -> list[str]:
+    """Say why live and replay treat so many trials differently."""
+    near, by_order = (
+        int(check[name].sum()) for name in ("trials_near_limit", "trials_in_other_order")
+    )
+    beyond = differing - near - by_order
+    sentences = []
+    if near:
+        sentences.append(
+            f"In {out_of(near, differing, 'other trial')} the reading is so close to the limit that noise "
+            "decides."
+        )
+    if by_order:
+        sentences.append(
+            "A rule that compares trials judges one by those that came before it: "
+            f"{out_of(by_order, differing, 'other trial')} may end as in the live search once the noise of "
+            "the trials' times changes that order. The replay's clock leaves out the start of trials and the "
+            "waiting for verdicts."
+        )
+    if beyond:
+        sentences.append(f"Noise does not explain {out_of(beyond, differing, 'other trial')}.")
+    return sentences
 
 
 REPLAY_CHECK = Subject(

@@ -26,7 +26,6 @@ from sysstop.study.rules import RULES
 from sysstop.study.status import Status
 from sysstop.study.studies import Study
 
-STOPPED_ARE_CANDIDATES = [name for name, rule in RULES.items() if rule.stopped_is_candidate]
 LOADS = ("load_before", "other_cpu_percent", "stolen_cpu_percent")
 
 _TEXT = {"nullable": False, "coerce": True}
@@ -164,8 +163,9 @@ def study_tables(
     unstable = unstable_readings(windows).rename("step_time_unstable")
     trials = trials.join(unstable, on="trial_id")
     trials["step_time_unstable"] = trials["step_time_unstable"].fillna(FEW_READINGS)
+    still_good = [name for name, rule in RULES.items() if rule.stopped_is_candidate]
     trials["candidate"] = (trials["status"] == Status.COMPLETED) | (
-        (trials["status"] == Status.STOPPED) & trials["stop_reason"].isin(STOPPED_ARE_CANDIDATES)
+        (trials["status"] == Status.STOPPED) & trials["stop_reason"].isin(still_good)
     )
     schema = trials_schema(levels)
     return checked(trials[list(schema.columns)].sort_values("trial_id"), schema), windows

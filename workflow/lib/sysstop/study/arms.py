@@ -1,7 +1,7 @@
 """From an arm of the config to its stopping rule, and what may be wrong with an arm."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sysstop.run.errors import UserError, unknown_name
@@ -42,8 +42,13 @@ def with_constraints_arm(config: Mapping[str, Any], given: Mapping[str, Any]) ->
 
 
 def given_arm(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return an arm of the config without the keys that an overlay has set to null."""
-    return {key: value for key, value in config["arms"][name].items() if value is not None}
+    """Return an arm of the config without the keys that are null, as an overlay may set them."""
+    arm = _without_null(config["arms"][name])
+    return arm | ({"rules": [*map(_without_null, arm["rules"])]} if "rules" in arm else {})
+
+
+def _without_null(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if value is not None}
 
 
 def arm_rules(arm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -54,11 +59,13 @@ def arm_rules(arm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def arm_entry(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return all that an arm's rule is made of: the `given_arm`, and the constraints where it takes them."""
+    """Return all that an arm's rule is made of: the `given_arm`, and the constraints where it takes them.
+
+    One rule in a list is that rule.
+    """
     arm = given_arm(config, name)
-    if "rules" in arm:
-        return {"rules": [_with_constraints(config, entry) for entry in arm["rules"]]}
-    return _with_constraints(config, arm)
+    entries = [_with_constraints(config, entry) for entry in arm.get("rules", [arm])]
+    return {"rules": entries} if len(entries) > 1 else entries[0]
 
 
 def _with_constraints(config: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,14 +153,17 @@ def arm_mistakes(
         )
         yield f"{found}; this arm is the full-budget baseline, write `rule: none`"
     elif "rules" in arm:
-        for place, entry in enumerate(arm["rules"]):
-            yield from _rule_mistakes(f"{key}.rules[{place}]", entry, constraints, bounds)
-        yield from _contradictions(f"{key}.rules", arm["rules"])
+        mistakes = [
+            mistake
+            for place, entry in enumerate(arm["rules"])
+            for mistake in _rule_mistakes(f"{key}.rules.{place}", entry, constraints, bounds, RULES)
+        ]
+        yield from mistakes or _contradictions(f"{key}.rules", arm["rules"])
     elif arm["rule"] == NO_RULE:
         for parameter in arm.keys() - {"rule"}:
             yield f"{key}.{parameter}: the rule `none` has no parameters; remove the key"
     else:
-        yield from _rule_mistakes(key, arm, constraints, bounds)
+        yield from _rule_mistakes(key, arm, constraints, bounds, [NO_RULE, *RULES])
 
 
 def _bounds(budget: Mapping[str, Any], here: bool) -> TrialBounds:
@@ -166,14 +176,15 @@ def _bounds(budget: Mapping[str, Any], here: bool) -> TrialBounds:
 
 
 def _rule_mistakes(
-    key: str, entry: Mapping[str, Any], constraints: Mapping[str, float], bounds: TrialBounds
+    key: str,
+    entry: Mapping[str, Any],
+    constraints: Mapping[str, float],
+    bounds: TrialBounds,
+    allowed: Collection[str],
 ) -> Iterator[str]:
     rule = entry["rule"]
     if rule not in RULES:
-        in_list = key.endswith("]")  # there `none` would say nothing
-        yield unknown_name(
-            f"rule '{rule}' in {key}.rule", rule, [*RULES] if in_list else [NO_RULE, *RULES]
-        )
+        yield unknown_name(f"rule '{rule}' in {key}.rule", rule, allowed)
         return
     parameters = {parameter: value for parameter, value in entry.items() if parameter != "rule"}
     yield from RULES[rule].mistakes(key, parameters, bounds)
@@ -185,16 +196,15 @@ def _rule_mistakes(
         )
 
 
-def _contradictions(key: str, entries: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield which rules of an arm cannot stand side by side."""
-    known = [entry for entry in entries if entry["rule"] in RULES]
-    watched = [(entry["rule"], entry.get("metric", "")) for entry in known]
+def _contradictions(key: str, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield which rules of an arm, each of them sound, cannot stand side by side."""
+    watched = [
+        (entry["rule"], entry.get("metric") or RULES[entry["rule"]].watched_metrics()[0])
+        for entry in entries
+    ]
     for rule, metric in {pair: None for pair in watched if watched.count(pair) > 1}:
-        what = f"'{rule}' on {metric}" if metric else f"'{rule}'"
-        yield f"{key}: has the rule {what} more than once; keep the one that you mean"
-    comparing = {
-        entry["rule"] for entry in known if issubclass(RULES[entry["rule"]], ComparingRule)
-    }
+        yield f"{key}: has the rule '{rule}' on {metric} more than once; keep the one that you mean"
+    comparing = {rule for rule, _ in watched if issubclass(RULES[rule], ComparingRule)}
     if len(comparing) > 1:
         yield (
             f"{key}: {' and '.join(sorted(comparing))} both compare trials; an arm has one such rule "

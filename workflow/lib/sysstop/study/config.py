@@ -128,14 +128,20 @@ class ArmSection(RuleSection):
 
     @model_validator(mode="after")
     def _has_one_rule_or_several(self) -> "ArmSection":
-        if (self.rule is None) == (self.rules is None):
+        if self.rule is None and self.rules is None:
             raise mistake(
-                "give either `rule`, with its parameters beside it, or `rules`, a list of such rules"
+                "has no rule; give `rule` with its parameters beside it, or `rules`, a list of such rules"
+            )
+        if self.rule is not None and self.rules is not None:
+            raise mistake(
+                "has both `rule` and `rules`, of which one may come from a config file below yours; give "
+                "your arm a name of its own, or set the one that you do not want to null"
             )
         beside = [name for name, value in (self.model_extra or {}).items() if value is not None]
         if self.rules is not None and beside:
             raise mistake(
-                f"has {', '.join(beside)} beside `rules`; move it to the rule it belongs to"
+                f"has {', '.join(beside)} beside `rules`; move it to the rule that it belongs to or, where "
+                "it comes from a config file below yours, give your arm a name of its own"
             )
         return self
 

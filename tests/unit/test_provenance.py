@@ -35,7 +35,7 @@ def project(tmp_path, monkeypatch):
     [
         ("trial/training.py", {"search", "test_scores"}),
         ("trial/template.py", {"search"}),
-        ("study/rules/plateau.py", {"search", "export", "test_scores", "budget"}),
+        ("study/rules/plateau.py", {"search", "export", "aggregate", "test_scores", "budget"}),
         ("analysis/budgets.py", {"test_scores", "budget"}),
         ("data/sources.py", {"fetch"}),
     ],

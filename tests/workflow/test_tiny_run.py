@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from sysstop.report.figures.registry import FIGURES
 from sysstop.results.tables import trials_schema, windows_schema
 from sysstop.study.metrics import metric_names
 from tests.project import copy_project
@@ -131,7 +132,9 @@ def test_every_figure_is_there_as_svg_and_pdf(finished):
     svgs = {file.relative_to(figures).with_suffix("") for file in figures.rglob("*.svg")}
     pdfs = {file.relative_to(figures).with_suffix("") for file in figures.rglob("*.pdf")}
     assert svgs == pdfs
-    assert len(svgs) == 6 + 4 * 2
+    datasets = ("iris", "flats")
+    declared = [kind.path.format(dataset=name) for kind in FIGURES.values() for name in datasets]
+    assert {str(svg) for svg in svgs} == set(declared)
 
 
 def test_snakemakes_own_report_is_made(finished):

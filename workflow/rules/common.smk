@@ -108,14 +108,13 @@ config["hyperparameters"] = study_levels(config)
 PAIR = "results/studies/{dataset}/{algorithm}"
 STUDY = f"{PAIR}/{{arm}}/repetition-{{repetition}}"
 RUN_ARMS = {name: config["arms"][name] for name in config["study"]["arms"]}
-STUDIES = planned_studies(config)
+PLANNED_STUDIES = STUDIES = planned_studies(config)
 # Snakemake itself puts inputs, outputs and logs below the prefix.
 PLACED_STUDY = placed(STUDY)
 PARTIAL = {}
 if config["partial"]:
-    planned = len(STUDIES)
-    STUDIES = only_finished(STUDIES)
-    PARTIAL = {"finished": len(STUDIES), "planned": planned}
+    STUDIES = only_finished(PLANNED_STUDIES)
+    PARTIAL = {"finished": len(STUDIES), "planned": len(PLANNED_STUDIES)}
 PAIRS = list(dict.fromkeys((study.dataset, study.algorithm) for study in STUDIES))
 DATASETS = list(dict.fromkeys(dataset for dataset, _ in PAIRS))
 DATABASE = re.match("sqlite:///(results/.+)", config["tracking"]["uri"] or "")
@@ -127,7 +126,7 @@ IMPORT = config["tracking"]["import"]
 # One rule asks for it, so a change of it concerns no other.
 REGISTER_MODELS = config["tracking"].pop("register_models")
 
-# The parts of the config that the report and its tables describe.
+# The parts of the config that the report, its tables and its figures describe.
 REPORTED_CONFIG = {
     key: config[key]
     for key in (
@@ -137,10 +136,10 @@ REPORTED_CONFIG = {
         "grid",
         "budget",
         "split",
-        "arms",
         "constraints",
     )
 }
+REPORTED_CONFIG["arms"] = RUN_ARMS
 REPORTED_CONFIG["datasets"] = {dataset: config["datasets"][dataset] for dataset in DATASETS}
 if PARTIAL:
     REPORTED_CONFIG["partial"] = PARTIAL
@@ -163,9 +162,9 @@ def code(script):
     return code_digest(WORKFLOW / "scripts" / f"{script}.py")
 
 
-def of_studies(path):
-    """One path for each planned study."""
-    return [path.format(**asdict(study)) for study in STUDIES]
+def of_studies(path, studies=STUDIES):
+    """One path for each study of this run."""
+    return [path.format(**asdict(study)) for study in studies]
 
 
 def studies_of(wildcards):

@@ -36,7 +36,7 @@ for module, figure in FIGURES.items():
         conda:
             "../../envs/environment.yaml"
         params:
-            **{section: (config | {"arms": RUN_ARMS})[section] for section in figure.config},
+            **{section: (config | REPORTED_CONFIG)[section] for section in figure.config},
             module=module,
             datasets=drawn_datasets(figure),
             caption=figure.caption,

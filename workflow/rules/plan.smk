@@ -68,7 +68,7 @@ rule plan:
         "../../envs/environment.yaml"
     params:
         arms=RUN_ARMS,
-        study_folders=[PLACED_STUDY.format(**asdict(study)) for study in planned_studies(config)],
+        study_folders=of_studies(PLACED_STUDY, PLANNED_STUDIES),
         cores=search_cores(),
         # Whoever asks for a plan reads it again.
         asked_at=time.time(),

@@ -90,10 +90,10 @@ def replay_check_table(
     after one window differ (`reading_noise`, see `noise.reading_noise`; of all arms of the pair).
 
     A rule that compares trials is replayed in virtual time, with as many trials at once as the live
-    search had, in the order that the study's `seed` gives. What
-    it says of a trial depends on who came first. So a trial that does not agree counts in
-    `trials_in_other_order` if it ends as it did live in one of `OTHER_ORDERS` more replays, in which
-    the trials' times differ from those recorded as two readings do. It has no `reading_noise`, and
+    search had, in the order that the study's `seed` gives. What it says of a trial depends on who came
+    first. So a trial that does not agree counts in `trials_in_other_order` if it ends as it did live in
+    one of `OTHER_ORDERS` more replays, in which the trials' times differ from those recorded as two
+    readings do. It has no `reading_noise`, and
     `rule_wait_fraction` is how long trials waited for verdicts, as a share of the time in which they
     trained and were evaluated; NaN for a search that was resumed, and for other rules.
 

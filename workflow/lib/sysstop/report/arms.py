@@ -138,8 +138,8 @@ ARM_LIMITS_TABLE = ReportTable(
     digest=lambda data: arm_limits_table(data.tables["trials"], data.config),
     note=(
         "What the limits given as quantiles of the baseline became: the median over the repetitions "
-        "and, in brackets, the smallest and the largest; of arms with one rule. A different data set or algorithm has its "
-        "own limit."
+        "and, in brackets, the smallest and the largest; of arms with one rule. A different data set "
+        "or algorithm has its own limit."
     ),
 )
 
@@ -150,8 +150,9 @@ ARMS_METHOD = (
     "completed trials of the baseline with the same data set, algorithm and repetition. A trial "
     "that broke a limit on a system metric cannot be chosen as the best, because it is too "
     "costly to be wanted; a trial that was stopped because it had ceased to improve, or because others "
-    "did better, can. Where an arm has several rules, the first that fires is the reason. A rule that compares trials judges each by what others have shown so far; a trial "
-    "waits for its verdict, and for no other trial. "
+    "did better, can. Where an arm has several rules, the first that fires is the reason. A rule that "
+    "compares trials judges each by what others have shown so far; a trial waits for its verdict, and "
+    "for no other trial. "
     "Diverged trials are results, but never the best."
 )
 

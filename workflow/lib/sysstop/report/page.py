@@ -71,8 +71,8 @@ def render_report(data: ReportData, figures: Sequence[ReportFigure]) -> str:
     ----------
     data
         The tables trials, budget, anytime, effects, noise, cost_model, environment, replay,
-        replay_summary, signals, replay_check, prediction, prediction_saving and recommendations, with the study's
-        config and where its data came from.
+        replay_summary, signals, replay_check, prediction, prediction_saving and recommendations,
+        with the study's config and where its data came from.
     figures
         The figures in the order in which they appear.
     """

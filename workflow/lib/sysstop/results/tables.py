@@ -138,9 +138,10 @@ def study_tables(
 
     `run_ids` are the MLflow runs by trial id. Each metric of a trial is computed from its windows
     as the registry says. `candidate` is whether the trial's model may be chosen as the best: it
-    completed, or it was stopped by a rule after which the model is still good. `limit` is what the arm's rule was given, in the metric's unit, also
-    where it was a quantile; None for the baseline, and for several rules, which have one each. `levels` are the
-    hyperparameters of all algorithms of the study, of which each has a column.
+    completed, or it was stopped by a rule after which the model is still good. `limit` is what the
+    arm's rule was given, in the metric's unit, also where it was a quantile; None for the baseline,
+    and for several rules, which have one each. `levels` are the hyperparameters of all algorithms of
+    the study, of which each has a column.
     """
     identity = {name: getattr(study, name) for name in STUDY}
     finished = list(finished)

@@ -200,25 +200,31 @@ def keep_busy(core):
 
 
 @pytest.mark.machine
-def test_two_workers_of_one_nominal_agree_although_a_neighbour_slows_one(
+def test_two_workers_of_one_nominal_agree_although_neighbours_slow_one(
     make_trial, make_random_split
 ):
     quiet_core, busy_core = sorted(os.sched_getaffinity(0))[:2]
     split = make_random_split("classification", rows=3000, features=50)
-    trial = make_trial(steps=1000, window_steps=100)
-    neighbour = get_context("fork").Process(target=keep_busy, args=(busy_core,), daemon=True)
-    neighbour.start()
+    trial = make_trial(steps=500, window_steps=50)
+    # Three, so that the core is the busier one also where a stranger's process is on the other.
+    neighbours = [
+        get_context("fork").Process(target=keep_busy, args=(busy_core,), daemon=True)
+        for _ in range(3)
+    ]
+    for neighbour in neighbours:
+        neighbour.start()
     try:
         workers = [begin_in_a_child(trial, split, core) for core in (quiet_core, busy_core)]
         quiet, slowed = (last_window() for last_window in workers)
     finally:
-        neighbour.kill()
-        neighbour.join()
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.join()
     apart = {
         name: abs(math.log(slowed[name] / quiet[name]))
         for name in ("train_time_s", "steady_train_time_s")
     }
-    assert slowed["context_switches"] > quiet["context_switches"]
+    assert slowed["run_queue_delay_s"] > quiet["run_queue_delay_s"]
     assert apart["steady_train_time_s"] < apart["train_time_s"] / 2
 
 

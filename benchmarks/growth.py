@@ -191,7 +191,8 @@ def _snakemake(folder: str | Path, snakefile: Path = ROOT / "Snakefile") -> list
 def measure_dry_runs() -> dict[str, float]:
     """Return the CPU time of `snakemake -n`, in multiples of what it takes on an empty Snakefile.
 
-    On the full study with nothing done and with everything done, and on the demo; in turns.
+    On the full study with nothing done and with everything done, and on the demo; in turns, after a
+    first call of each, which also analyses the code.
     """
     with tempfile.TemporaryDirectory(prefix="sysstop-bench-") as folder:
         done, fresh, empty = (Path(folder) / name for name in ("done", "fresh", "empty"))
@@ -205,6 +206,8 @@ def measure_dry_runs() -> dict[str, float]:
             "dry_run_all_to_do_of_empty": _snakemake(fresh),
             "dry_run_demo_of_empty": [*_snakemake(fresh), "--configfile", str(DEMO)],
         }
+        for command in commands.values():
+            _cpu_s([*command, "--dry-run"])
         spent_s = dict.fromkeys(commands, 0.0)
         for _ in range(DRY_RUNS):
             for name, command in commands.items():

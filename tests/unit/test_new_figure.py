@@ -12,10 +12,11 @@ from sysstop.report.figures.drawing import draw_figure
 from sysstop.report.figures.registry import (
     FIGURES,
     declared_figure,
-    figure_digest,
+    file_of,
     report_figures,
 )
 from sysstop.report.figures.style import save
+from sysstop.run.provenance import code_digest
 
 MODULE = "scores_figure"
 CAPTION = "Each bar is a trial; its height is the score, at most 100 %."
@@ -103,11 +104,14 @@ def test_a_new_figure_is_listed_in_the_report_with_its_caption(module):
 
 
 def test_a_figures_digest_follows_its_own_code_and_no_other_figures(write):
-    before = figure_digest(write(SOURCE))
-    assert figure_digest(write(f"{SOURCE}\n# a remark")) == before
-    assert figure_digest(write(SOURCE.replace("new_figure(2)", "new_figure(3)"))) != before
-    assert figure_digest(write(SOURCE.replace("at most 100 %", "at most 1"))) != before
-    others = {figure_digest(module) for module in FIGURES}
+    def digest(module):
+        return code_digest(file_of(module))
+
+    before = digest(write(SOURCE))
+    assert digest(write(f"{SOURCE}\n# a remark")) == before
+    assert digest(write(SOURCE.replace("new_figure(2)", "new_figure(3)"))) != before
+    assert digest(write(SOURCE.replace("at most 100 %", "at most 1"))) != before
+    others = {digest(module) for module in FIGURES}
     assert len(others) == len(FIGURES)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sysstop.run import provenance
-from sysstop.run.provenance import code_digest, environment, folder_digest, git_state
+from sysstop.run.provenance import code_digest, code_digests, environment, folder_digest, git_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +88,33 @@ def test_all_digests_of_the_workflow_read_each_module_once(monkeypatch):
     for script in (ROOT / "workflow" / "scripts").glob("*.py"):
         code_digest(script)
     assert len(parsed) == len(set(parsed)) > 50
+
+
+def test_digests_are_kept_until_the_code_changes(project, tmp_path, monkeypatch):
+    script, kept = tmp_path / "workflow" / "scripts" / "search.py", tmp_path / "new" / "kept.json"
+    found = code_digests([script], kept)
+    assert found == {str(script): code_digest(script)}
+    with monkeypatch.context() as patched:
+        patched.delattr(provenance, "code_digest")
+        assert code_digests([script], kept) == found
+    project.append("trial/training.py", "\nANSWER = 42\n")
+    changed = code_digests([script], kept)
+    assert changed == {str(script): code_digest(script)} != found
+    script.write_text(script.read_text() + "\nANSWER = 42\n")
+    assert code_digests([script], kept) == {str(script): code_digest(script)} != changed
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"state": 1}', "[]"])
+def test_kept_digests_that_cannot_be_read_are_made_again(project, tmp_path, content):
+    script, kept = tmp_path / "workflow" / "scripts" / "search.py", tmp_path / "kept.json"
+    kept.write_text(content)
+    assert code_digests([script], kept) == {str(script): code_digest(script)}
+
+
+def test_digests_need_no_place_to_be_kept(project, tmp_path):
+    script, occupied = tmp_path / "workflow" / "scripts" / "search.py", tmp_path / "file"
+    occupied.touch()
+    assert code_digests([script], occupied / "kept.json") == {str(script): code_digest(script)}
 
 
 @pytest.fixture

@@ -26,13 +26,13 @@ from sysstop.run.errors import UserError
 from sysstop.run.job import ERROR_MARK, print_failures
 from sysstop.run.machine import this_machine
 from sysstop.results.journal import read_failed_searches
-from sysstop.run.provenance import code_digest
+from sysstop.run.provenance import code_digests
 from sysstop.run.requirements import check_requirements
 from sysstop.search.ray_head import private_environment
 from sysstop.search.settings import expected_trials_at_once, few_cores_warning, trials_at_once
 from sysstop.plan.partial import finished_studies
 from sysstop.plan.resources import is_linear, search_memory_mb, search_runtime_min
-from sysstop.report.figures.registry import FIGURES
+from sysstop.report.figures.registry import FIGURES, file_of
 from sysstop.run.folder import become_owner
 from sysstop.run.lock import release_stale_lock
 from sysstop.data.split import read_summary
@@ -123,6 +123,10 @@ if DATABASE:
 # Where a store of our own keeps artifacts; a store that others share decides that itself.
 ARTIFACTS = placed("results/mlflow/artifacts") if DATABASE else None
 IMPORT = config["tracking"]["import"]
+CODE_DIGESTS = code_digests(
+    [*(WORKFLOW / "scripts").glob("*.py"), *map(file_of, FIGURES)],
+    Path(".snakemake/code_digests.json"),
+)
 # One rule asks for it, so a change of it concerns no other.
 REGISTER_MODELS = config["tracking"].pop("register_models")
 
@@ -159,7 +163,7 @@ wildcard_constraints:
 
 def code(script):
     """The digest of the library code behind a script; as a parameter, it makes changed code rerun the rule."""
-    return code_digest(WORKFLOW / "scripts" / f"{script}.py")
+    return CODE_DIGESTS[str(WORKFLOW / "scripts" / f"{script}.py")]
 
 
 def of_studies(path, studies=STUDIES):

@@ -1,7 +1,5 @@
 """Figures as SVG for the web and PDF for LaTeX, and a target for all results of each question."""
 
-from sysstop.report.figures.registry import figure_digest
-
 
 rule rq1:
     input:
@@ -40,6 +38,6 @@ for module, figure in FIGURES.items():
             module=module,
             datasets=drawn_datasets(figure),
             caption=figure.caption,
-            code=[code("figure"), figure_digest(module)],
+            code=[code("figure"), CODE_DIGESTS[str(file_of(module))]],
         script:
             "../scripts/figure.py"

@@ -1,14 +1,16 @@
 """Where results come from: the code they depend on, and the machine and software that made them."""
 
 import ast
+import contextlib
 import functools
 import hashlib
+import json
 import os
 import platform
 import re
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -33,8 +35,33 @@ def for_readers(part: Part) -> Part:
     return part
 
 
+def code_digests(files: Iterable[Path], kept: Path) -> dict[str, str]:
+    """Return the `code_digest` of scripts or modules by their path.
+
+    To find them takes a second, so they are kept in a JSON file, which holds for as long as nothing has
+    changed in these files and in the library.
+    """
+    files = sorted(files)
+    state = hashlib.sha256(platform.python_version().encode())
+    for file in (*files, *sorted(_library_files().values())):
+        state.update(f"\n{file}\n".encode())
+        state.update(file.read_bytes())
+    with contextlib.suppress(OSError, ValueError):
+        match json.loads(kept.read_text(encoding="utf-8")):
+            case {"state": known, "digests": digests} if known == state.hexdigest():
+                return digests
+    digests = {str(file): code_digest(file) for file in files}
+    # The next call can do without the file, on a full disk or in a folder that it may only read.
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = kept.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps({"state": state.hexdigest(), "digests": digests}))
+        part.replace(kept)
+    return digests
+
+
 def code_digest(script: Path) -> str:
-    """Return a digest of the modules of this library that a script imports, directly or not.
+    """Return a digest of a script and of the modules of this library that it imports, directly or not.
 
     Modules in nested packages count together with the `__init__.py` of every enclosing package, and
     so do modules named in strings, such as those that run in a separate process (`python -m NAME`).
@@ -46,7 +73,7 @@ def code_digest(script: Path) -> str:
     codes = _code_behind(script, files, complete=False)
     if any(name.startswith(f"{LIBRARY.name}.report.") for name in codes):
         codes = _code_behind(script, files, complete=True)
-    lines = [
+    lines = [_code_of(script, complete=True).text] + [
         f"{files[name].relative_to(LIBRARY).as_posix()} {codes[name]}" for name in sorted(codes)
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

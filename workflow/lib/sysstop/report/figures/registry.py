@@ -6,7 +6,6 @@ none of them: their libraries take seconds.
 
 import ast
 import base64
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,7 +13,6 @@ from pathlib import Path
 
 from sysstop.report.figures.kind import FigureKind
 from sysstop.report.wording import in_words
-from sysstop.run.provenance import code_digest
 
 # Full names: the digest of the report's code follows them to the captions.
 MODULES = (
@@ -41,7 +39,7 @@ def declared_figure(module: str) -> FigureKind:
     ValueError
         If there is no such module, or it does not declare `FIGURE = FigureKind(...)` in literals.
     """
-    file = _file_of(module)
+    file = file_of(module)
     for statement in ast.parse(file.read_text(encoding="utf-8")).body:
         match statement:
             case ast.Assign(
@@ -55,14 +53,8 @@ def declared_figure(module: str) -> FigureKind:
     raise ValueError(f"{file} does not declare FIGURE = FigureKind(...).")
 
 
-def figure_digest(module: str) -> str:
-    """Return a digest of the code behind a figure: of its module and of those that it imports."""
-    file = _file_of(module)
-    code = [ast.unparse(ast.parse(file.read_text(encoding="utf-8"))), code_digest(file)]
-    return hashlib.sha256("\n".join(code).encode()).hexdigest()[:16]
-
-
-def _file_of(module: str) -> Path:
+def file_of(module: str) -> Path:
+    """Return the file of a figure's module, without importing it; raise `ValueError` if there is none."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise ValueError(

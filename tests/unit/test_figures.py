@@ -1,4 +1,5 @@
 import importlib
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib.colors
@@ -14,6 +15,8 @@ from generated_tables import (
     report_tables,
     trials_and_windows,
 )
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from sysstop.analysis.anytime import anytime_summary, anytime_table
 from sysstop.analysis.effects import effect_table
@@ -35,7 +38,7 @@ from sysstop.report.figures.replay import draw as replay_figure
 from sysstop.report.figures.replay import mean_points
 from sysstop.report.figures.response import draw as response_figure
 from sysstop.report.figures.steady import draw as steady_figure
-from sysstop.report.figures.style import arm_colours, save, spread
+from sysstop.report.figures.style import arm_colours, label_points, new_figure, save, spread
 from sysstop.report.figures.tradeoff import draw as tradeoff_figure
 from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics, steady_system_metrics
 from tests.shipped import ENTRIES, LEVELS
@@ -549,6 +552,21 @@ def test_errors_far_from_the_others_do_not_flatten_them():
 def test_the_tradeoff_is_drawn_where_no_arm_lies_in_one_half(study):
     trials, _ = study
     assert texts(tradeoff_figure(budget(trials).assign(steady_saved_fraction=0.01)))
+
+
+def test_no_label_of_a_point_covers_another_or_a_point():
+    figure = new_figure(2.6, width_inches=4.7)
+    axes = figure.subplots()
+    points = [(x, 0.0, f"arm number {x}", "black") for x in range(8)]
+    axes.plot([x for x, *_ in points], [0.0] * len(points), "o", markersize=7)
+    label_points(axes, points)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [Text.get_window_extent(label, renderer) for label in axes.texts]
+    assert {label.get_text() for label in axes.texts} == {text for _, _, text, _ in points}
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    marks = axes.transData.transform([point[:2] for point in points])
+    assert not any(box.contains(*mark) for box in boxes for mark in marks)
+    assert all(axes.get_window_extent().fully_contains(*box.min) for box in boxes)
 
 
 def test_no_labels_need_no_places():

@@ -1,7 +1,7 @@
 """What all figures share: fonts, colours, axes, legends and how they are written."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
 from sysstop.report.figures.palette import PALETTE
 from sysstop.report.wording import arm_order, number
@@ -46,6 +49,9 @@ WIDTH_INCHES = 8.0
 # Of figures that stand beside text, and are still legible on a telephone.
 NARROW_INCHES = 4.7
 LABEL_POINTS = 8.5
+# Half of a mark that has a label, and how many lines away from it the label may stand.
+MARK_POINTS = 4.0
+LABEL_LINES = 8
 BASELINE_COLOUR = "#595959"
 MARKERS = "oDsv^P*Xd<>"
 # An axis spans at least this share of its values, so that mere noise does not look like an effect.
@@ -227,33 +233,49 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], panel_inches:
         )
 
 
-def label_points(
-    axes: Axes, points: Sequence[tuple[float, float, str, str]], panel_inches: float
-) -> None:
+def label_points(axes: Axes, points: Sequence[tuple[float, float, str, str]]) -> None:
     """Write labels (x, y, text, colour) beside points of a panel whose scales are set.
 
-    Those in the right half stand left of their points, so that they stay inside.
+    Each stands as near to its point as it can without covering a point or another label, joined to it
+    by a line.
     """
-    places = [_in_axes(axes, x, y) for x, y, _, _ in points]
-    for side in (False, True):
-        mine = [at for at, (x, _) in enumerate(places) if (x > 0.5) == side]
-        heights = spread([places[at][1] for at in mine], _line(panel_inches))
-        for height, at in zip(heights, mine, strict=True):
-            _, _, text, colour = points[at]
-            axes.annotate(
-                text,
-                (places[at][0], height),
-                (-8 if side else 8, 0),
-                xycoords="axes fraction",
-                textcoords="offset points",
-                ha="right" if side else "left",
-                va="center",
-                fontsize=LABEL_POINTS,
-                color=colour,
-                annotation_clip=False,
-                bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
-                zorder=5,
-            )
+    figure = axes.get_figure()
+    figure.draw_without_rendering()  # so that sizes are known
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    inside = axes.get_window_extent()
+    marks = axes.transData.transform([point[:2] for point in points])
+    margin = MARK_POINTS * figure.dpi / 72
+    taken = [Bbox([mark - margin, mark + margin]) for mark in marks]
+    for x, y, text, colour in sorted(points):
+        label = axes.annotate(
+            text,
+            (x, y),
+            xytext=(0, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=LABEL_POINTS,
+            color=colour,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5},
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
+        )
+        for place, side in _label_places():
+            label.set_position(place)
+            label.set_horizontalalignment(side)
+            label.update_positions(renderer)
+            box = Text.get_window_extent(label)  # without the line
+            fits = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0
+            if fits and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
+
+
+def _label_places() -> Iterator[tuple[tuple[float, float], str]]:
+    """Yield where a label may stand, in points from its point, and how it is aligned; nearest first."""
+    for line in range(LABEL_LINES):
+        for up in (1, -1) if line else (1,):
+            for side, away in (("left", 1), ("right", -1)):
+                yield (2 * MARK_POINTS * away, 1.25 * LABEL_POINTS * line * up), side
 
 
 def _in_axes(axes: Axes, x: float, y: float) -> tuple[float, float]:

@@ -108,7 +108,7 @@ def _draw_studies(axes: Axes, studies: pd.DataFrame) -> None:
                 zorder=4,
             )
         labels.append((*np.nan_to_num(middle), arm_label(arm), colours[arm]))
-    label_points(axes, labels, PANEL_INCHES)
+    label_points(axes, labels)
 
 
 def _legend(studies: pd.DataFrame) -> dict[str, object]:

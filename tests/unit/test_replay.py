@@ -20,7 +20,7 @@ from sysstop.analysis.replay import (
     trial_signals,
 )
 from sysstop.analysis.virtual_search import virtual_searches
-from sysstop.study.metrics import metric_names, steady_system_metrics
+from sysstop.study.metrics import METRIC_BY_NAME, metric_names, steady_system_metrics
 from sysstop.study.rules import (
     BestCost,
     MedianRule,
@@ -80,8 +80,11 @@ def recomputed_by_hand(trials, windows, point):
             & (windows["repetition"] == trial["repetition"])
         ].sort_values("window")
         end, stopped = rows.iloc[-1], False
-        for _, row in rows.iterrows():
-            if row["step"] < trial["steps_planned"] and row[point["metric"]] > point["limit"]:
+        over_windows = METRIC_BY_NAME[point["metric"]].over_windows
+        for number, (_, row) in enumerate(rows.iterrows(), 1):
+            seen = rows[point["metric"]].head(number)
+            so_far = seen.iloc[-1] if over_windows == "last" else seen.agg(over_windows)
+            if row["step"] < trial["steps_planned"] and so_far > point["limit"]:
                 end, stopped = row, True
                 break
         used_steps += end["step"]
@@ -196,10 +199,11 @@ def test_a_trial_is_stopped_if_and_only_if_its_largest_signal_exceeds_the_limit(
 
 def test_a_known_winner_is_lost_and_a_known_saving_found():
     known = recording(
-        memory_mb=[[10, 10, 10, 10], [10, 50, 50, 50], [90, 90, 90, 90]],
+        memory_peak_mb=[[10, 10, 10, 10], [10, 50, 50, 50], [90, 90, 90, 90]],
         score=[[0.1, 0.2, 0.3, 0.5], [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.9]],
     )
-    signals = effective_signals(MetricLimit("memory_mb", 40), known.curves, known.steps_planned)
+    rule = MetricLimit("memory_peak_mb", 40)
+    signals = effective_signals(rule, known.curves, known.steps_planned)
     stops = replay_stops(signals, known, 40)
     assert list(stops.windows_used) == [4, 2, 1]
     assert list(stops.stopped) == [False, True, True]

@@ -1,8 +1,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from sysstop.results.trial_values import trial_values
+from sysstop.study.metrics import limitable_metrics, metric_names
 from sysstop.study.rules import (
     RULES,
     Constraints,
@@ -32,9 +35,39 @@ def first_stop(rule, trace):
 
 
 def test_a_metric_limit_fires_in_the_first_window_beyond_the_limit():
-    rule = MetricLimit(metric="memory_mb", limit=100.0)
-    stop = Stop("metric_limit", "memory_mb", 100.0, 100.5)
-    assert first_stop(rule, windows("memory_mb", 90, 100, 100.5, 200)) == (3, stop)
+    rule = MetricLimit(metric="memory_peak_mb", limit=100.0)
+    stop = Stop("metric_limit", "memory_peak_mb", 100.0, 100.5)
+    assert first_stop(rule, windows("memory_peak_mb", 90, 100, 100.5, 200)) == (3, stop)
+
+
+def test_a_limit_on_a_mean_bears_with_one_window_beyond_it():
+    rule = MetricLimit(metric="steady_step_time_ms", limit=1.0)
+    stop = Stop("metric_limit", "steady_step_time_ms", 1.0, 1.125)
+    assert first_stop(rule, windows("steady_step_time_ms", 0.5, 1.25, 1.25, 1.5)) == (4, stop)
+
+
+@pytest.mark.parametrize("metric", limitable_metrics())
+def test_a_limit_is_compared_with_what_the_table_would_hold_of_a_trial_that_ends_there(metric):
+    seen = np.random.default_rng(1).uniform(1, 2, 6)
+    seen[2] = np.nan  # not read in one window
+    signals = MetricLimit(metric, 1.0).signals({metric: seen}, PLANNED)
+    for count, signal in enumerate(signals, 1):
+        rows = pd.DataFrame(dict.fromkeys((*metric_names(), "step"), seen[:count]))
+        value = trial_values(rows.assign(trial_id="a")).loc["a", metric]
+        assert signal == pytest.approx(value, nan_ok=True)
+
+
+def test_a_quantile_of_noisy_trials_stops_about_the_trials_beyond_it():
+    """Were each window compared with it alone, nearly every trial would once be beyond the limit."""
+    rng = np.random.default_rng(1)
+    costs, noise = rng.uniform(1.0, 1.5, (400, 1)), rng.normal(0, 0.08, (400, 10))
+    curves = {
+        "step": np.tile(50.0 * np.arange(1, 11), (400, 1)),
+        "steady_step_time_ms": costs * (1 + noise),
+    }
+    limit = np.quantile(curves["steady_step_time_ms"].mean(axis=1), 0.75)
+    signals = effective_signals(MetricLimit("steady_step_time_ms", limit), curves, PLANNED)
+    assert 0.25 <= (signals > limit).any(axis=1).mean() <= 0.45
 
 
 def test_a_value_equal_to_the_limit_keeps_it():

@@ -11,6 +11,7 @@ from sysstop.study.rules.base import (
     RuleStyle,
     TrialBounds,
     TrialRule,
+    value_so_far,
 )
 from sysstop.study.rules.best_cost import BestCost
 from sysstop.study.rules.constraints import Constraints
@@ -51,6 +52,7 @@ __all__ = [
     "rule_at",
     "rule_from",
     "showing_after",
+    "value_so_far",
 ]
 
 RULES: dict[str, type[Rule]] = {

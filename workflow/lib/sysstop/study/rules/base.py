@@ -24,6 +24,25 @@ from sysstop.study.wording import capitalised, metric_label, with_unit
 Curves = Mapping[str, np.ndarray]
 """Metrics by name, each an array whose last axis is a trial's windows (... x windows)."""
 
+
+def value_so_far(metric: str, curves: Curves) -> np.ndarray:
+    """Return a trial's value of a metric after each window, from that one and those before it.
+
+    It is what the table of trials would hold if the trial ended there (`Metric.over_windows`), and so
+    what a quantile over the baseline's trials is comparable with. One window alone is far noisier.
+    """
+    values = curves[metric]
+    match METRIC_BY_NAME[metric].over_windows:
+        case "mean":
+            known = ~np.isnan(values)
+            count = known.cumsum(axis=-1)
+            total = np.where(known, values, 0.0).cumsum(axis=-1)
+            return np.divide(total, count, out=np.full(values.shape, np.nan), where=count > 0)
+        case "max":
+            return np.fmax.accumulate(values, axis=-1)
+    return values
+
+
 NOT_ASKED = -np.inf
 """The signal of a rule that cannot stop a trial yet."""
 

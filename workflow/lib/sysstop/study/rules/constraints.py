@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from sysstop.run.provenance import for_readers
-from sysstop.study.rules.base import CONSTRAINTS, Curves, RuleStyle, TrialRule
+from sysstop.study.rules.base import CONSTRAINTS, Curves, RuleStyle, TrialRule, value_so_far
 from sysstop.study.rules.metric_limit import MetricLimit
 from sysstop.study.status import Stop
 from sysstop.study.wording import NO_BREAK, number
@@ -15,7 +15,7 @@ from sysstop.study.wording import NO_BREAK, number
 
 @dataclass(frozen=True)
 class Constraints(TrialRule):
-    """Stop as soon as a metric of the latest window exceeds `limit` times its constraint.
+    """Stop as soon as a trial's value of a metric so far exceeds `limit` times its constraint.
 
     `constraints` are the config's section of that name, the largest value by metric. So the signal is
     the largest multiple of a constraint that any of the metrics has reached.
@@ -44,20 +44,20 @@ class Constraints(TrialRule):
         ]
 
     def signals(self, curves: Curves, steps_planned: np.ndarray | int) -> np.ndarray:
-        """Return the largest multiple of a constraint in each window; what is not read counts not."""
+        """Return the largest multiple of a constraint so far; what is not read counts not."""
         return np.fmax.reduce(
-            [curves[metric] / largest for metric, largest in self.constraints.items()]
+            [value_so_far(metric, curves) / largest for metric, largest in self.constraints.items()]
         )
 
     def stop(self, curves: Curves, signal: float) -> Stop:
-        """Return the first of the constraints that the latest window breaks."""
-        latest = {metric: float(curves[metric][-1]) for metric in self.constraints}
+        """Return the first of the constraints that the trial breaks after its latest window."""
+        reached = {metric: float(value_so_far(metric, curves)[-1]) for metric in self.constraints}
         broken = next(
             limit
             for limit in self.limits
-            if latest[limit.metric] / self.constraints[limit.metric] > self.limit
+            if reached[limit.metric] / self.constraints[limit.metric] > self.limit
         )
-        return Stop(self.name, broken.metric, broken.limit, latest[broken.metric])
+        return Stop(self.name, broken.metric, broken.limit, reached[broken.metric])
 
     @classmethod
     def variants(cls, arms: Sequence[Mapping[str, Any]]) -> Sequence[Self]:

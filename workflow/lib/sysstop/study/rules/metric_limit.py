@@ -16,6 +16,7 @@ from sysstop.study.rules.base import (
     RuleStyle,
     TrialBounds,
     TrialRule,
+    value_so_far,
 )
 from sysstop.study.rules.metric_colours import COLOURS, SPARE_COLOURS
 from sysstop.study.wording import capitalised
@@ -25,7 +26,7 @@ TIME_UNITS = ("µs", "ms", "s")
 
 @dataclass(frozen=True)
 class MetricLimit(TrialRule):
-    """Stop as soon as a metric of the latest window exceeds the limit."""
+    """Stop as soon as a trial's value of a metric so far (`value_so_far`) exceeds the limit."""
 
     name: ClassVar[str] = "metric_limit"
     stopped_is_candidate: ClassVar[bool] = False
@@ -36,8 +37,8 @@ class MetricLimit(TrialRule):
     grace_windows: int = 0
 
     def signals(self, curves: Curves, steps_planned: np.ndarray | int) -> np.ndarray:
-        """Return the metric's value in each window, in the metric's unit."""
-        return curves[self.metric]
+        """Return the trial's value of the metric so far after each window, in the metric's unit."""
+        return value_so_far(self.metric, curves)
 
     @classmethod
     def watched_metrics(cls) -> Sequence[str]:

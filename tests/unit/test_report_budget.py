@@ -46,9 +46,9 @@ def test_the_headline_names_what_saves_most_and_what_loses_least_with_their_pric
     table["regret"] = table["test_regret"] = table["arm"].map({"plateau": 0.0}).fillna(0.5)
     headline = headline_rq2(table, no_check(), config())
     text = plain(headline.text)
-    assert "A limit on peak memory (arm memory) saves most: 60 % of the training time" in text
+    assert "The arm memory (limit on peak memory) saves most: 60 % of the training time" in text
     assert "(median of 8 searches), but all 8 searches ended with a worse model" in text
-    assert "A plateau of validation loss (arm plateau) loses least: it saves 20 %" in text
+    assert "The arm plateau (plateau of validation loss) loses least: it saves 20 %" in text
     assert "no search ended with a measurably worse model" in text
     values = [plain(number.value) for number in headline.numbers]
     assert values[:3] == ["60 %", "20 %", "8 of 8"]

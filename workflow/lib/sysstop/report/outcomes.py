@@ -163,10 +163,9 @@ def in_short(outcomes: pd.DataFrame, config: Mapping[str, Any]) -> str:
 
 
 def _described(arm: str, config: Mapping[str, Any]) -> str:
-    """Return what an arm's rule is, with the arm's name: "A limit on step time (arm step time)"."""
-    if arm not in config["arms"]:
-        return f"The arm {arm_label(arm)}"
-    return f"A {arm_rule_label(config['arms'][arm])} (arm {arm_label(arm)})"
+    """Return an arm's name, with what its rule is: "The arm step time (limit on step time)"."""
+    rule = f" ({arm_rule_label(config['arms'][arm])})" if arm in config["arms"] else ""
+    return f"The arm {arm_label(arm)}{rule}"
 
 
 def median_of(outcome: pd.Series) -> str:

@@ -7,9 +7,10 @@ PALETTE = (
     "#d55e00",
     "#cc78bc",
     "#ca9161",
-    "#fbafe4",
-    "#949494",
-    "#ece133",
     "#56b4e9",
+    "#949494",
+    "#fbafe4",
+    "#ece133",
 )
-"""Told apart by colour-blind readers too: seaborn's "colorblind", written out to load no seaborn."""
+"""Told apart by colour-blind readers too: seaborn's "colorblind" with its pale colours last, written out
+to load no seaborn."""

@@ -17,6 +17,7 @@ from sysstop.study.rules import (
     PredictedTrainTime,
     effective_signals,
     predicted_train_time,
+    value_so_far,
 )
 
 WINDOWS_SEEN = (1, 2, 4, 8)
@@ -128,16 +129,10 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
 
 def _predictions(recording: Recording, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the predictions after each window (trials x windows) and the final values (trials)."""
-    values, entry = recording.curves[metric], METRIC_BY_NAME[metric]
-    if entry.prediction == "extrapolated":
-        predicted = predicted_train_time(recording.curves["step"], values, recording.steps_planned)
+    if METRIC_BY_NAME[metric].prediction == "extrapolated":
+        predicted = predicted_train_time(
+            recording.curves["step"], recording.curves[metric], recording.steps_planned
+        )
         return predicted, recording.after(metric, recording.windows)
-    if entry.over_windows == "max":
-        return values, np.nanmax(values, axis=1)
-    if entry.over_windows == "last":
-        return values, recording.after(metric, recording.windows)
-    read = np.isfinite(values)
-    sums = np.where(read, values, 0.0).cumsum(axis=1)
-    so_far = sums / np.maximum(read.cumsum(axis=1), 1)
-    so_far[read.cumsum(axis=1) == 0] = np.nan
-    return so_far, np.nanmean(values, axis=1)
+    so_far = value_so_far(metric, recording.curves)
+    return so_far, np.take_along_axis(so_far, recording.windows[:, None] - 1, axis=1)[:, 0]

@@ -1,6 +1,7 @@
 """What grows with the number of trials: time and memory of a search, of its tables, of planning."""
 
 import json
+import math
 import os
 import resource
 import subprocess
@@ -17,7 +18,7 @@ from sysstop.results.journal import FinishedTrial, Journal, read_trials, window_
 from sysstop.search.ray_head import private_environment
 from sysstop.study.status import BUDGET_USED, Status, TrialEnd
 from sysstop.study.studies import Budget, Study
-from tests.shipped import LEVELS, point
+from tests.shipped import ALGORITHMS, LEVELS, point
 
 FEW_TRIALS, MANY_TRIALS, TRIAL_STEPS = 20, 2000, 10
 TABLE_STUDIES, TABLE_TRIALS, TABLE_WINDOWS, WINDOW_STEPS = 10, 1000, 100, 100
@@ -65,6 +66,8 @@ def search(folder: Path) -> dict[str, float]:
         STUDY,
         None,
         workload.split_folder,
+        algorithm=ALGORITHMS[STUDY.algorithm],
+        nominal_reference_us=math.nan,
         grid=config["grid"],
         budget=Budget(**config["budget"]),
         settings=SearchSettings(WORKERS, seed=SEED, code="benchmark"),

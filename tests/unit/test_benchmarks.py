@@ -1,6 +1,7 @@
 """The benchmarks still run, and what must grow in proportion does. Ratios and counts only."""
 
 import cProfile
+import os
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from benchmarks.speed import PEERS
 from benchmarks.steady_time import OURS, measure_steady_time
 from benchmarks.workload import make_workload
 from sysstop.plan.trial_cost import Overhead
+from sysstop.search.ray_head import private_environment
 
 pytestmark = pytest.mark.machine
 
@@ -31,6 +33,16 @@ def test_readings_of_wall_cpu_and_steady_time_are_compared():
     apart = table.drop("cost of the reference")
     assert (apart.notna() & (apart >= 0)).all(axis=None)
     assert 0 < table.loc["cost of the reference", "quiet: median"] < 100
+
+
+def test_a_search_is_measured_with_few_trials_and_with_many(monkeypatch):
+    for name, value in private_environment(os.getpid()).items():
+        monkeypatch.setenv(name, value)  # which the benchmark sets, and the test takes back
+    monkeypatch.setattr(growth, "FEW_TRIALS", 2)
+    monkeypatch.setattr(growth, "MANY_TRIALS", 4)
+    found = growth._search_growth()
+    assert found.pop("driver_memory_kb_per_trial") is not None
+    assert len(found) == 2 and all(value > 0 for value in found.values())
 
 
 def test_export_and_aggregation_grow_in_proportion_to_the_trials(monkeypatch):

@@ -47,6 +47,15 @@ def test_rq1_names_what_each_hyperparameter_changes_and_what_was_not_found(effec
     assert "No effect of learning rate or alpha on any system metric was found." in text
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("hidden_layer_sizes", "Hidden layer sizes change "), ("loss", "Loss changes ")],
+)
+def test_the_verb_fits_the_hyperparameters_name(effects, name, said):
+    renamed = effects.assign(hyperparameter=effects["hyperparameter"].replace("batch_size", name))
+    assert plain(answer_rq1(renamed).paragraph).startswith(said)
+
+
 def test_the_headline_says_it_shorter_with_its_numbers(effects, trials):
     of_step = (effects["metric"] == "steady_step_time_ms") & (
         effects["hyperparameter"] == "batch_size"

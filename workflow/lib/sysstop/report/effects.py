@@ -1,5 +1,6 @@
 """The effects of hyperparameters on system metrics, and the answer to RQ1."""
 
+import re
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -289,7 +290,8 @@ def _main_effects(tested: pd.DataFrame, name_of: Callable[[str], str] = metric_l
             f"{in_words(subjects)} in {out_of(count, pairs, PAIR_NOUN, PAIRS_NOUN)}"
             for count, subjects in sorted(by_count.items(), reverse=True)
         ]
-        sentences.append(f"{capitalised(spoken(name))} changes {'; '.join(parts)}.")
+        changes = "change" if re.search("[^s]s$", name) else "changes"
+        sentences.append(f"{capitalised(spoken(name))} {changes} {'; '.join(parts)}.")
     if slight:
         sentences.append(
             f"{capitalised(in_words(slight))} {'has' if len(slight) == 1 else 'have'} slight effects "

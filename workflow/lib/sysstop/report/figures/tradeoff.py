@@ -64,6 +64,7 @@ def draw(budget: pd.DataFrame) -> Figure:
     low, high = studies["saved"].min(), studies["saved"].max()
     margin = 0.06 * (high - low or 1.0)
     panels[0].set_xlim(min(low, -2.0) - margin, max(high, 2.0) + margin)
+    labels = []
     for task, axes in zip(tasks, panels, strict=True):
         of_task = studies[studies["task"] == task]
         axes.axhline(0, color="0.6", linewidth=0.8)
@@ -71,15 +72,18 @@ def draw(budget: pd.DataFrame) -> Figure:
         draw_noise(axes, "x", 100 * of_task["steady_noise_floor"].max())
         draw_noise(axes, "y", noise.get(task, np.nan))
         scale_to_regret(axes, "y", of_task["lost"], ticks=4)
-        _draw_studies(axes, of_task)
+        labels.append(_draw_studies(axes, of_task))
         axes.set_ylabel(REGRET_LABELS[task])
         axes.set_title(task.capitalize(), loc="left")
     panels[-1].set_xlabel("Steady training time saved (%)")
     legend_below(figure, _legend(studies), columns=3)
+    for axes, of_panel in zip(panels, labels, strict=True):
+        label_points(axes, of_panel)
     return figure
 
 
-def _draw_studies(axes: Axes, studies: pd.DataFrame) -> None:
+def _draw_studies(axes: Axes, studies: pd.DataFrame) -> list[tuple[float, float, str, str]]:
+    """Draw the marks of studies and arms; return the label of each arm, as `label_points` takes it."""
     arms = arm_order(studies["arm"])
     colours, markers = arm_colours(arms), arm_markers(arms)
     labels = []
@@ -108,7 +112,7 @@ def _draw_studies(axes: Axes, studies: pd.DataFrame) -> None:
                 zorder=4,
             )
         labels.append((*np.nan_to_num(middle), arm_label(arm), colours[arm]))
-    label_points(axes, labels)
+    return labels
 
 
 def _legend(studies: pd.DataFrame) -> dict[str, object]:

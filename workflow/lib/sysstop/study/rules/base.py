@@ -24,6 +24,19 @@ from sysstop.study.wording import capitalised, metric_label, with_unit
 Curves = Mapping[str, np.ndarray]
 """Metrics by name, each an array whose last axis is a trial's windows (... x windows)."""
 
+NOT_ASKED = -np.inf
+"""The signal of a rule that cannot stop a trial yet."""
+
+SHARES = tuple(round(0.05 * step, 2) for step in range(1, 20))
+"""The limits at which a rule is replayed whose signal is a share of the trials."""
+
+CONSTRAINTS = "constraints"
+"""The config's section of the application's limits, and the parameter that a rule is given them in."""
+
+LIMITS_ON_TIME = "Limits on time"
+LIMITS_ON_CPU_AND_MEMORY = "Limits on CPU and memory"
+OTHER_RULES = "Other rules"
+
 
 def value_so_far(metric: str, curves: Curves) -> np.ndarray:
     """Return a trial's value of a metric after each window, from that one and those before it.
@@ -41,20 +54,6 @@ def value_so_far(metric: str, curves: Curves) -> np.ndarray:
         case "max":
             return np.fmax.accumulate(values, axis=-1)
     return values
-
-
-NOT_ASKED = -np.inf
-"""The signal of a rule that cannot stop a trial yet."""
-
-SHARES = tuple(round(0.05 * step, 2) for step in range(1, 20))
-"""The limits at which a rule is replayed whose signal is a share of the trials."""
-
-CONSTRAINTS = "constraints"
-"""The config's section of the application's limits, and the parameter that a rule is given them in."""
-
-LIMITS_ON_TIME = "Limits on time"
-LIMITS_ON_CPU_AND_MEMORY = "Limits on CPU and memory"
-OTHER_RULES = "Other rules"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -58,15 +59,24 @@ def address(tmp_path_factory):
 def test_a_view_has_the_columns_that_matter(browser, address):
     store = open_store(address)
     experiment = store.client.get_experiment_by_name(EXPERIMENT)
-    wait = WebDriverWait(browser, PATIENCE_S)
+    # The page draws its parts anew while it loads.
+    redrawn = [StaleElementReferenceException]
+    wait = WebDriverWait(browser, PATIENCE_S, ignored_exceptions=redrawn)
 
     def button(text):
         found = browser.find_elements(By.XPATH, f"//*[normalize-space(text())='{text}']")
         return next((element for element in found if element.is_displayed()), None)
 
+    def clicked(text):
+        if element := button(text):
+            element.click()
+        return element
+
     def headers():
-        cells = browser.find_elements(By.CSS_SELECTOR, "[role=columnheader]")
-        return {cell.text.strip() for cell in cells}
+        cells = "document.querySelectorAll('[role=columnheader]')"
+        return set(
+            browser.execute_script(f"return [...{cells}].map(cell => cell.innerText.trim())")
+        )
 
     browser.set_window_size(2400, 900)
     browser.get(
@@ -74,6 +84,6 @@ def test_a_view_has_the_columns_that_matter(browser, address):
     )
     wait.until(lambda _: button(f"{STUDY.arm}, repetition {STUDY.repetition}"))
     assert "score" not in headers()
-    wait.until(lambda _: button("Views")).click()
-    wait.until(lambda _: button(VIEW)).click()
+    wait.until(lambda _: clicked("Views"))
+    wait.until(lambda _: clicked(VIEW))
     wait.until(lambda _: {"score", "steady_train_time_s", "memory_peak_mb"} <= headers())

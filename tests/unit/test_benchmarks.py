@@ -1,7 +1,7 @@
 """The benchmarks still run, and what must grow in proportion does. Ratios and counts only."""
 
 import cProfile
-import os
+import subprocess
 
 import pandas as pd
 import pytest
@@ -11,7 +11,7 @@ from benchmarks.contenders import grid_search_cv, limit
 from benchmarks.scaling import copies, schedule_table
 from benchmarks.speed import PEERS
 from benchmarks.steady_time import OURS, measure_steady_time
-from benchmarks.workload import make_workload
+from benchmarks.workload import WORKERS, make_workload, run_alone
 from sysstop.plan.trial_cost import Overhead
 from sysstop.search.ray_head import private_environment
 
@@ -35,14 +35,16 @@ def test_readings_of_wall_cpu_and_steady_time_are_compared():
     assert 0 < table.loc["cost of the reference", "quiet: median"] < 100
 
 
-def test_a_search_is_measured_with_few_trials_and_with_many(monkeypatch):
-    for name, value in private_environment(os.getpid()).items():
-        monkeypatch.setenv(name, value)  # which the benchmark sets, and the test takes back
-    monkeypatch.setattr(growth, "FEW_TRIALS", 2)
-    monkeypatch.setattr(growth, "MANY_TRIALS", 4)
-    found = growth._search_growth()
-    assert found.pop("driver_memory_kb_per_trial") is not None
-    assert len(found) == 2 and all(value > 0 for value in found.values())
+def test_a_search_is_measured_without_snakemake(tmp_path, monkeypatch):
+    workload = make_workload(tmp_path, trials=2, steps=10)
+    # Its Ray ends with a process of its own, so that no other test finds it running.
+    with subprocess.Popen(["sleep", "infinity"]) as owner:
+        for name, value in private_environment(owner.pid).items():
+            monkeypatch.setenv(name, value)
+        found = run_alone("benchmarks.growth", "search", str(workload.folder))
+        owner.kill()
+    assert found["driver_memory_mb"] > 0
+    assert found["s_per_trial"] > found["overhead_s_per_trial"] / WORKERS > 0
 
 
 def test_export_and_aggregation_grow_in_proportion_to_the_trials(monkeypatch):

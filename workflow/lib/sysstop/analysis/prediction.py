@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from sysstop.analysis.recording import TRAIN_TIME, Recording, recordings, replay_stops
+from sysstop.analysis.recording import TRAIN_TIME, Recording, at_window, recordings, replay_stops
 from sysstop.results.tables import checked, described_by
 from sysstop.study.keys import PAIR, REPLICATE
 from sysstop.study.metrics import METRIC_BY_NAME, predicted_metrics
@@ -129,10 +129,7 @@ def prediction_saving_table(trials: pd.DataFrame, windows: pd.DataFrame) -> pd.D
 
 def _predictions(recording: Recording, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the predictions after each window (trials x windows) and the final values (trials)."""
+    so_far = predicted = value_so_far(metric, recording.curves)
     if METRIC_BY_NAME[metric].prediction == "extrapolated":
-        predicted = predicted_train_time(
-            recording.curves["step"], recording.curves[metric], recording.steps_planned
-        )
-        return predicted, recording.after(metric, recording.windows)
-    so_far = value_so_far(metric, recording.curves)
-    return so_far, np.take_along_axis(so_far, recording.windows[:, None] - 1, axis=1)[:, 0]
+        predicted = predicted_train_time(recording.curves["step"], so_far, recording.steps_planned)
+    return predicted, at_window(so_far, recording.windows)

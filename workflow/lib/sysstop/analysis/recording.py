@@ -39,7 +39,7 @@ class Recording:
 
     def after(self, metric: str, windows_used: np.ndarray) -> np.ndarray:
         """Return a metric of each trial at the end of its last used window (counted from 1)."""
-        return np.take_along_axis(self.curves[metric], windows_used[:, None] - 1, axis=1)[:, 0]
+        return at_window(self.curves[metric], windows_used)
 
     def saved_time_fraction(self, windows_used: np.ndarray) -> float:
         """Return the share of the steady training time that ending after so many windows saves.
@@ -59,6 +59,11 @@ class Recording:
         """Return the score of each trial with its whole budget, NaN where it diverged."""
         scores = np.where(self.completed, self.after("score", self.windows), np.nan)
         return np.where(np.isfinite(scores), scores, np.nan)
+
+
+def at_window(values: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Return of `values` (trials x windows) that of each trial's window, which is counted from 1."""
+    return np.take_along_axis(values, windows[:, None] - 1, axis=1)[:, 0]
 
 
 @dataclass(frozen=True)

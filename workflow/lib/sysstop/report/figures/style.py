@@ -49,6 +49,7 @@ WIDTH_INCHES = 8.0
 # Of figures that stand beside text, and are still legible on a telephone.
 NARROW_INCHES = 4.7
 LABEL_POINTS = 8.5
+LABEL_LINE_POINTS = 1.25 * LABEL_POINTS
 # Half of a mark that has a label, and how many lines away from it the label may stand.
 MARK_POINTS = 4.0
 LABEL_LINES = 8
@@ -275,7 +276,7 @@ def _label_places() -> Iterator[tuple[tuple[float, float], str]]:
     for line in range(LABEL_LINES):
         for up in (1, -1) if line else (1,):
             for side, away in (("left", 1), ("right", -1)):
-                yield (2 * MARK_POINTS * away, 1.25 * LABEL_POINTS * line * up), side
+                yield (2 * MARK_POINTS * away, LABEL_LINE_POINTS * line * up), side
 
 
 def _in_axes(axes: Axes, x: float, y: float) -> tuple[float, float]:
@@ -284,7 +285,7 @@ def _in_axes(axes: Axes, x: float, y: float) -> tuple[float, float]:
 
 def _line(panel_inches: float) -> float:
     """Return the height of a line of a label as a share of a panel's."""
-    return 1.25 * LABEL_POINTS / 72 / panel_inches
+    return LABEL_LINE_POINTS / 72 / panel_inches
 
 
 def legend_below(figure: Figure, handles: Mapping[str, object], columns: int = 4) -> None:

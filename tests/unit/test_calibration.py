@@ -70,7 +70,7 @@ def test_a_calibration_knows_its_data(calibration, split_folder):
 def test_overhead_is_measured_in_all_its_parts(measure):
     overhead = measure(measure_overhead, budget=BUDGET)
     # Differences of two readings, which noise may swallow.
-    assert min(overhead.ray_start_s, overhead.tune_s, overhead.trial_s) >= 0
+    assert min(overhead.ray_start_s, overhead.imports_s, overhead.tune_s, overhead.trial_s) >= 0
     # Each holds the start of a process and its imports.
     assert overhead.search_job_s > 0
     assert overhead.export_job_s > 0

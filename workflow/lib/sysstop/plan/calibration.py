@@ -55,13 +55,11 @@ PROBE_WINDOWS, WINDOWS = 2, 3
 WINDOW_TRAIN_S = 0.5  # a measured window trains about that long, unless the study's own is shorter
 # Beyond the first of each worker, to measure a trial's overhead.
 TRIALS_PER_WORKER = 6
-# How the jobs of a search, of its export and of the analysis begin.
-SEARCH_START = "import pandas, sysstop.search.study"
-EXPORT_START = (
-    "import sys, pandas, sysstop.results.export, sysstop.results.store as store; "
-    "store.open_store(sys.argv[1])"
-)
-ANALYSIS_START = "import sysstop.results.tables, sysstop.report.figures.drawing"
+# How a job of a run begins, and what one of a search and of the analysis imports where no warm process
+# has done so.
+JOB_START = "import snakemake.script"
+SEARCH_IMPORTS = "import snakemake.script, pandas, sysstop.search.study"
+ANALYSIS_IMPORTS = "import sysstop.results.tables, sysstop.report.figures.drawing"
 
 
 def calibrate(
@@ -243,16 +241,18 @@ def measure_overhead(
         store = f"sqlite:///{folder}/mlflow.db"
         windows = math.ceil(budget.steps / budget.window_steps)
         export_trial_s = _export_s_per_trial(study, many.trials, windows, store, algorithm.task)
-        export_job_s = _process_s(EXPORT_START, store)
+        opened_s = _opening_s(store)
+    job_start_s = _process_s(JOB_START)
     tune_s, trial_s = tune_overhead(few.overhead_s, many.overhead_s, TRIALS_PER_WORKER)
     return Overhead(
         ray_start_s=max(0.0, started_s - connected_s),
-        search_job_s=_process_s(SEARCH_START) + few.around_tune_s,
+        imports_s=max(0.0, _process_s(SEARCH_IMPORTS) - job_start_s),
+        search_job_s=job_start_s + few.around_tune_s,
         tune_s=tune_s,
         trial_s=trial_s,
-        export_job_s=export_job_s,
+        export_job_s=job_start_s + opened_s,
         export_trial_s=export_trial_s,
-        analysis_job_s=_process_s(ANALYSIS_START),
+        analysis_job_s=_process_s(ANALYSIS_IMPORTS),
     )
 
 
@@ -314,10 +314,18 @@ def _session_s(ray_address: str, workers: int) -> float:
         return time.monotonic() - began
 
 
-def _process_s(program: str, *arguments: str) -> float:
+def _opening_s(store_uri: str) -> float:
+    from sysstop.results.store import open_store
+
+    began = time.monotonic()
+    open_store(store_uri)
+    return time.monotonic() - began
+
+
+def _process_s(program: str) -> float:
     began = time.monotonic()
     subprocess.run(
-        [sys.executable, "-c", program, *arguments],
+        [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
         check=True,
     )

@@ -199,12 +199,13 @@ def run_s(
     """Return the wall time of a run in seconds, with one search at a time on each node.
 
     `waiting_arms` are those whose limit is a quantile of their baseline, which they wait for. On
-    one node studies share a Ray; on several each starts its own. Refits take a core each. The
-    analysis runs on one node in any case.
+    one node studies share a Ray and a warm process; on several each starts its own Ray. Refits take a
+    core each. The analysis runs on one node in any case.
     """
     alone = nodes == 1
     studies = [Study(*row) for row in plan[STUDY].itertuples(index=False)]
-    each_s = 0.0 if alone else overhead.ray_start_s
+    start_s = overhead.imports_s + overhead.ray_start_s
+    each_s = 0.0 if alone else start_s
     lengths = dict(zip(studies, plan["job_s"] + each_s, strict=True))
     after = {
         study: Study(study.dataset, study.algorithm, BASELINE_ARM, study.repetition)
@@ -213,7 +214,7 @@ def run_s(
     }
     refits = plan.groupby(PAIR)["refit_s"].sum().to_dict()
     return (
-        (overhead.ray_start_s if alone else 0.0)
+        (start_s if alone else 0.0)
         + schedule_length(lengths, after, nodes)
         + schedule_length(refits, {}, nodes * cores)
         + ANALYSIS_JOBS * overhead.analysis_job_s / cores

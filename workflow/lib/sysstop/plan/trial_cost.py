@@ -63,18 +63,20 @@ class Overhead:
 
     ray_start_s: float
     """starting the run's private Ray, once for all studies that share it"""
+    imports_s: float
+    """imports, once in the run's warm process, and by each search on a node of its own"""
     search_job_s: float
-    """the job of a search around Ray Tune: process, imports, connection, digests"""
+    """the job of a search around Ray Tune: process, connection, digests"""
     tune_s: float
     """Ray Tune's own start and end"""
     trial_s: float
     """what a trial keeps its worker waiting for Ray Tune and for its process"""
     export_job_s: float
-    """the job of an export: process, imports, connection to the tracking store"""
+    """the job of an export: process, connection to the tracking store"""
     export_trial_s: float
     """tracking a trial and putting it into tables"""
     analysis_job_s: float
-    """a job of the analysis, which is the start of its process for the most part"""
+    """a job of the analysis, whose work takes about as long as importing what it needs"""
 
 
 def write_json(content: Calibration | Overhead, file: Path) -> None:

@@ -53,8 +53,8 @@ STAGES = {
 
 LINE_LENGTH = 100
 
-# Most of another job is the start of Python; used until some have finished.
-OTHER_JOB_S = 4.0
+# What another job takes on a small study; used until some have finished.
+OTHER_JOB_S = 2.0
 
 
 def is_routine(record: logging.LogRecord) -> bool:

@@ -1,10 +1,11 @@
 """A private Ray for one run of the workflow: its studies share it, and nobody else joins it.
 
-The first study starts it, because starting Ray takes seconds; the others only connect. It runs as a
-separate process that waits for the end of its owner, the run's Snakemake, and then shuts Ray down,
+The run starts it, or else its first study, because starting Ray takes seconds; the others only connect.
+It runs as a separate process that waits for the end of its owner, the run's Snakemake, and then shuts Ray down,
 however the owner ended: by success, failure, Ctrl-C or SIGKILL.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import select
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,6 +77,19 @@ def private_ray(cores: int) -> PrivateRay:
         if found is None:
             raise RuntimeError("Ray died as soon as it had started")
         return found
+
+
+def start_private_ray(cores: int) -> None:
+    """Begin to start the private Ray of this process's owner, without waiting for it.
+
+    `private_ray` waits; if Ray did not start, it tries again and says why it cannot.
+    """
+
+    def start() -> None:
+        with contextlib.suppress(UserError, RuntimeError):
+            private_ray(cores)
+
+    threading.Thread(target=start, daemon=True).start()
 
 
 def private_rays_last_words() -> str:

@@ -1,12 +1,8 @@
 """The warm template of the trials' processes: imports once, then a fork for each trial."""
 
 import contextlib
-import ctypes
 import faulthandler
-import gc
 import os
-import select
-import signal
 import socket
 import sys
 from dataclasses import dataclass, replace
@@ -17,13 +13,18 @@ from pathlib import Path
 import sklearn.linear_model  # noqa: F401
 
 from sysstop.data.split import load_split
+from sysstop.run.forking import (
+    await_child,
+    die_with_parent,
+    keep_out_of_collection,
+    reap_children,
+)
 from sysstop.study.algorithms import Algorithm, estimator_class
 from sysstop.study.rules import Showing
 from sysstop.study.status import Stop
 from sysstop.trial.process import Ended, last_words
 from sysstop.trial.training import train
 
-_PR_SET_PDEATHSIG = 1
 STDOUT, STDERR = 1, 2
 
 
@@ -35,13 +36,11 @@ def listen(socket_path: Path) -> None:
         while True:
             connection = listener.accept()
             if os.fork() == 0:
-                _die_with_parent()
+                die_with_parent()
                 serve(connection)
                 os._exit(0)
             connection.close()
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                    continue
+            reap_children()
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def import_estimator(algorithm: Algorithm) -> None:
     """Import what the trials train, before the first fork, so that no trial pays for it."""
     with contextlib.suppress(Exception):  # the trial itself will fail with it, and say why
         estimator_class(algorithm.estimator, algorithm.source)
-    _keep_out_of_collection()
+    keep_out_of_collection()
 
 
 def run_forked(connection: Connection, core: int | None = None) -> Ended | None:
@@ -87,23 +86,15 @@ def run_forked(connection: Connection, core: int | None = None) -> Ended | None:
         os.dup2(output, STDOUT)
         os.dup2(output, STDERR)
         _run_child(connection, core)
-    pidfd = os.pidfd_open(child)
-    ended_or_closed = select.poll()
-    ended_or_closed.register(pidfd, select.POLLIN)
-    ended_or_closed.register(connection.fileno(), select.POLLRDHUP)
-    closed = connection.fileno() in dict(ended_or_closed.poll())
-    if closed:
-        os.kill(child, signal.SIGKILL)
-    os.close(pidfd)
-    _, status = os.waitpid(child, 0)
+    exit_code = await_child(child, connection)
     with os.fdopen(output, "rb") as printed:
-        return None if closed else Ended(os.waitstatus_to_exitcode(status), last_words(printed))
+        return None if exit_code is None else Ended(exit_code, last_words(printed))
 
 
 def _run_child(connection: Connection, core: int | None) -> None:
     """Run a trial, report any exception, and exit without the template's clean-up."""
     exit_code = 0
-    _die_with_parent()
+    die_with_parent()
 
     def show(showing: Showing) -> Stop | None:
         connection.send(showing)
@@ -142,22 +133,11 @@ def pin_to_free_core() -> ReservedCore | None:
     return None
 
 
-def _die_with_parent() -> None:
-    """Have Linux kill this process when its parent is gone, even in the middle of a window."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _keep_out_of_collection() -> None:
-    """Have no trial's garbage collection touch, and so copy, what it shares with this process."""
-    gc.collect()
-    gc.freeze()
-
-
 def main() -> None:
     """Serve one connection or listen: `python -m sysstop.trial.template CONNECTION_FD | SOCKET`."""
-    _die_with_parent()
+    die_with_parent()
     faulthandler.enable()  # a crash in a library's code leaves words
-    _keep_out_of_collection()
+    keep_out_of_collection()
     (address,) = sys.argv[1:]
     if address.isdigit():
         serve(Connection(int(address)))

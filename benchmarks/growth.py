@@ -1,7 +1,6 @@
 """What grows with the number of trials: time and memory of a search, of its tables, of planning."""
 
 import json
-import math
 import os
 import resource
 import subprocess
@@ -67,7 +66,7 @@ def search(folder: Path) -> dict[str, float]:
         None,
         workload.split_folder,
         algorithm=ALGORITHMS[STUDY.algorithm],
-        nominal_reference_us=math.nan,
+        nominal=None,
         grid=config["grid"],
         budget=Budget(**config["budget"]),
         settings=SearchSettings(WORKERS, seed=SEED, code="benchmark"),

@@ -69,6 +69,7 @@ def make_trial():
         learning_rate=0.01,
         others=None,
         nominal_reference_us=500.0,
+        nominal_repeated_us=400.0,
         **budget,
     ):
         limits = {"steps": 30, "epochs": None, "seconds": None, "window_steps": 10}
@@ -78,6 +79,7 @@ def make_trial():
             configuration = Configuration({"batch_size": batch_size, **others})
         if isinstance(algorithm, str):
             algorithm = ALGORITHMS[algorithm]
-        return Trial(configuration, algorithm, budget, budget.steps, 7, nominal_reference_us)
+        nominal = (nominal_reference_us, nominal_repeated_us)
+        return Trial(configuration, algorithm, budget, budget.steps, 7, *nominal)
 
     return make

@@ -230,8 +230,9 @@ def test_two_workers_of_one_nominal_agree_although_neighbours_slow_one(
 
 def test_the_nominal_is_what_a_step_takes(classification_split):
     nominal = measure_nominal(classification_split, SlowedClocks(), readings=20)
-    assert (nominal.reference_us, nominal.readings) == (1000.0, 20)
-    assert measure_nominal(classification_split, Clocks(), readings=20).reference_us > 0
+    assert (nominal.reference_us, nominal.repeated_us, nominal.readings) == (1000.0, 1000.0, 20)
+    real = measure_nominal(classification_split, Clocks(), readings=20)
+    assert min(real.reference_us, real.repeated_us) > 0
 
 
 def test_a_nominal_is_measured_apart_and_kept(split_folder, tmp_path):

@@ -29,7 +29,7 @@ with job(snakemake) as give_up, alone_in(Path(snakemake.output.trials).parent):
         make_rule(params.arm, baseline),
         Path(snakemake.input.split),
         algorithm=make_algorithm(wildcards.algorithm, params.algorithm),
-        nominal_reference_us=read_nominal(Path(snakemake.input.nominal)).reference_us,
+        nominal=read_nominal(Path(snakemake.input.nominal)),
         grid=params.grid,
         budget=Budget(**params.budget),
         settings=SearchSettings(

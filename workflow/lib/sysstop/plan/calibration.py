@@ -293,7 +293,7 @@ def _one_step_search(
         None,
         split_folder,
         algorithm=algorithm,
-        nominal_reference_us=math.nan,
+        nominal=None,
         grid=grid,
         budget=Budget(1, None, None, window_steps=1, warmup_steps=0),
         settings=SearchSettings(workers, ray_address, seed),

@@ -148,7 +148,7 @@ def _described(trials: Mapping[str, Trial]) -> dict[str, dict]:
 
 def _but_for_nominal(trial: Mapping[str, Any]) -> dict[str, Any]:
     """Return a trial's description without the unit of steady time, which a plan does not know."""
-    return {name: value for name, value in trial.items() if name != "nominal_reference_us"}
+    return {name: value for name, value in trial.items() if not name.startswith("nominal_")}
 
 
 def _cost(model: CostModel, trial: Trial, steps: int) -> Cost:

@@ -1,6 +1,7 @@
 """Run one study from its split to its finished trials."""
 
 import json
+import math
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from sysstop.study.algorithms import Algorithm
 from sysstop.study.rules import ArmRule
 from sysstop.study.status import Status
 from sysstop.study.studies import LOCAL_RAY, Budget, Study, Trial, order_seed, plan_trials
+from sysstop.trial.nominal import Nominal
 
 
 def search_study(
@@ -30,7 +32,7 @@ def search_study(
     split_folder: Path,
     *,
     algorithm: Algorithm,
-    nominal_reference_us: float,
+    nominal: Nominal | None,
     grid: Mapping[str, Any],
     budget: Budget,
     settings: SearchSettings,
@@ -41,7 +43,7 @@ def search_study(
 ) -> None:
     """Search a study's grid; write its finished trials and a summary of the search.
 
-    An interrupted search continues from the journal next to `trials_file`, as long as nothing that
+    Without a `nominal` there is no steady time. An interrupted search continues from the journal next to `trials_file`, as long as nothing that
     determines its results has changed. `trials_file` is that journal, once it is complete;
     `summary_file` (JSON) says how long the search took, how many trials ran at once, on which
     hosts, and how busy this one was. `log` is given progress and warnings, `give_up` is for
@@ -51,7 +53,16 @@ def search_study(
     `journal.read_failed_searches` counts one more.
     """
     seed, fold_rows = settings.seed, load_split(split_folder).fold_train_rows
-    trials = plan_trials(study, algorithm, grid, budget, seed, fold_rows, nominal_reference_us)
+    trials = plan_trials(
+        study,
+        algorithm,
+        grid,
+        budget,
+        seed,
+        fold_rows,
+        nominal.reference_us if nominal else math.nan,
+        nominal.repeated_us if nominal else math.nan,
+    )
     identity = _identity(algorithm, trials, rule, folder_digest(split_folder), settings.code)
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)

@@ -86,6 +86,8 @@ class Trial:
     seed: int
     nominal_reference_us: float = math.nan
     """CPU time of a reference step at nominal speed, which steady time is in units of; NaN if unknown"""
+    nominal_repeated_us: float = math.nan
+    """the same of reference steps one right after another, as predictions are made"""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -238,6 +240,7 @@ def plan_trials(
     seed: int,
     fold_rows: int,
     nominal_reference_us: float = math.nan,
+    nominal_repeated_us: float = math.nan,
 ) -> dict[str, Trial]:
     """Return all trials of a study by trial id, in the grid's order.
 
@@ -254,6 +257,7 @@ def plan_trials(
             budget.steps_planned(point.batch_size, fold_rows),
             derive_seed(seed, *names, study.repetition, point.trial_id),
             nominal_reference_us,
+            nominal_repeated_us,
         )
         for point in points
     }

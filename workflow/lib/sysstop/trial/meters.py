@@ -17,7 +17,7 @@ import psutil
 
 from sysstop.study.studies import Trial
 from sysstop.trial.estimators import stored_bytes
-from sysstop.trial.reference import Clocks, Reference, SharedRows
+from sysstop.trial.reference import Clocks, Reference, SharedRows, trial_reference
 
 if TYPE_CHECKING:
     from sysstop.trial.training import FoldModel
@@ -308,7 +308,9 @@ class PredictionMeter(Meter):
 
     After a window's validation the first fold's model takes turns: it is pickled, and predicts the
     target of one row and that of `BLOCK_ROWS` rows, each `CALLS_IN_TURN` times, which warms it up alike
-    in every turn. There are up to `MOST_TURNS`, as long as one more would keep all of them within
+    in every turn; before the first turn it does so once more. The reference step runs as often right
+    before them: what it takes between training steps depends on how much these leave of the caches, and
+    so on the batch size. There are up to `MOST_TURNS`, as long as one more would keep all of them within
     `PREDICTIONS_CPU_SHARE` of the CPU time of the training steps; a window without any keeps the values
     of the one before. A prediction draws raw rows, scales them, asks the estimator and puts its answer
     into the target's unit; imputation and encoding come before a trial. A value is the median of the
@@ -328,8 +330,10 @@ class PredictionMeter(Meter):
 
     def __init__(self, trial: Trial, folds: int, clocks: Clocks, reference: Reference) -> None:
         self._clocks, self._reference = clocks, reference
+        self._nominal_us = trial.nominal_repeated_us
         self._cpu_ns = self._turns = 0
         self._kinds: list[Predictions] = []
+        self._repeated: Reference | None = None
         self._values = dict.fromkeys(self.metrics, math.nan)
 
     def predict(self, models: "Sequence[FoldModel]") -> None:
@@ -350,12 +354,13 @@ class PredictionMeter(Meter):
             count = len(model.split.train_features)
             rows = np.linspace(0, count - 1, BLOCK_ROWS).astype(int)
             self._kinds = [Predictions(SharedRows(model.split, of)) for of in (rows[:1], rows)]
-        slowdown = self._reference.slowdown()
+            self._repeated = trial_reference(model.split, self._nominal_us, self._clocks)
+            for kind in self._kinds:
+                self._call(kind, model)  # cold
         for kind in self._kinds:
-            for _ in range(CALLS_IN_TURN):
-                _, wall_ns, cpu_ns = self._timed(lambda rows=kind.rows: model.predict(rows.draw()))
-                kind.wall_ns.append(wall_ns)
-                kind.steady_ns.append(cpu_ns / slowdown)
+            wall_ns, steady_ns = self._call(kind, model)
+            kind.wall_ns.extend(wall_ns)
+            kind.steady_ns.extend(steady_ns)
         size, _, _ = self._timed(lambda: stored_bytes(model.stored))
         one, block = self._kinds
         self._values = {
@@ -366,6 +371,15 @@ class PredictionMeter(Meter):
             # The digits of a seed take a few bytes more or less.
             "model_mb": float(np.ceil(size / KB)) * KB / MB,
         }
+
+    def _call(self, kind: Predictions, model: "FoldModel") -> tuple[list[float], list[float]]:
+        """Return the wall and the steady times of some predictions, in nanoseconds."""
+        self._repeated.begin_window()
+        for _ in range(CALLS_IN_TURN):
+            self._timed(self._repeated.run)
+        slowdown = self._repeated.slowdown()
+        calls = [self._timed(lambda: model.predict(kind.rows.draw())) for _ in range(CALLS_IN_TURN)]
+        return [wall_ns for _, wall_ns, _ in calls], [cpu_ns / slowdown for *_, cpu_ns in calls]
 
     def _timed(self, work: Callable[[], Any]) -> tuple[Any, int, int]:
         """Return what some of the meter's work returns, with its wall and CPU time."""

@@ -29,7 +29,9 @@ class Nominal:
     """What the reference step of a data set takes."""
 
     reference_us: float
-    """CPU time of one step: the median of the readings"""
+    """CPU time of one step between training steps: the median of the readings"""
+    repeated_us: float
+    """the same of steps one right after another"""
     readings: int
     host: str
     """where it was measured"""
@@ -37,14 +39,16 @@ class Nominal:
 
 def measure_nominal(split: Split, clocks: Clocks, readings: int = READINGS) -> Nominal:
     """Measure the nominal of a split in this process."""
-    reference = Reference(ReferenceStep(split), clocks=clocks)
-    between = ReferenceStep(split, BETWEEN_ROWS)
-    for _ in range(WARMUP_STEPS + readings):
-        for _ in range(STEPS_BETWEEN):
-            between()
-        reference.run()
-    measured_ns = reference.readings_ns[WARMUP_STEPS:]
-    return Nominal(statistics.median(measured_ns) / 1e3, len(measured_ns), socket.gethostname())
+    step, between = ReferenceStep(split), ReferenceStep(split, BETWEEN_ROWS)
+    medians_us = []
+    for steps_between in (STEPS_BETWEEN, 0):
+        reference = Reference(step, clocks=clocks)
+        for _ in range(WARMUP_STEPS + readings):
+            for _ in range(steps_between):
+                between()
+            reference.run()
+        medians_us.append(statistics.median(reference.readings_ns[WARMUP_STEPS:]) / 1e3)
+    return Nominal(*medians_us, readings, socket.gethostname())
 
 
 def measure_nominal_apart(split_folder: Path) -> Nominal:

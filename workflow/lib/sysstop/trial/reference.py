@@ -83,14 +83,14 @@ class Reference:
 
     It takes `CPU_SHARE` of the CPU time of the steps, and in the first window at least
     `LEAST_READINGS`. `readings_ns` are the CPU times of all its steps; `wall_ns` and `cpu_ns` are
-    what it has taken in all, for the meters to leave out. `steps_cpu_ns` is the CPU time of the
-    training steps, as it was last told.
+    what it has taken in all, for the meters to leave out. `nominal_us` is its CPU time at nominal
+    speed, `steps_cpu_ns` that of the training steps, as it was last told.
     """
 
     def __init__(
         self, step: Callable[[], object], clocks: Clocks, nominal_us: float = math.nan
     ) -> None:
-        self._step, self._clocks, self._nominal_ns = step, clocks, 1e3 * nominal_us
+        self._step, self._clocks, self.nominal_us = step, clocks, nominal_us
         self.wall_ns = self.cpu_ns = self.steps_cpu_ns = 0
         self.readings_ns: list[int] = []
         self._readings_before_window = 0
@@ -127,7 +127,7 @@ class Reference:
         """
         count = max(LEAST_READINGS, len(self.readings_ns) - self._readings_before_window)
         latest_ns = without_interrupts(self.readings_ns[-count:])
-        return statistics.fmean(latest_ns) / self._nominal_ns if any(latest_ns) else math.nan
+        return statistics.fmean(latest_ns) / 1e3 / self.nominal_us if any(latest_ns) else math.nan
 
 
 def without_interrupts(readings_ns: Sequence[float]) -> list[float]:

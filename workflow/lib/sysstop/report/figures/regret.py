@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sysstop.report.wording import number
 
-REGRET_LABELS = {"classification": "Accuracy lost (points)", "regression": "RMSE gained (%)"}
+REGRET_LABELS = {"classification": "Accuracy lower by (points)", "regression": "RMSE higher by (%)"}
 # A smaller range, in percent or points, would make a catastrophe of noise.
 LEAST_RANGE = 1.0
 NOISE_BAND = {"color": "0.5", "alpha": 0.18, "linewidth": 0}

@@ -58,6 +58,19 @@ def test_the_headline_names_what_saves_most_and_what_loses_least_with_their_pric
     }
 
 
+def test_the_headline_says_where_an_arm_saves_only_in_some_searches(trials):
+    table = budget(trials)
+    table["steady_saved_fraction"], table["above_steady_noise_floor"] = 0.003, False
+    text = headline_rq2(table, no_check(), config()).text
+    assert text == "No arm saves a measurable share of the training time."
+    some = table.index[table["arm"] == "memory"][:2]
+    table.loc[some, "steady_saved_fraction"] = [0.42, 0.44]
+    table.loc[some, "above_steady_noise_floor"] = True
+    table.loc[table["arm"] == "memory", "steady_saved_fraction"] += 0.001
+    text = plain(headline_rq2(table, no_check(), config()).text)
+    assert "saves most: 42 to 44 % of the training time in 2 of 8 searches, nothing" in text
+
+
 def test_the_headline_sets_live_and_replayed_savings_side_by_side(trials):
     table = budget(trials)
     table["steady_saved_fraction"] = table["arm"].map({"memory": 0.6}).fillna(0.1)

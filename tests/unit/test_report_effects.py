@@ -148,7 +148,9 @@ def test_rq1_says_so_where_too_few_trials_completed():
     trials, _ = trials_and_windows(PAIRS[:2], repetitions=1, all_diverge=PAIRS[:1])
     answer = answer_rq1(effect_table(trials, LEVELS))
     assert "Too few trials completed to say anything about digits with logistic" in answer.paragraph
-    assert "the only pair" in answer.paragraph
+    assert answer.paragraph.startswith("Batch size changes steady step time, ")
+    headline = headline_rq1(effect_table(trials, LEVELS), trials, noise_table(trials))
+    assert "1 other pair had too few trials to tell." in headline.text
     trials, _ = trials_and_windows(PAIRS[:1], repetitions=1, all_diverge=PAIRS[:1])
     effects = effect_table(trials, LEVELS)
     assert answer_rq1(effects).paragraph.startswith("This run cannot answer the question")

@@ -17,6 +17,7 @@ from sysstop.report.wording import (
     TIMES,
     algorithm_label,
     capitalised,
+    counted,
     in_words,
     metric_label,
     number,
@@ -147,8 +148,12 @@ def headline_rq1(effects: pd.DataFrame, trials: pd.DataFrame, noise: pd.DataFram
     tested = _tested(effects)
     if tested.empty:
         return Headline(UNANSWERED)
+    sentences = _main_effects(tested, _kind_of_cost)
+    left_out = effects.groupby(PAIR).ngroups - tested.groupby(PAIR).ngroups
+    if left_out:
+        sentences.append(f"{counted(left_out, 'other pair')} had too few trials to tell.")
     return Headline(
-        " ".join(_main_effects(tested, _kind_of_cost)),
+        " ".join(sentences),
         [
             *_batch_changes(tested),
             *_cheap_batches(trials),
@@ -187,14 +192,15 @@ def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:
         if found.empty:
             continue
         most, least = (number(found[f"{end}_level"].median()) for end in ("highest", "lowest"))
-        where = out_of(len(found), len(of_metric), "pair")
+        pairs = len(of_metric)
+        where = f"; found in {out_of(len(found), pairs, 'pair')}" if pairs > 1 else ""
         row = f"{capitalised(spoken(BATCH_SIZE))}{NAME_JOINT}{METRIC_BY_NAME[metric].label}"
         factors = found["median_at_highest"] / found["median_at_lowest"]
         numbers.append(
             KeyNumber(
                 _factor_text(factors),
                 f"{'' if factors.median() >= 1 else 'of '}{text} at batch size {most} instead of "
-                f"{least}{_in_the_median(len(found))}; found in {where}",
+                f"{least}{_in_the_median(len(found))}{where}",
                 row_id(CHANGES_TABLE.name, row),
             )
         )
@@ -203,7 +209,9 @@ def _batch_changes(tested: pd.DataFrame) -> list[KeyNumber]:
 
 def _factor_text(factors: pd.Series) -> str:
     factor = factors.median()
-    return f"{rough(factor)} {TIMES}" if factor >= 1 else f"1/{rough(1 / factor)}"
+    if factor < 1:
+        return f"1/{rough(1 / factor)}"
+    return f"{rough(factor) if factor >= 1.1 else number(factor, 3)} {TIMES}"
 
 
 def _in_the_median(pairs: int) -> str:
@@ -287,7 +295,8 @@ def _main_effects(tested: pd.DataFrame, name_of: Callable[[str], str] = metric_l
         for subject, count in counts.items():
             by_count.setdefault(int(count), []).append(subject)
         parts = [
-            f"{in_words(subjects)} in {out_of(count, pairs, PAIR_NOUN, PAIRS_NOUN)}"
+            in_words(subjects)
+            + (f" in {out_of(count, pairs, PAIR_NOUN, PAIRS_NOUN)}" if pairs > 1 else "")
             for count, subjects in sorted(by_count.items(), reverse=True)
         ]
         changes = "change" if re.search("[^s]s$", name) else "changes"

@@ -10,6 +10,7 @@ from sysstop.report.regret import comparable_regret, is_worse
 from sysstop.report.subject import Headline, KeyNumber
 from sysstop.report.text_tables import ReportTable, counts_of, row_id, whole_percents
 from sysstop.report.wording import (
+    NO_BREAK,
     arm_label,
     arm_order,
     out_of,
@@ -38,8 +39,8 @@ def arm_outcomes(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFram
 
     One row per arm, in the order of `arm_order`: the number of `studies`; the `saved` share of the
     steady training time (median), its `least` and `most`, and that of the wall time (`saved_wall`); in
-    how many studies the saving is `beyond_noise`, the best model is `worse` (`regret.is_worse`), and
-    `none_left` to choose from; and the largest `regret.comparable_regret` in a column for each task.
+    how many studies the saving is `beyond_noise`, and the least and most that it is there; in how many
+    the best model is `worse` (`regret.is_worse`), and `none_left` to choose from; and the largest `regret.comparable_regret` in a column for each task.
     """
     compared = stopping_studies(budget, config)
     compared = compared.assign(
@@ -52,6 +53,7 @@ def arm_outcomes(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFram
     for arm in arm_order(compared["arm"]):
         of_arm = compared[compared["arm"] == arm]
         saved = of_arm["steady_saved_fraction"]
+        beyond = saved[of_arm["beyond_noise"]]
         rows.append(
             {
                 "arm": arm,
@@ -60,12 +62,15 @@ def arm_outcomes(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFram
                 "least": saved.min(),
                 "most": saved.max(),
                 "saved_wall": of_arm["saved_fraction"].median(),
+                "beyond_least": beyond.min(),
+                "beyond_most": beyond.max(),
                 **of_arm[["beyond_noise", "worse", "none_left"]].sum().to_dict(),
                 **of_arm.groupby("task")["comparable"].max().to_dict(),
             }
         )
     columns = ["arm", "studies", "saved", "least", "most", "saved_wall"]
-    columns += ["beyond_noise", "worse", "none_left", *sorted(budget["task"].unique())]
+    columns += ["beyond_least", "beyond_most", "beyond_noise", "worse", "none_left"]
+    columns += sorted(budget["task"].unique())
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -150,15 +155,28 @@ def _extremes(outcomes: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 def in_short(outcomes: pd.DataFrame, config: Mapping[str, Any]) -> str:
     """Say which arm saves most and which loses least, if that is another."""
     most, safest = _extremes(outcomes)
-    text = (
-        f"{_described(most['arm'], config)} saves most: {percent(most['saved'])} of the training time"
-        f"{median_of(most)}{_at_a_price(most)}."
-    )
+    if not outcomes["beyond_noise"].any():
+        return "No arm saves a measurable share of the training time."
+    text = f"{_described(most['arm'], config)} saves most: {_saving(most)}{_at_a_price(most)}."
     if safest["arm"] == most["arm"]:
         return text
     return (
         f"{text} {_described(safest['arm'], config)} loses least: it saves "
-        f"{percent(safest['saved'])}{_at_a_price(safest)}."
+        f"{_saving(safest)}{_at_a_price(safest)}."
+    )
+
+
+def _saving(outcome: pd.Series) -> str:
+    """Say what an arm saves: in the median, unless that is noise since most searches save nothing."""
+    if 2 * outcome["beyond_noise"] > outcome["studies"]:
+        return f"{percent(outcome['saved'])} of the training time{median_of(outcome)}"
+    if not outcome["beyond_noise"]:
+        return "nothing measurable"
+    least, most = (whole_percent(outcome[f"beyond_{end}"]) for end in ("least", "most"))
+    share = most if least == most else f"{least} to {most}"
+    return (
+        f"{share}{NO_BREAK}% of the training time in {count_of(outcome, 'beyond_noise')}, nothing "
+        "measurable in the others"
     )
 
 

@@ -1,6 +1,7 @@
 """Jobs are forked from a warm process, and neither they nor their callers can tell."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import psutil
 import pytest
 
 from sysstop.run.environment import LIBRARY_FOLDER
-from sysstop.run.job_server import SERVER_VARIABLE, start_job_server
+from sysstop.run.folder import OWNER_VARIABLE, run_folder
+from sysstop.run.job_server import start_job_server
 
 # A module that nothing else imports, to see whether a job found it imported.
 WARM = "colorsys"
@@ -19,14 +21,13 @@ import sys
 sys.path.insert(0, {str(LIBRARY_FOLDER)!r})
 from pathlib import Path
 from sysstop.run.job_server import hand_over
-hand_over(Path(__file__))
+hand_over(Path(__file__), Path(__file__).with_suffix(".log"))
 import os, signal, time
 """
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv(SERVER_VARIABLE, "")  # so that it is as before afterwards
+def server():
     server = start_job_server([WARM])
     yield server
     server.kill()
@@ -66,8 +67,8 @@ def test_a_job_finds_everything_imported(server, run):
     assert (code, stdout, stderr) == (0, "True __main__\n", "")
 
 
-def test_without_a_server_a_job_imports_for_itself(run, monkeypatch):
-    monkeypatch.delenv(SERVER_VARIABLE, raising=False)
+def test_a_job_outside_a_run_imports_for_itself(server, run, monkeypatch):
+    monkeypatch.delenv(OWNER_VARIABLE)
     assert run(f"print({WARM!r} in sys.modules)") == (0, "False\n", "")
 
 
@@ -77,8 +78,17 @@ def test_a_job_of_a_server_that_has_ended_imports_for_itself(server, run):
     assert run(f"print({WARM!r} in sys.modules)") == (0, "False\n", "")
 
 
-def test_a_module_that_cannot_be_imported_is_left_to_the_jobs_that_need_it(run, monkeypatch):
-    monkeypatch.setenv(SERVER_VARIABLE, "")
+def test_a_job_of_another_run_imports_for_itself(server, run):
+    """A cluster's job has a run of its own, also on the host from which it was submitted."""
+    with subprocess.Popen(["sleep", "600"]) as owner:
+        other = os.environ | {OWNER_VARIABLE: str(owner.pid)}
+        found = run(f"print({WARM!r} in sys.modules)", env=other)
+        shutil.rmtree(run_folder(owner.pid))
+        owner.kill()
+    assert found == (0, "False\n", "")
+
+
+def test_a_module_that_cannot_be_imported_is_left_to_the_jobs_that_need_it(run):
     start_job_server(["no_such_module"]).wait()
     assert run("print('done')") == (0, "done\n", "")
 
@@ -133,14 +143,17 @@ def test_a_job_dies_with_its_caller(server, start):
     wait_for_end(job)
 
 
-def test_a_job_dies_with_its_server(server, start):
+def test_a_job_dies_with_its_server_and_says_so(server, start, tmp_path):
     caller = start("print(os.getpid(), flush=True); time.sleep(600)")
     job = int(caller.stdout.readline())
     server.kill()
     _, stderr = caller.communicate()
     wait_for_end(job)
     assert caller.returncode == 1
-    assert stderr == "error: the process that this job was forked from has died\n"
+    assert stderr.startswith(
+        "error: The process that this job was forked from has died, for example"
+    )
+    assert (tmp_path / "script.log").read_text() == stderr
 
 
 def test_an_interrupt_is_passed_on_to_the_job(server, start):

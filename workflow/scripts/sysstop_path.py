@@ -15,5 +15,6 @@ from sysstop.run.job import log_uncaught_errors
 from sysstop.run.job_server import hand_over
 
 if hasattr(__main__, "snakemake"):
-    hand_over(Path(__main__.__real_file__))
-    log_uncaught_errors(Path(__main__.snakemake.log[0]))
+    log = Path(__main__.snakemake.log[0])
+    hand_over(Path(__main__.__real_file__), log)
+    log_uncaught_errors(log)

@@ -124,13 +124,7 @@ def headline_rq2(
         return Headline(nothing_compared(budget, config))
     most, safest = _extremes(outcomes)
     numbers = [
-        KeyNumber(
-            percent(row["saved"]),
-            f"of the steady training time saved by {arm_label(row['arm'])} ({percent(row['saved_wall'])} "
-            f"of the wall time); beyond the noise in {count_of(row, 'beyond_noise')}",
-            row_id(OUTCOMES_TABLE.name, arm_label(row["arm"])),
-        )
-        for row in ([most] if safest["arm"] == most["arm"] else [most, safest])
+        _saved_number(row) for row in ([most] if safest["arm"] == most["arm"] else [most, safest])
     ]
     numbers.append(
         KeyNumber(
@@ -143,6 +137,20 @@ def headline_rq2(
     return Headline(
         in_short(outcomes, config),
         [*numbers, *_noise_number(budget), *_replayed_number(replay_check, most)],
+    )
+
+
+def _saved_number(outcome: pd.Series) -> KeyNumber:
+    by = f"of the steady training time saved by {arm_label(outcome['arm'])}"
+    evidence = row_id(OUTCOMES_TABLE.name, arm_label(outcome["arm"]))
+    if _saves_in_few(outcome):
+        where = count_of(outcome, "beyond_noise")
+        return KeyNumber(_saved_there(outcome), f"{by} in {where}; in the others, noise", evidence)
+    wall = percent(outcome["saved_wall"])
+    return KeyNumber(
+        percent(outcome["saved"]),
+        f"{by} ({wall} of the wall time); beyond the noise in {count_of(outcome, 'beyond_noise')}",
+        evidence,
     )
 
 
@@ -168,16 +176,25 @@ def in_short(outcomes: pd.DataFrame, config: Mapping[str, Any]) -> str:
 
 def _saving(outcome: pd.Series) -> str:
     """Say what an arm saves: in the median, unless that is noise since most searches save nothing."""
-    if 2 * outcome["beyond_noise"] > outcome["studies"]:
-        return f"{percent(outcome['saved'])} of the training time{median_of(outcome)}"
     if not outcome["beyond_noise"]:
         return "nothing measurable"
-    least, most = (whole_percent(outcome[f"beyond_{end}"]) for end in ("least", "most"))
-    share = most if least == most else f"{least} to {most}"
+    if not _saves_in_few(outcome):
+        return f"{percent(outcome['saved'])} of the training time{median_of(outcome)}"
     return (
-        f"{share}{NO_BREAK}% of the training time in {count_of(outcome, 'beyond_noise')}, nothing "
+        f"{_saved_there(outcome)} of the training time in {count_of(outcome, 'beyond_noise')}, nothing "
         "measurable in the others"
     )
+
+
+def _saves_in_few(outcome: pd.Series) -> bool:
+    """Return whether an arm saves in some searches, but not in most."""
+    return 0 < 2 * outcome["beyond_noise"] <= outcome["studies"]
+
+
+def _saved_there(outcome: pd.Series) -> str:
+    """Return from where to where the savings beyond the noise go: "42 to 44 %"."""
+    least, most = (whole_percent(outcome[f"beyond_{end}"]) for end in ("least", "most"))
+    return f"{most if least == most else f'{least} to {most}'}{NO_BREAK}%"
 
 
 def _described(arm: str, config: Mapping[str, Any]) -> str:
@@ -218,7 +235,7 @@ def _noise_number(budget: pd.DataFrame) -> list[KeyNumber]:
 
 def _replayed_number(replay_check: pd.DataFrame, outcome: pd.Series) -> list[KeyNumber]:
     check = replay_check[replay_check["arm"] == outcome["arm"]]
-    if check.empty:
+    if check.empty or _saves_in_few(outcome):
         return []
     replayed = check["replayed_saved_time_fraction"].median()
     return [

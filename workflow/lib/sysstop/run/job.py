@@ -41,7 +41,7 @@ def job(snakemake: Any) -> Iterator[Callable[[str], NoReturn]]:
     log.write_text("", encoding="utf-8")
 
     def give_up(message: str) -> NoReturn:
-        _report(log, message)
+        report(log, message)
         os._exit(1)
 
     try:
@@ -112,12 +112,12 @@ def _die_with_owner() -> None:
 
 
 def _end(log: Path, message: str) -> NoReturn:
-    _report(log, message)
+    report(log, message)
     raise SystemExit(1) from None
 
 
-def _report(log: Path, message: str) -> None:
-    """Print the job's final message and log it, if there is room for a log."""
+def report(log: Path, message: str) -> None:
+    """Print a job's final message and log it, if there is room for a log."""
     message = f"{ERROR_MARK}{message}"
     print(message, file=sys.stderr, flush=True)
     with contextlib.suppress(OSError):

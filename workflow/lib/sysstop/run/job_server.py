@@ -21,16 +21,19 @@ from pathlib import Path
 from typing import NoReturn
 
 from sysstop.run.environment import LIBRARY_FOLDER
-from sysstop.run.folder import own_run_folder
+from sysstop.run.folder import OWNER_VARIABLE, own_run_folder
 from sysstop.run.forking import (
     await_child,
     die_with_parent,
     keep_out_of_collection,
     reap_children,
 )
+from sysstop.run.job import report
 
-# Names the server's socket to the jobs of a run.
-SERVER_VARIABLE = "SYSSTOP_JOB_SERVER"
+# The server's socket in the run's folder, where no job looks that a cluster runs elsewhere.
+SOCKET = "jobs"
+# Set in jobs that have been handed over.
+FORKED_VARIABLE = "SYSSTOP_FORKED_JOB"
 STANDARD_STREAMS = (0, 1, 2)
 PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,12 +53,12 @@ def start_job_server(modules: Iterable[str]) -> subprocess.Popen:
     It imports the modules. Jobs that begin in the meantime wait for it, so that nothing runs beside
     those that measure.
     """
-    path = own_run_folder() / "jobs"
+    path = own_run_folder() / SOCKET
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener, path.with_suffix(".log").open("wb") as output:
         listener.bind(str(path))
         listener.listen(100)
-        server = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "sysstop.run.job_server", str(listener.fileno()), *modules],
             env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
             pass_fds=[listener.fileno()],
@@ -64,19 +67,18 @@ def start_job_server(modules: Iterable[str]) -> subprocess.Popen:
             stderr=output,
             start_new_session=True,  # Ctrl-C is for the scripts, which pass it on
         )
-    os.environ[SERVER_VARIABLE] = str(path)
-    return server
 
 
-def hand_over(script: Path) -> None:
+def hand_over(script: Path, log: Path) -> None:
     """Have the run's server run this process's script, and end as the script did.
 
-    Returns if there is no such server, or if it ended before it had begun.
+    Returns if there is no such server, or if it ended before it had begun. `log` is that of the job, in
+    which it stands if the server has ended since.
     """
-    if SERVER_VARIABLE not in os.environ:
+    if OWNER_VARIABLE not in os.environ or FORKED_VARIABLE in os.environ:
         return
     try:
-        connection = Client(os.environ[SERVER_VARIABLE])
+        connection = Client(str(own_run_folder() / SOCKET))
         connection.send(Script(script, Path.cwd(), dict(os.environ)))
         for stream in STANDARD_STREAMS:
             send_handle(connection, stream, None)
@@ -88,7 +90,11 @@ def hand_over(script: Path) -> None:
     try:
         end_like(connection.recv())
     except EOFError:
-        print("error: the process that this job was forked from has died", file=sys.stderr)
+        report(
+            log,
+            "The process that this job was forked from has died, for example because memory ran out. "
+            "Run the same command again; finished trials are kept.",
+        )
         end_like(1)
 
 
@@ -133,7 +139,7 @@ def _fork_job(connection: Connection) -> Path:
         os.close(stream)
     os.chdir(script.folder)
     os.environ.update(script.environment)  # what imports have set in it stays
-    del os.environ[SERVER_VARIABLE]  # it runs in the server already
+    os.environ[FORKED_VARIABLE] = "yes"
     return script.path
 
 

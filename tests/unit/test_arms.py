@@ -31,6 +31,7 @@ BASELINE = pd.DataFrame(
     {
         "status": ["completed"] * 4 + ["diverged"],
         "memory_mb": [10.0, 20.0, 30.0, 40.0, 900.0],
+        "cpu_percent": [10.0, 20.0, 30.0, 40.0, 900.0],
         "steady_train_time_s": [1.0, 2.0, 3.0, 4.0, 0.1],
     }
 )
@@ -53,9 +54,17 @@ def test_an_absolute_limit_is_taken_as_it_is():
 
 
 def test_a_quantile_is_taken_over_the_baselines_completed_trials():
-    arm = {"rule": "metric_limit", "metric": "memory_mb", "quantile": 0.5}
+    arm = {"rule": "metric_limit", "metric": "cpu_percent", "quantile": 0.5}
     assert needs_baseline(arm)
-    assert make_rule(arm, BASELINE) == MetricLimit("memory_mb", 25.0)
+    assert make_rule(arm, BASELINE) == MetricLimit("cpu_percent", 25.0)
+
+
+def test_a_quantile_of_memory_leaves_room_for_the_pages_by_which_readings_differ():
+    """Where all trials need the same memory, a page more in an arm would stop them all."""
+    arm = {"rule": "metric_limit", "metric": "memory_mb", "quantile": 0.5}
+    page_mb = 4 / 1024
+    limit = make_rule(arm, BASELINE).limit
+    assert 25.0 + 2 * page_mb < limit < 25.1
 
 
 def test_the_predicted_training_time_is_limited_by_the_baselines_training_times():
@@ -90,7 +99,8 @@ def test_a_key_that_an_overlay_set_to_null_is_left_out():
 
 def test_the_limit_that_a_quantile_became_makes_the_rule_again():
     arm = {"rule": "metric_limit", "metric": "memory_mb", "quantile": 0.5}
-    assert rule_with_limit(arm, 25.0) == make_rule(arm, BASELINE)
+    made = make_rule(arm, BASELINE)
+    assert rule_with_limit(arm, made.limit) == made
     assert rule_with_limit({"rule": "plateau", "patience": 2}) == Plateau(patience=2)
 
 
@@ -237,7 +247,7 @@ def test_an_arm_may_have_several_rules():
     assert not mistakes(**arm)
     assert needs_baseline(arm)
     rule = make_rule(arm, BASELINE)
-    assert rule == FirstOf([Plateau(patience=2), MetricLimit("memory_mb", 25.0), MedianRule()])
+    assert rule == FirstOf([Plateau(patience=2), make_rule(MEMORY, BASELINE), MedianRule()])
     assert candidate_after(arm) == {"plateau": True, "metric_limit": False, "median": True}
 
 

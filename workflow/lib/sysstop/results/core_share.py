@@ -13,6 +13,10 @@ CRITERIA = {
 }
 """What says that a trial did not have a core for itself. A core that is reserved may still be used by
 others, or a container may allow only a part of its time."""
+IN_SHORT = {
+    UNPINNED: "had no core of their own",
+    SHARED: f"had less than {LEAST_CPU_PERCENT:.0f} % of a core",
+}
 
 
 def core_share(trial: FinishedTrial) -> str:
@@ -38,12 +42,7 @@ def core_share_warning(met: Mapping[str, int], trials: int) -> str:
 
     `met` is what `counted_criteria` returned for its `trials`.
     """
-    reasons = " and ".join(
-        f"{CRITERIA[name]} ({count} of {trials} trials)" for name, count in met.items() if count
-    )
-    if not reasons:
+    found = [f"{count} of {trials} trials {IN_SHORT[name]}" for name, count in met.items() if count]
+    if not found:
         return ""
-    return (
-        f"WARNING: trials did not have a core for themselves: {reasons}. Their wall times are too long; "
-        "end what else runs here, or lower search.workers, and repeat the study with --forcerun search."
-    )
+    return f"WARNING: {' and '.join(found)}: wall times too long, steady times not"

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import os
 import re
@@ -31,6 +32,8 @@ BULK_HISTORY = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 # MLflow's databases keep an infinity as the largest number.
 LARGEST = sys.float_info.max
 SHOWN_TAGS = ("status", "stop_reason")
+# That a fresh database gets its tables is no news to those who wait for a run.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 
 def experiment_tags() -> dict[str, str]:

@@ -68,6 +68,6 @@ def busy_warning(load: Mapping[str, float]) -> str:
     if not reasons:
         return ""
     return (
-        f"WARNING: the machine was busy: {' and '.join(reasons)}. Times of this study may be too long; "
-        "repeat it on a quiet machine with --forcerun search."
+        f"WARNING: the machine was busy: {' and '.join(reasons)}. Wall times may be too long; if they "
+        "matter, repeat the study on a quiet machine with --forcerun search."
     )

@@ -104,7 +104,7 @@ def make_rule(
     """Return the arm's rule, or None for the baseline arm.
 
     A quantile is taken over the completed trials of `baseline_trials` (one row per trial, the same
-    data set, algorithm and repetition). Raises `UserError` when none of them completed.
+    data set, algorithm and repetition), and the metric's resolution added. Raises `UserError` when none of them completed.
     """
     rules = [_make_part(entry, baseline_trials) for entry in arm_rules(arm)]
     if len(rules) > 1:
@@ -123,7 +123,8 @@ def _make_part(entry: Mapping[str, Any], baseline_trials: "pd.DataFrame | None")
             "the baseline arm completed. Use smaller learning rates, or give the arm an absolute "
             "`limit`."
         )
-    return rule_with_limit(entry, float(values.quantile(entry["quantile"])))
+    resolution = METRIC_BY_NAME[metric].resolution
+    return rule_with_limit(entry, float(values.quantile(entry["quantile"])) + resolution)
 
 
 def rule_with_limit(entry: Mapping[str, Any], limit: float = math.nan) -> Rule:

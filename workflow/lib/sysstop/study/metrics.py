@@ -31,12 +31,17 @@ class Metric:
     steady: str = ""
     """the metric that is the same in steady time, if this one is a wall time that has such a one"""
     can_be_negative: bool = False
+    resolution: float = 0.0
+    """how much readings may differ though nothing else does; a limit at a quantile is so far above it"""
 
     @property
     def axis_label(self) -> str:
         """The label with its unit, for an axis or a table's head."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
+
+# A rule, or a few small objects more or less, move the memory of the same trial by a page or two of 4 kB.
+FEW_PAGES_MB = 4 * 4 / 1024
 
 METRIC_BY_NAME: dict[str, Metric] = {
     metric.name: metric
@@ -151,6 +156,7 @@ METRIC_BY_NAME: dict[str, Metric] = {
             can_be_limited=True,
             prediction="stays",
             description="Resident minus shared memory of the worker, read while a mini-batch is alive",
+            resolution=FEW_PAGES_MB,
         ),
         Metric(
             "memory_peak_mb",
@@ -161,6 +167,7 @@ METRIC_BY_NAME: dict[str, Metric] = {
             can_be_limited=True,
             prediction="stays",
             description="Highest resident minus shared memory of the worker while it trains",
+            resolution=FEW_PAGES_MB,
         ),
         Metric(
             "steady_predict_time_us",

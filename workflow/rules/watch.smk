@@ -6,8 +6,6 @@ from snakemake.logging import logger
 
 from sysstop.plan.resources import search_time_s
 from sysstop.plan.watching import print_answers, say, watch
-from sysstop.run.job_server import start_job_server
-from sysstop.search.ray_head import start_private_ray
 
 
 def expected_searches(studies):
@@ -42,39 +40,6 @@ if watched():
     WATCH = watch(
         logger, lambda study: Path(PLACED_STUDY.format(**asdict(study))), expected_searches
     )
-
-
-# What the jobs of a run import, in so far as it takes long.
-IMPORTED = (
-    "snakemake.script",
-    "pyarrow.dataset",
-    "pandera.backends.pandas.register",
-    "sysstop.data.sources",
-    "sysstop.search.study",
-    "ray.dag",
-    "sysstop.results.export",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "sysstop.analysis.effects",
-    "sysstop.analysis.holdout",
-    "sysstop.report.figures.drawing",
-    "sysstop.report.page",
-    "seaborn",
-    "matplotlib.backends.backend_pdf",
-    "matplotlib.backends.backend_svg",
-)
-# For fewer jobs it is not worth it.
-JOBS_TO_IMPORT_FOR = 6
-
-
-def start_what_jobs_share(rules):
-    """Start what the jobs of these rules, one for each job, need: their imports, and searches Ray."""
-    # In an environment of their own, jobs have another Python.
-    if len(rules) >= JOBS_TO_IMPORT_FOR and not workflow.deployment_settings.deployment_method:
-        start_job_server(IMPORTED)
-    # To measure overhead is to measure Ray's start as well.
-    measures_start = "calibrate_overhead" in rules
-    if config["search"]["ray_address"] == LOCAL_RAY and "search" in rules and not measures_start:
-        start_private_ray(expected_trials_at_once(config["search"], search_cores()))
 
 
 onstart:

@@ -86,7 +86,7 @@ def start_private_ray(cores: int) -> None:
     """
 
     def start() -> None:
-        with contextlib.suppress(UserError, RuntimeError):
+        with contextlib.suppress(UserError, RuntimeError, OSError):
             private_ray(cores)
 
     threading.Thread(target=start, daemon=True).start()

@@ -106,6 +106,7 @@ def test_the_readme_names_the_same_kernel_and_memory():
 SCRIPT = """
 import sys
 from types import SimpleNamespace
+__real_file__ = "script.py"
 snakemake = SimpleNamespace(log=[{log!r}])
 sys.path.append({scripts!r})
 import sysstop_path

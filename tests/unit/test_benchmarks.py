@@ -62,7 +62,7 @@ def test_export_and_aggregation_grow_in_proportion_to_the_trials(monkeypatch):
 
 
 def test_nodes_share_the_studies_until_the_longest_chain_of_them_is_left():
-    arms, overhead = ["none", "memory"], Overhead(0, 0, 0, 0, 0, 0, 0)
+    arms, overhead = ["none", "memory"], Overhead(*[0] * 8)
     plan = pd.DataFrame({"arm": arms, "job_s": 90.0, "refit_s": 0.0}).assign(
         dataset="flowers", algorithm="logistic_regression", repetition=1
     )

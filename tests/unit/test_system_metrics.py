@@ -175,7 +175,9 @@ def test_the_meters_read_few_clocks_and_memory_once_per_window(
     once, evaluations = 1, fits + count
     # The time of these clocks stands still: the reference has no share, and predictions never exceed theirs.
     references = LEAST_READINGS
-    predictions = count * (2 + 2 * MOST_TURNS * (2 * CALLS_IN_TURN + once))
+    # Of one row and of a block, each with as many reference steps before them, and cold at first.
+    in_turn = 2 * 2 * CALLS_IN_TURN
+    predictions = 2 * in_turn + count * (2 + 2 * MOST_TURNS * (in_turn + once))
     assert clocks.readings == {
         "wall": 2 * fits + 2 * evaluations + 2 * references + predictions + once + count,
         "cpu": 2 * fits + 2 * references + predictions + once + count,

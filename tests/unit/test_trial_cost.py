@@ -172,7 +172,7 @@ def test_a_budget_of_seconds_ends_a_trial_after_the_window_that_uses_it_up(make_
 
 def test_what_is_written_is_read_again(tmp_path):
     calibration = Calibration(READINGS, 3, 1000, "digest", "a processor", SAMPLE_LEAST_S)
-    overhead = Overhead(4.0, 1.5, 1.4, 0.05, 3.0, 0.1, 2.0)
+    overhead = Overhead(4.0, 1.2, 1.5, 1.4, 0.05, 3.0, 0.1, 2.0)
     write_json(calibration, tmp_path / "calibration.json")
     write_json(overhead, tmp_path / "overhead.json")
     assert read_calibration(tmp_path / "calibration.json") == calibration

@@ -16,5 +16,5 @@ from sysstop.run.job_server import hand_over
 
 if hasattr(__main__, "snakemake"):
     log = Path(__main__.snakemake.log[0])
-    hand_over(Path(__main__.__real_file__), log)
     log_uncaught_errors(log)
+    hand_over(Path(__main__.__real_file__), log)

@@ -15,6 +15,7 @@ from sysstop.report.wording import (
     arm_order,
     out_of,
     percent,
+    span,
     whole_percent,
 )
 from sysstop.study.arms import arm_rules
@@ -39,8 +40,9 @@ def arm_outcomes(budget: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFram
 
     One row per arm, in the order of `arm_order`: the number of `studies`; the `saved` share of the
     steady training time (median), its `least` and `most`, and that of the wall time (`saved_wall`); in
-    how many studies the saving is `beyond_noise`, and the least and most that it is there; in how many
-    the best model is `worse` (`regret.is_worse`), and `none_left` to choose from; and the largest `regret.comparable_regret` in a column for each task.
+    how many studies the saving is `beyond_noise`, and its `beyond_least` and `beyond_most` there; in
+    how many the best model is `worse` (`regret.is_worse`), and `none_left` to choose from; and the
+    largest `regret.comparable_regret` in a column for each task.
     """
     compared = stopping_studies(budget, config)
     compared = compared.assign(
@@ -193,8 +195,7 @@ def _saves_in_few(outcome: pd.Series) -> bool:
 
 def _saved_there(outcome: pd.Series) -> str:
     """Return from where to where the savings beyond the noise go: "42 to 44 %"."""
-    least, most = (whole_percent(outcome[f"beyond_{end}"]) for end in ("least", "most"))
-    return f"{most if least == most else f'{least} to {most}'}{NO_BREAK}%"
+    return f"{span(outcome[['beyond_least', 'beyond_most']], whole_percent)}{NO_BREAK}%"
 
 
 def _described(arm: str, config: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import gc
 import os
 import select
 import signal
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 _PR_SET_PDEATHSIG = 1
@@ -38,7 +39,18 @@ def await_child(child: int, connection: Connection) -> int | None:
     return None if closed else os.waitstatus_to_exitcode(status)
 
 
-def reap_children() -> None:
+def accept_in_fork(accept: Callable[[], Connection]) -> Connection:
+    """Accept connections for ever; return each in a fork of this process, which dies with it."""
+    while True:
+        connection = accept()
+        if os.fork() == 0:
+            die_with_parent()
+            return connection
+        connection.close()
+        _reap_children()
+
+
+def _reap_children() -> None:
     """Let go of children that have ended."""
     try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0):

@@ -23,10 +23,10 @@ from typing import NoReturn
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.folder import OWNER_VARIABLE, own_run_folder
 from sysstop.run.forking import (
+    accept_in_fork,
     await_child,
     die_with_parent,
     keep_out_of_collection,
-    reap_children,
 )
 from sysstop.run.job import report
 
@@ -109,15 +109,9 @@ def end_like(exit_code: int) -> NoReturn:
 
 def serve(listener: socket.socket) -> Path:
     """Fork for each script that is handed over; return in the fork, with the script to run."""
-    while True:
-        accepted, _ = listener.accept()
-        if os.fork() == 0:
-            die_with_parent()
-            listener.close()
-            with Connection(accepted.detach()) as connection:
-                return _fork_job(connection)
-        accepted.close()
-        reap_children()
+    with accept_in_fork(lambda: Connection(listener.accept()[0].detach())) as connection:
+        listener.close()
+        return _fork_job(connection)
 
 
 def _fork_job(connection: Connection) -> Path:

@@ -1,7 +1,6 @@
 """Run one study from its split to its finished trials."""
 
 import json
-import math
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -53,16 +52,8 @@ def search_study(
     `journal.read_failed_searches` counts one more.
     """
     seed, fold_rows = settings.seed, load_split(split_folder).fold_train_rows
-    trials = plan_trials(
-        study,
-        algorithm,
-        grid,
-        budget,
-        seed,
-        fold_rows,
-        nominal.reference_us if nominal else math.nan,
-        nominal.repeated_us if nominal else math.nan,
-    )
+    nominal_us = (nominal.reference_us, nominal.repeated_us) if nominal else ()
+    trials = plan_trials(study, algorithm, grid, budget, seed, fold_rows, *nominal_us)
     identity = _identity(algorithm, trials, rule, folder_digest(split_folder), settings.code)
     journal = Journal(trials_file.with_name("journal.jsonl"), identity)
     resumed = len(journal.finished)

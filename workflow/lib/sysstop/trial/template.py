@@ -14,10 +14,10 @@ import sklearn.linear_model  # noqa: F401
 
 from sysstop.data.split import load_split
 from sysstop.run.forking import (
+    accept_in_fork,
     await_child,
     die_with_parent,
     keep_out_of_collection,
-    reap_children,
 )
 from sysstop.study.algorithms import Algorithm, estimator_class
 from sysstop.study.rules import Showing
@@ -33,14 +33,8 @@ def listen(socket_path: Path) -> None:
     temporary = socket_path.with_suffix(".new")
     with Listener(str(temporary)) as listener:
         temporary.rename(socket_path)  # whoever finds the socket can connect
-        while True:
-            connection = listener.accept()
-            if os.fork() == 0:
-                die_with_parent()
-                serve(connection)
-                os._exit(0)
-            connection.close()
-            reap_children()
+        serve(accept_in_fork(listener.accept))
+        os._exit(0)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Jobs are forked from a warm process, and neither they nor their callers can tell."""
+"""Jobs are forked from warm processes, and neither they nor their callers can tell."""
 
 import os
 import shutil
@@ -12,23 +12,23 @@ import pytest
 
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.folder import OWNER_VARIABLE, run_folder
-from sysstop.run.job_server import start_job_server
+from sysstop.run.job_server import JOBS, start_servers
 
-# A module that nothing else imports, to see whether a job found it imported.
-WARM = "colorsys"
+# Modules that nothing else imports, to see whether a job found them imported.
+WARM, WARMER = "colorsys", "sndhdr"
 BEGIN = f"""
 import sys
 sys.path.insert(0, {str(LIBRARY_FOLDER)!r})
 from pathlib import Path
 from sysstop.run.job_server import hand_over
-hand_over(Path(__file__), Path(__file__).with_suffix(".log"))
+hand_over(Path(__file__), *sys.argv[1:], server=sys.argv[1], log=Path(__file__).with_suffix(".log"))
 import os, signal, time
 """
 
 
 @pytest.fixture
 def server():
-    server = start_job_server([WARM])
+    server = start_servers({JOBS: [WARM]})
     yield server
     server.kill()
     server.wait()
@@ -36,11 +36,13 @@ def server():
 
 @pytest.fixture
 def start(tmp_path):
-    def start(body, **settings):
+    def start(body, server=JOBS, arguments=(), **settings):
         script = tmp_path / "script.py"
         script.write_text(BEGIN + body)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([sys.executable, str(script)], **pipes, **settings)
+        return subprocess.Popen(
+            [sys.executable, str(script), server, *arguments], **pipes, **settings
+        )
 
     return start
 
@@ -67,6 +69,29 @@ def test_a_job_finds_everything_imported(server, run):
     assert (code, stdout, stderr) == (0, "True __main__\n", "")
 
 
+def test_a_job_has_its_arguments(server, run):
+    assert run("print(sys.argv[1:])", arguments=["a", "b c"])[1] == "['jobs', 'a', 'b c']\n"
+
+
+def test_each_server_has_what_those_before_it_have_imported(run):
+    first = start_servers({"first": [WARM], JOBS: [WARMER]})
+    body = f"print([name in sys.modules for name in ({WARM!r}, {WARMER!r})])"
+    found = [run(body, server=name)[1] for name in ("first", JOBS)]
+    first.kill()
+    first.wait()
+    assert found == ["[True, False]\n", "[True, True]\n"]
+
+
+def test_servers_end_with_the_first(start):
+    first = start_servers({"first": [WARM], JOBS: [WARMER]})
+    caller = start("print(os.getpid(), flush=True); time.sleep(600)")
+    job = int(caller.stdout.readline())
+    first.kill()
+    first.wait()
+    assert caller.wait() == 1
+    wait_for_end(job)
+
+
 def test_a_job_outside_a_run_imports_for_itself(server, run, monkeypatch):
     monkeypatch.delenv(OWNER_VARIABLE)
     assert run(f"print({WARM!r} in sys.modules)") == (0, "False\n", "")
@@ -89,7 +114,7 @@ def test_a_job_of_another_run_imports_for_itself(server, run):
 
 
 def test_a_module_that_cannot_be_imported_is_left_to_the_jobs_that_need_it(run):
-    start_job_server(["no_such_module"]).wait()
+    start_servers({JOBS: ["no_such_module"]}).wait()
     assert run("print('done')") == (0, "done\n", "")
 
 
@@ -132,6 +157,20 @@ def test_an_error_is_told_with_its_traceback(server, run):
 
 def test_what_a_job_leaves_for_its_exit_is_done(server, run):
     assert run("import atexit; atexit.register(print, 'late')") == (0, "late\n", "")
+
+
+def test_a_job_waits_for_its_threads(server, run):
+    body = """
+import threading
+threading.Thread(target=lambda: (time.sleep(0.2), print("late"))).start()
+"""
+    assert run(body) == (0, "late\n", "")
+
+
+def test_a_signal_to_the_group_of_a_job_is_for_that_job_alone(server, run):
+    assert run("os.killpg(0, signal.SIGKILL)")[0] == -signal.SIGKILL
+    assert server.poll() is None
+    assert run(f"print({WARM!r} in sys.modules)")[1] == "True\n"
 
 
 def test_a_job_dies_with_its_caller(server, start):

@@ -36,8 +36,6 @@ rule export:
         summaries=f"{PAIR}/searches.json",
     log:
         "results/logs/export/{dataset}/{algorithm}.log",
-    # Before the next search, so that runs appear in MLflow as soon as a pair's searches are over.
-    priority: 1
     localrule: True
     conda:
         "../../envs/environment.yaml"

@@ -17,4 +17,4 @@ from sysstop.run.job_server import hand_over
 if hasattr(__main__, "snakemake"):
     log = Path(__main__.snakemake.log[0])
     log_uncaught_errors(log)
-    hand_over(Path(__main__.__real_file__), log)
+    hand_over(Path(__main__.__real_file__), log=log)

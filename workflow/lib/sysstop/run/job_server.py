@@ -1,11 +1,16 @@
-"""A warm process from which the jobs of a run are forked, so that none of them waits for imports.
+"""Warm processes from which the jobs of a run are forked, so that none of them waits for imports.
 
-Most jobs of a small study are over sooner than Python has imported what they use. So a run starts one
-process that imports all of it once. A script that Snakemake starts hands itself over to that process
-and waits; a fork of the process runs the script, prints where the script would print, and ends with
-it. Without such a process a script runs as usual.
+Most jobs of a small study are over sooner than Python has imported what they use. So a run starts a
+server that imports all of it once. A script that Snakemake or Ray starts hands itself over to that
+server and waits; a fork of the server runs the script, prints where the script would print, and ends
+with it. Without such a server a script runs as usual.
+
+Ray's workers have a server that has not imported Ray, since Ray reads which job a worker belongs to
+when it is imported.
 """
 
+import atexit
+import contextlib
 import importlib
 import os
 import runpy
@@ -13,7 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
 from multiprocessing.reduction import recv_handle, send_handle
@@ -30,9 +35,9 @@ from sysstop.run.forking import (
 )
 from sysstop.run.job import report
 
-# The server's socket in the run's folder, where no job looks that a cluster runs elsewhere.
-SOCKET = "jobs"
-# Set in jobs that have been handed over.
+# The servers' sockets in the run's folder, where no job looks that a cluster runs elsewhere.
+JOBS, RAY_WORKERS = "jobs", "ray-workers"
+# Holds the ID of a process that a script has been handed over to.
 FORKED_VARIABLE = "SYSSTOP_FORKED_JOB"
 STANDARD_STREAMS = (0, 1, 2)
 PASSED_ON = (signal.SIGINT, signal.SIGTERM)
@@ -43,25 +48,32 @@ class Script:
     """A script to run, and where."""
 
     path: Path
+    arguments: tuple[str, ...]
     folder: Path
     environment: dict[str, str]
 
 
-def start_job_server(modules: Iterable[str]) -> subprocess.Popen:
-    """Start and return the server of this run's jobs, which ends with this process.
+def start_servers(modules: Mapping[str, Sequence[str]]) -> subprocess.Popen:
+    """Start the servers of this run's jobs, by the modules that each imports after the one before it.
 
-    It imports the modules. Jobs that begin in the meantime wait for it, so that nothing runs beside
-    those that measure.
+    They end with this process. Jobs that begin in the meantime wait for them, so that nothing runs
+    beside those that measure. Returns the process of the first server, with which the others end.
     """
-    path = own_run_folder() / SOCKET
-    path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX) as listener, path.with_suffix(".log").open("wb") as output:
-        listener.bind(str(path))
-        listener.listen(100)
+    with contextlib.ExitStack() as kept:
+        arguments, listeners = [], []
+        for name, imported in modules.items():
+            path = own_run_folder() / name
+            path.unlink(missing_ok=True)
+            listener = kept.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(path))
+            listener.listen(100)
+            listeners.append(listener.fileno())
+            arguments += [str(listener.fileno()), ",".join(imported)]
+        output = kept.enter_context((own_run_folder() / "servers.log").open("wb"))
         return subprocess.Popen(
-            [sys.executable, "-m", "sysstop.run.job_server", str(listener.fileno()), *modules],
+            [sys.executable, "-m", "sysstop.run.job_server", *arguments],
             env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
-            pass_fds=[listener.fileno()],
+            pass_fds=listeners,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -69,17 +81,17 @@ def start_job_server(modules: Iterable[str]) -> subprocess.Popen:
         )
 
 
-def hand_over(script: Path, log: Path) -> None:
-    """Have the run's server run this process's script, and end as the script did.
+def hand_over(script: Path, *arguments: str, server: str = JOBS, log: Path | None = None) -> None:
+    """Have a server of the run run a script in place of this process, which ends as the script does.
 
     Returns if there is no such server, or if it ended before it had begun. `log` is that of the job, in
     which it stands if the server has ended since.
     """
-    if OWNER_VARIABLE not in os.environ or FORKED_VARIABLE in os.environ:
+    if OWNER_VARIABLE not in os.environ or os.environ.get(FORKED_VARIABLE) == str(os.getpid()):
         return
     try:
-        connection = Client(str(own_run_folder() / SOCKET))
-        connection.send(Script(script, Path.cwd(), dict(os.environ)))
+        connection = Client(str(own_run_folder() / server))
+        connection.send(Script(script, arguments, Path.cwd(), dict(os.environ)))
         for stream in STANDARD_STREAMS:
             send_handle(connection, stream, None)
         pid = connection.recv()
@@ -107,14 +119,14 @@ def end_like(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-def serve(listener: socket.socket) -> Path:
+def serve(listener: socket.socket) -> Script:
     """Fork for each script that is handed over; return in the fork, with the script to run."""
     with accept_in_fork(lambda: Connection(listener.accept()[0].detach())) as connection:
         listener.close()
         return _fork_job(connection)
 
 
-def _fork_job(connection: Connection) -> Path:
+def _fork_job(connection: Connection) -> Script:
     """Return the script in a process that is ready to run it; the parent answers for its end."""
     script = connection.recv()
     streams = [recv_handle(connection) for _ in STANDARD_STREAMS]
@@ -128,25 +140,63 @@ def _fork_job(connection: Connection) -> Path:
             connection.send(exit_code)
         os._exit(0)
     die_with_parent()
+    os.setsid()  # a signal to its group, as Ray sends to a worker's, is for this job alone
     for stream, standard in zip(streams, STANDARD_STREAMS, strict=True):
         os.dup2(stream, standard)
         os.close(stream)
     os.chdir(script.folder)
     os.environ.update(script.environment)  # what imports have set in it stays
-    os.environ[FORKED_VARIABLE] = "yes"
-    return script.path
+    os.environ[FORKED_VARIABLE] = str(os.getpid())
+    return script
+
+
+def import_for(servers: Sequence[tuple[socket.socket, Sequence[str]]]) -> socket.socket:
+    """Import what the servers import; return the listener of the one that this process is to be.
+
+    Each server is forked from the one before it.
+    """
+    (listener, modules), *others = servers
+    for module in modules:
+        importlib.import_module(module)
+    if others and os.fork() == 0:
+        die_with_parent()
+        listener.close()
+        return import_for(others)
+    for other, _ in others:
+        other.close()
+    return listener
+
+
+def run(script: Script) -> int:
+    """Run a script; return the exit code if it ends as it should, else raise what it raised."""
+    sys.argv = [str(script.path), *script.arguments]
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        return end.code or 0
+    return 0
+
+
+def leave(exit_codes: Sequence[int]) -> None:
+    """End this process, which has nothing left to do, without freeing what it shares with the server."""
+    for exit_code in exit_codes:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
 
 
 def main() -> None:
-    """Import, and serve: `python -m sysstop.run.job_server LISTENER_FD MODULE...`."""
+    """Import, and serve: `python -m sysstop.run.job_server [LISTENER_FD MODULE,...]...`."""
     die_with_parent()
-    listener_fd, *modules = sys.argv[1:]
-    for module in modules:
-        importlib.import_module(module)
+    exit_codes: list[int] = []
+    atexit.register(leave, exit_codes)  # before what is imported, so called after it
+    given = iter(sys.argv[1:])
+    servers = [(socket.socket(fileno=int(fd)), next(given).split(",")) for fd in given]
+    listener = import_for(servers)
     keep_out_of_collection()
-    script = serve(socket.socket(fileno=int(listener_fd)))
-    sys.argv = [str(script)]
-    runpy.run_path(str(script), run_name="__main__")
+    exit_codes.append(run(serve(listener)))
 
 
 if __name__ == "__main__":

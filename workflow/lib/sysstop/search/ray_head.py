@@ -46,8 +46,8 @@ def private_environment(owner_pid: int) -> dict[str, str]:
     It holds the token that Ray requires of every client and the socket of the trials' templates,
     and keeps Ray on the loopback interface. It switches off Ray's memory monitor, which ends
     workers when the host's memory is nearly full, whoever filled it: the workers are small here,
-    and the trials run outside of them. Ray reads it when it is imported, so it must be set before
-    a process starts.
+    and the trials run outside of them. It has Ray start no workers ahead, which no study could use.
+    Ray reads it when it is imported, so it must be set before a process starts.
     """
     folder = run_folder(owner_pid) / RAY_FOLDER
     return {
@@ -55,6 +55,7 @@ def private_environment(owner_pid: int) -> dict[str, str]:
         # Ray's switch between clusters, which other hosts must reach, and one host's own use.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_memory_monitor_refresh_ms": "0",
+        "RAY_prestart_worker_first_driver": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
         SERVER_VARIABLE: str(folder / "trials"),

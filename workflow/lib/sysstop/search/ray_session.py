@@ -18,6 +18,7 @@ import ray
 from sysstop.run.environment import LIBRARY_FOLDER, THREAD_LIMITS
 from sysstop.run.errors import UserError
 from sysstop.search.ray_head import private_ray, private_rays_last_words
+from sysstop.search.ray_worker import WORKERS_PYTHON
 from sysstop.study.studies import LOCAL_RAY
 
 # A cluster's head is given up after being unreachable for this long. It is less than the minute
@@ -47,7 +48,7 @@ def ray_session(
         private = private_ray(workers)
         if give_up:
             _watch_private(private.head_pid, over, give_up)
-        _init(address=private.address)
+        _init(address=private.address, runtime_env={"py_executable": WORKERS_PYTHON})
     else:
         _join(address)
         if give_up:

@@ -98,7 +98,7 @@ class FaultyRun:
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.1)
         left = [" ".join(process.cmdline())[:150] for process in self.processes()]
-        assert not left
+        assert not left, left
         assert self.process.returncode == -signal.SIGKILL or not self.temporary_folder.exists()
 
     def interrupt(self):

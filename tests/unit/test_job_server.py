@@ -92,6 +92,19 @@ def test_servers_end_with_the_first(start):
     wait_for_end(job)
 
 
+def test_servers_end_with_a_run_that_is_killed_at_once():
+    begin = f"""
+import os, signal, sys
+sys.path.insert(0, {str(LIBRARY_FOLDER)!r})
+from sysstop.run.job_server import start_servers
+print(start_servers({{"first": [{WARM!r}], "jobs": [{WARMER!r}]}}).pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    run = subprocess.run([sys.executable, "-c", begin], stdout=subprocess.PIPE, text=True)
+    assert run.returncode == -signal.SIGKILL
+    wait_for_end(int(run.stdout))
+
+
 def test_a_job_outside_a_run_imports_for_itself(server, run, monkeypatch):
     monkeypatch.delenv(OWNER_VARIABLE)
     assert run(f"print({WARM!r} in sys.modules)") == (0, "False\n", "")

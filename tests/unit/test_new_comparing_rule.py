@@ -106,7 +106,7 @@ def test_its_trials_are_searched_in_their_own_processes(
     socket = tmp_path / "trials"
     monkeypatch.setenv(SERVER_VARIABLE, str(socket))
     server = subprocess.Popen(
-        [sys.executable, "-m", "sysstop.trial.template", str(socket)],
+        [sys.executable, "-m", "sysstop.trial.template", str(os.getpid()), str(socket)],
         stderr=printed_by(socket).open("wb"),
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (LIBRARY_FOLDER, HERE, ROOT)))},
     )

@@ -121,7 +121,7 @@ def test_it_stops_a_trial_in_its_own_process(tmp_path, monkeypatch, split_folder
     socket = tmp_path / "trials"
     monkeypatch.setenv(SERVER_VARIABLE, str(socket))
     server = subprocess.Popen(
-        [sys.executable, "-m", "sysstop.trial.template", str(socket)],
+        [sys.executable, "-m", "sysstop.trial.template", str(os.getpid()), str(socket)],
         stderr=printed_by(socket).open("wb"),
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (LIBRARY_FOLDER, HERE, ROOT)))},
     )

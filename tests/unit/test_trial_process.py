@@ -37,7 +37,7 @@ def make_process(request, tmp_path, monkeypatch):
         monkeypatch.setenv(SERVER_VARIABLE, str(socket))
         with printed_by(socket).open("wb") as printed:
             server = subprocess.Popen(
-                [sys.executable, "-m", TEMPLATE, str(socket)],
+                [sys.executable, "-m", TEMPLATE, str(os.getpid()), str(socket)],
                 env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
                 stdout=printed,
                 stderr=printed,

@@ -11,9 +11,23 @@ from multiprocessing.connection import Connection
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Have Linux kill this process when its parent is gone, whatever it is doing."""
+def die_with_parent(parent: int) -> None:
+    """Have Linux kill this process when its parent is gone, whatever it is doing.
+
+    `parent` is the parent's ID, by which this process sees whether it is gone already.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def fork() -> int:
+    """Fork as `os.fork` does, a child that dies with this process."""
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        die_with_parent(parent)
+    return child
 
 
 def keep_out_of_collection() -> None:
@@ -43,8 +57,7 @@ def accept_in_fork(accept: Callable[[], Connection]) -> Connection:
     """Accept connections for ever; return each in a fork of this process, which dies with it."""
     while True:
         connection = accept()
-        if os.fork() == 0:
-            die_with_parent()
+        if fork() == 0:
             return connection
         connection.close()
         _reap_children()

@@ -31,6 +31,7 @@ from sysstop.run.forking import (
     accept_in_fork,
     await_child,
     die_with_parent,
+    fork,
     keep_out_of_collection,
 )
 from sysstop.run.job import report
@@ -71,7 +72,7 @@ def start_servers(modules: Mapping[str, Sequence[str]]) -> subprocess.Popen:
             arguments += [str(listener.fileno()), ",".join(imported)]
         output = kept.enter_context((own_run_folder() / "servers.log").open("wb"))
         return subprocess.Popen(
-            [sys.executable, "-m", "sysstop.run.job_server", *arguments],
+            [sys.executable, "-m", "sysstop.run.job_server", str(os.getpid()), *arguments],
             env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
             pass_fds=listeners,
             stdin=subprocess.DEVNULL,
@@ -130,7 +131,7 @@ def _fork_job(connection: Connection) -> Script:
     """Return the script in a process that is ready to run it; the parent answers for its end."""
     script = connection.recv()
     streams = [recv_handle(connection) for _ in STANDARD_STREAMS]
-    job = os.fork()
+    job = fork()
     if job != 0:
         for stream in streams:
             os.close(stream)
@@ -139,7 +140,6 @@ def _fork_job(connection: Connection) -> Script:
         if exit_code is not None:
             connection.send(exit_code)
         os._exit(0)
-    die_with_parent()
     os.setsid()  # a signal to its group, as Ray sends to a worker's, is for this job alone
     for stream, standard in zip(streams, STANDARD_STREAMS, strict=True):
         os.dup2(stream, standard)
@@ -158,8 +158,7 @@ def import_for(servers: Sequence[tuple[socket.socket, Sequence[str]]]) -> socket
     (listener, modules), *others = servers
     for module in modules:
         importlib.import_module(module)
-    if others and os.fork() == 0:
-        die_with_parent()
+    if others and fork() == 0:
         listener.close()
         return import_for(others)
     for other, _ in others:
@@ -188,12 +187,15 @@ def leave(exit_codes: Sequence[int]) -> None:
 
 
 def main() -> None:
-    """Import, and serve: `python -m sysstop.run.job_server [LISTENER_FD MODULE,...]...`."""
-    die_with_parent()
+    """Import, and serve: `python -m sysstop.run.job_server PARENT_PID [LISTENER_FD MODULE,...]...`."""
+    parent, *given = sys.argv[1:]
+    die_with_parent(int(parent))
     exit_codes: list[int] = []
     atexit.register(leave, exit_codes)  # before what is imported, so called after it
-    given = iter(sys.argv[1:])
-    servers = [(socket.socket(fileno=int(fd)), next(given).split(",")) for fd in given]
+    servers = [
+        (socket.socket(fileno=int(fd)), modules.split(","))
+        for fd, modules in zip(given[::2], given[1::2], strict=True)
+    ]
     listener = import_for(servers)
     keep_out_of_collection()
     exit_codes.append(run(serve(listener)))

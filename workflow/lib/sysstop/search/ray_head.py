@@ -155,7 +155,7 @@ def main() -> None:
     server = Path(os.environ[SERVER_VARIABLE])
     with printed_by(server).open("wb") as printed:
         templates = subprocess.Popen(
-            [sys.executable, "-m", "sysstop.trial.template", str(server)],
+            [sys.executable, "-m", "sysstop.trial.template", str(os.getpid()), str(server)],
             stdout=printed,
             stderr=printed,
         )

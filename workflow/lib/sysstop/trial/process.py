@@ -163,7 +163,13 @@ class TrialProcess:
         ours, theirs = Pipe()
         self._printed = os.fdopen(os.memfd_create("output"), "rb")
         self._template = subprocess.Popen(
-            [sys.executable, "-m", "sysstop.trial.template", str(theirs.fileno())],
+            [
+                sys.executable,
+                "-m",
+                "sysstop.trial.template",
+                str(os.getpid()),
+                str(theirs.fileno()),
+            ],
             pass_fds=[theirs.fileno()],
             env=measured_environment(),
             stdout=self._printed,

@@ -17,6 +17,7 @@ from sysstop.run.forking import (
     accept_in_fork,
     await_child,
     die_with_parent,
+    fork,
     keep_out_of_collection,
 )
 from sysstop.study.algorithms import Algorithm, estimator_class
@@ -75,7 +76,7 @@ def run_forked(connection: Connection, core: int | None = None) -> Ended | None:
     words. `core` is the one that is reserved for it, if there is one.
     """
     output = os.memfd_create("output")
-    child = os.fork()
+    child = fork()
     if child == 0:
         os.dup2(output, STDOUT)
         os.dup2(output, STDERR)
@@ -88,7 +89,6 @@ def run_forked(connection: Connection, core: int | None = None) -> Ended | None:
 def _run_child(connection: Connection, core: int | None) -> None:
     """Run a trial, report any exception, and exit without the template's clean-up."""
     exit_code = 0
-    die_with_parent()
 
     def show(showing: Showing) -> Stop | None:
         connection.send(showing)
@@ -128,11 +128,11 @@ def pin_to_free_core() -> ReservedCore | None:
 
 
 def main() -> None:
-    """Serve one connection or listen: `python -m sysstop.trial.template CONNECTION_FD | SOCKET`."""
-    die_with_parent()
+    """Serve one connection or listen: `python -m sysstop.trial.template PARENT_PID (CONNECTION_FD | SOCKET)`."""
+    parent, address = sys.argv[1:]
+    die_with_parent(int(parent))
     faulthandler.enable()  # a crash in a library's code leaves words
     keep_out_of_collection()
-    (address,) = sys.argv[1:]
     if address.isdigit():
         serve(Connection(int(address)))
     else:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 import psutil
@@ -9,6 +10,7 @@ import pytest
 import ray
 from ray.exceptions import WorkerCrashedError
 
+from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.job_server import RAY_WORKERS, start_servers
 from sysstop.search.ray_session import ray_session
 
@@ -64,3 +66,22 @@ def test_a_worker_that_dies_is_replaced(server):
 def test_without_a_server_workers_import_for_themselves():
     with ray_session("local", workers=1):
         assert not ray.get(looked_around.remote())[1]
+
+
+def test_the_environment_may_be_in_a_folder_with_spaces_and_quotation_marks(tmp_path):
+    folder = tmp_path / 'it\'s "mine"'
+    folder.mkdir()
+    (folder / ".venv").symlink_to(sys.prefix)
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(LIBRARY_FOLDER)!r})
+from sysstop.search.ray_head import private_environment
+os.environ |= private_environment(os.getpid())
+import ray
+from sysstop.search.ray_session import ray_session
+with ray_session("local", workers=1):
+    print(ray.get(ray.remote(lambda: sys.executable).remote()))
+"""
+    python = folder / ".venv" / "bin" / "python"
+    run = subprocess.run([python, "-c", program], stdout=subprocess.PIPE, text=True, timeout=120)
+    assert run.stdout.strip() == str(python)

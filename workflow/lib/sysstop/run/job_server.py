@@ -40,6 +40,10 @@ from sysstop.run.job import report
 JOBS, RAY_WORKERS = "jobs", "ray-workers"
 # Holds the ID of a process that a script has been handed over to.
 FORKED_VARIABLE = "SYSSTOP_FORKED_JOB"
+SERVER_DIED = (
+    "The process that this job was forked from has died, for example because memory ran out. Run the same "
+    "command again; finished trials are kept."
+)
 STANDARD_STREAMS = (0, 1, 2)
 PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 
@@ -85,8 +89,8 @@ def start_servers(modules: Mapping[str, Sequence[str]]) -> subprocess.Popen:
 def hand_over(script: Path, *arguments: str, server: str = JOBS, log: Path | None = None) -> None:
     """Have a server of the run run a script in place of this process, which ends as the script does.
 
-    Returns if there is no such server, or if it ended before it had begun. `log` is that of the job, in
-    which it stands if the server has ended since.
+    Returns if there is no such server, or if it ended before it had begun. `log` is that of a job, which
+    says so if the server has ended since.
     """
     if OWNER_VARIABLE not in os.environ or os.environ.get(FORKED_VARIABLE) == str(os.getpid()):
         return
@@ -103,11 +107,8 @@ def hand_over(script: Path, *arguments: str, server: str = JOBS, log: Path | Non
     try:
         end_like(connection.recv())
     except EOFError:
-        report(
-            log,
-            "The process that this job was forked from has died, for example because memory ran out. "
-            "Run the same command again; finished trials are kept.",
-        )
+        if log:
+            report(log, SERVER_DIED)
         end_like(1)
 
 

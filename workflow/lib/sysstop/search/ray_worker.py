@@ -5,13 +5,14 @@ than a short trial.
 """
 
 import os
+import shlex
 import sys
 from itertools import dropwhile
 from pathlib import Path
 
 from sysstop.run.job_server import RAY_WORKERS, hand_over
 
-WORKERS_PYTHON = f"{sys.executable} -m {__name__}"
+WORKERS_PYTHON = f"{shlex.quote(sys.executable)} -m {__name__}"
 
 
 def main() -> None:

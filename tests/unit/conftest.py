@@ -6,6 +6,7 @@ import pytest
 
 from sysstop.data.split import write_split
 from sysstop.data.splitting import make_split
+from sysstop.run.job_server import start_servers
 from sysstop.search.ray_head import private_environment
 from sysstop.study.studies import Budget, Configuration, Trial
 from tests.shipped import ALGORITHMS, point
@@ -59,6 +60,21 @@ def split_folder(classification_split, tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "split"
     write_split(classification_split, folder)
     return folder
+
+
+@pytest.fixture
+def serve():
+    """Start servers of jobs, which end with the test."""
+    started = []
+
+    def start(modules):
+        started.append(start_servers(modules))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture

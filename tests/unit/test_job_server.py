@@ -12,7 +12,7 @@ import pytest
 
 from sysstop.run.environment import LIBRARY_FOLDER
 from sysstop.run.folder import OWNER_VARIABLE, run_folder
-from sysstop.run.job_server import JOBS, start_servers
+from sysstop.run.job_server import JOBS
 
 # Modules that nothing else imports, to see whether a job found them imported.
 WARM, WARMER = "colorsys", "sndhdr"
@@ -27,11 +27,8 @@ import os, signal, time
 
 
 @pytest.fixture
-def server():
-    server = start_servers({JOBS: [WARM]})
-    yield server
-    server.kill()
-    server.wait()
+def server(serve):
+    return serve({JOBS: [WARM]})
 
 
 @pytest.fixture
@@ -73,17 +70,15 @@ def test_a_job_has_its_arguments(server, run):
     assert run("print(sys.argv[1:])", arguments=["a", "b c"])[1] == "['jobs', 'a', 'b c']\n"
 
 
-def test_each_server_has_what_those_before_it_have_imported(run):
-    first = start_servers({"first": [WARM], JOBS: [WARMER]})
+def test_each_server_has_what_those_before_it_have_imported(serve, run):
+    serve({"first": [WARM], JOBS: [WARMER]})
     body = f"print([name in sys.modules for name in ({WARM!r}, {WARMER!r})])"
     found = [run(body, server=name)[1] for name in ("first", JOBS)]
-    first.kill()
-    first.wait()
     assert found == ["[True, False]\n", "[True, True]\n"]
 
 
-def test_servers_end_with_the_first(start):
-    first = start_servers({"first": [WARM], JOBS: [WARMER]})
+def test_servers_end_with_the_first(serve, start):
+    first = serve({"first": [WARM], JOBS: [WARMER]})
     caller = start("print(os.getpid(), flush=True); time.sleep(600)")
     job = int(caller.stdout.readline())
     first.kill()
@@ -126,8 +121,8 @@ def test_a_job_of_another_run_imports_for_itself(server, run):
     assert found == (0, "False\n", "")
 
 
-def test_a_module_that_cannot_be_imported_is_left_to_the_jobs_that_need_it(run):
-    start_servers({JOBS: ["no_such_module"]}).wait()
+def test_a_module_that_cannot_be_imported_is_left_to_the_jobs_that_need_it(serve, run):
+    serve({JOBS: ["no_such_module"]}).wait()
     assert run("print('done')") == (0, "done\n", "")
 
 

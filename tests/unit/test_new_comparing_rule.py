@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,12 +100,18 @@ def test_its_trials_are_searched_in_their_own_processes(
     tmp_path, monkeypatch, split_folder, make_trial
 ):
     from sysstop.run.environment import LIBRARY_FOLDER
-    from sysstop.trial.process import SERVER_VARIABLE, Request, TrialProcess, printed_by
+    from sysstop.trial.process import (
+        SERVER_VARIABLE,
+        Request,
+        TrialProcess,
+        printed_by,
+        template_command,
+    )
 
     socket = tmp_path / "trials"
     monkeypatch.setenv(SERVER_VARIABLE, str(socket))
     server = subprocess.Popen(
-        [sys.executable, "-m", "sysstop.trial.template", str(os.getpid()), str(socket)],
+        template_command(socket),
         stderr=printed_by(socket).open("wb"),
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (LIBRARY_FOLDER, HERE, ROOT)))},
     )

@@ -3,7 +3,6 @@
 import copy
 import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,12 +115,18 @@ def test_it_stops_a_trial_in_training(classification_split, make_trial):
 
 def test_it_stops_a_trial_in_its_own_process(tmp_path, monkeypatch, split_folder, make_trial):
     from sysstop.run.environment import LIBRARY_FOLDER
-    from sysstop.trial.process import SERVER_VARIABLE, Request, TrialProcess, printed_by
+    from sysstop.trial.process import (
+        SERVER_VARIABLE,
+        Request,
+        TrialProcess,
+        printed_by,
+        template_command,
+    )
 
     socket = tmp_path / "trials"
     monkeypatch.setenv(SERVER_VARIABLE, str(socket))
     server = subprocess.Popen(
-        [sys.executable, "-m", "sysstop.trial.template", str(os.getpid()), str(socket)],
+        template_command(socket),
         stderr=printed_by(socket).open("wb"),
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (LIBRARY_FOLDER, HERE, ROOT)))},
     )

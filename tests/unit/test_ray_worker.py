@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import WorkerCrashedError
 
 from sysstop.run.environment import LIBRARY_FOLDER
-from sysstop.run.job_server import RAY_WORKERS, start_servers
+from sysstop.run.job_server import RAY_WORKERS
 from sysstop.search.ray_session import ray_session
 
 pytestmark = pytest.mark.machine
@@ -21,11 +21,8 @@ WARM = "colorsys"
 
 
 @pytest.fixture
-def server():
-    server = start_servers({RAY_WORKERS: [WARM]})
-    yield server
-    server.kill()
-    server.wait()
+def server(serve):
+    return serve({RAY_WORKERS: [WARM]})
 
 
 @ray.remote(max_retries=0)

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,14 @@ from sysstop.study.algorithms import Algorithm
 from sysstop.study.metrics import metric_names
 from sysstop.study.rules import MedianRule, MetricLimit, Showing
 from sysstop.study.status import Status, Stop, TrialEnd
-from sysstop.trial.process import SERVER_VARIABLE, Ended, Request, TrialProcess, printed_by
+from sysstop.trial.process import (
+    SERVER_VARIABLE,
+    Ended,
+    Request,
+    TrialProcess,
+    printed_by,
+    template_command,
+)
 from sysstop.trial.training import train
 from tests.shipped import ALGORITHMS
 
@@ -37,7 +43,7 @@ def make_process(request, tmp_path, monkeypatch):
         monkeypatch.setenv(SERVER_VARIABLE, str(socket))
         with printed_by(socket).open("wb") as printed:
             server = subprocess.Popen(
-                [sys.executable, "-m", TEMPLATE, str(os.getpid()), str(socket)],
+                template_command(socket),
                 env=os.environ | {"PYTHONPATH": str(LIBRARY_FOLDER)},
                 stdout=printed,
                 stderr=printed,

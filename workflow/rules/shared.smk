@@ -3,7 +3,7 @@
 from sysstop.run.job_server import JOBS, RAY_WORKERS, start_servers
 from sysstop.search.ray_head import start_private_ray
 
-# What the jobs of a run import, in so far as it takes long, by who is forked from where that is imported.
+# What takes long to import: for Ray's workers, and on top of that for the jobs of a run.
 IMPORTED = {
     RAY_WORKERS: (
         "snakemake.script",

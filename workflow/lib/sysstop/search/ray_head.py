@@ -24,7 +24,7 @@ import psutil
 from sysstop.run.environment import measured_environment
 from sysstop.run.errors import UserError
 from sysstop.run.folder import OWNER_VARIABLE, RAY_FOLDER, own_run_folder, run_folder
-from sysstop.trial.process import SERVER_VARIABLE, printed_by
+from sysstop.trial.process import SERVER_VARIABLE, printed_by, template_command
 
 START_TIMEOUT_S = 120
 LOG = "log"
@@ -154,11 +154,7 @@ def main() -> None:
     owner = os.pidfd_open(owner_pid)
     server = Path(os.environ[SERVER_VARIABLE])
     with printed_by(server).open("wb") as printed:
-        templates = subprocess.Popen(
-            [sys.executable, "-m", "sysstop.trial.template", str(os.getpid()), str(server)],
-            stdout=printed,
-            stderr=printed,
-        )
+        templates = subprocess.Popen(template_command(server), stdout=printed, stderr=printed)
     import ray  # here, because the templates can already import what they need
 
     # The short name keeps Ray's socket paths within Linux's 107 bytes; Ray opens its own folder to

@@ -77,6 +77,15 @@ def printed_by(server: Path) -> Path:
     return server.with_suffix(".log")
 
 
+def template_command(address: int | Path) -> list[str]:
+    """Return the command by which this process starts a template, which ends with it.
+
+    `address` is the descriptor of the one connection that it serves, or the path of the socket where
+    it listens.
+    """
+    return [sys.executable, "-m", "sysstop.trial.template", str(os.getpid()), str(address)]
+
+
 class TrialProcess:
     """The parent's side: has trials run one after the other.
 
@@ -163,13 +172,7 @@ class TrialProcess:
         ours, theirs = Pipe()
         self._printed = os.fdopen(os.memfd_create("output"), "rb")
         self._template = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "sysstop.trial.template",
-                str(os.getpid()),
-                str(theirs.fileno()),
-            ],
+            template_command(theirs.fileno()),
             pass_fds=[theirs.fileno()],
             env=measured_environment(),
             stdout=self._printed,
